@@ -1,0 +1,85 @@
+"""What is a corpus, a task, and the data of a run? The types every stage hands to the next."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import datasets
+import numpy as np
+
+TaskKind = Literal["single", "multi", "regression"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is predicted.
+
+    `labels` holds the class names in the order of their indices (single: sorted; multi: one per
+    0/1 label, in the user's order) or the one name of the target (regression).
+    """
+
+    kind: TaskKind
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Texts in the file's own order, each with a row number that never changes.
+
+    `table` is a memory-mapped Arrow table with the columns
+
+    - `row` (int64): number of the data row in its file, from 0; rows that were dropped leave gaps;
+    - `id` (string): the user's own identifier, else the row number as text;
+    - `text` (string), and `pair` (string) when there is a second text;
+    - `label`, when there is a task: int64 class index (single), list of float32, one per label
+      (multi), or float64 (regression).
+    """
+
+    table: datasets.Dataset
+    source: str
+    task: Task | None = None
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def has_pairs(self) -> bool:
+        return "pair" in self.table.column_names
+
+    def rows(self) -> np.ndarray:
+        """Row numbers, int64 (n,)."""
+        return self.column("row")
+
+    def labels(self) -> np.ndarray:
+        """Class indices int64 (n,), 0/1 labels float32 (n, labels), or targets float64 (n,)."""
+        return self.column("label")
+
+    def column(self, name: str) -> np.ndarray:
+        return np.asarray(self.table.with_format("numpy")[name][:])
+
+    def texts(self, column: str = "text", size: int = 1000) -> Iterator[list[str]]:
+        """The texts in the file's order, `size` at a time, without holding all of them."""
+        for start in range(0, len(self), size):
+            yield self.table[start : start + size][column]
+
+    def take(self, positions: np.ndarray) -> "Corpus":
+        """The corpus of these positions (not row numbers), in the order given."""
+        return replace(self, table=self.table.select(positions))
+
+
+@dataclass(frozen=True)
+class Data:
+    """A labelled corpus, split once: what every stage, arm and seed of a study shares."""
+
+    train: Corpus
+    valid: Corpus
+    test: Corpus | None
+    task: Task
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def parts(self) -> dict[str, Corpus]:
+        """The parts by name, in the order train, valid, test; test only where there is one."""
+        parts = {"train": self.train, "valid": self.valid}
+        return parts | ({"test": self.test} if self.test is not None else {})

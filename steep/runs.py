@@ -1,0 +1,168 @@
+"""What is in a run folder, and how is it written? The only place that knows its file names.
+
+    steep.json         stage, arguments, versions, seeds, data fingerprint, notes, seconds
+    splits.json        row numbers of train, valid and test, by file
+    history.csv        one line an epoch (fit) or a measurement (adapt)
+    results.json       what the run found
+    predictions/       valid.csv, test.csv: one line a row, in the file's order
+    config.json, model.safetensors, tokenizer...      the checkpoint, as Hugging Face writes it
+
+A study folder holds study.json, cells/, adapted/ and verdict.json instead (see `steep.study`).
+"""
+
+import csv
+import errno
+import json
+import os
+import platform
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from steep import config
+from steep.console import say
+from steep.errors import SteepError
+
+MANIFEST, SPLITS, HISTORY, RESULTS = "steep.json", "splits.json", "history.csv", "results.json"
+PREDICTIONS, STUDY, CELLS, VERDICT = "predictions", "study.json", "cells", "verdict.json"
+SEEN = "seen.npy"
+PACKAGES = ("steep", "torch", "transformers", "fastai", "datasets", "tokenizers", "numpy")
+
+
+@dataclass
+class Run:
+    """A run folder while it is written: files go to `folder`, which gets its name at the end."""
+
+    folder: Path
+    manifest: dict[str, Any] = field(default_factory=dict)
+
+    def note(self, message: str) -> None:
+        """Something the user should know: said once, and kept in the manifest."""
+        if message not in self.manifest["notes"]:
+            self.manifest["notes"].append(message)
+            say(message)
+
+    def record(self, **facts: Any) -> None:
+        """Facts for the manifest (plain JSON values)."""
+        self.manifest.update(facts)
+
+
+@contextmanager
+def writing(out: Path, stage: str, args: Any, overwrite: bool = False) -> Iterator[Run]:
+    """A run folder that appears as `out` only when it is complete.
+
+    Everything is written to a folder beside it, then renamed. Raises SteepError when `out` is in
+    use (and `overwrite` is off), cannot be written, or the disk is full; then nothing is left.
+    """
+    check_free(out, overwrite)
+    partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
+    started = time.monotonic()
+    try:
+        partial.mkdir(parents=True)
+        run = Run(partial, _manifest(stage, args))
+        yield run
+        run.record(seconds=round(time.monotonic() - started, 1))
+        write_json(partial / MANIFEST, run.manifest)
+        _swap(partial, out)
+    except OSError as error:
+        raise SteepError(_explain(error, out)) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def check_free(out: Path, overwrite: bool = False) -> None:
+    """Raises SteepError if `out` is a file, or a folder in use that may not be replaced."""
+    if out.is_file():
+        raise SteepError(f"{out} is a file; --out must name a folder.")
+    if out.is_dir() and any(out.iterdir()) and not overwrite:
+        raise SteepError(f"{out} is in use. Choose another --out, or add --overwrite.")
+
+
+def check_space(out: Path, needed: int) -> None:
+    """Raises SteepError if fewer than `needed` bytes are free where `out` will be."""
+    parent = next(folder for folder in out.absolute().parents if folder.exists())
+    free = shutil.disk_usage(parent).free
+    if free < needed:
+        raise SteepError(
+            f"{out}: {needed / 1e6:,.0f} MB are needed, but only {free / 1e6:,.0f} MB are free. "
+            "Make room, or choose an --out on another disk."
+        )
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Plain JSON, written aside and renamed, so that a reader never sees half of it."""
+    aside = path.with_name(path.name + ".partial")
+    aside.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    aside.replace(path)
+
+
+def write_csv(path: Path, lines: list[dict[str, Any]]) -> None:
+    """One line a dictionary; the columns are the keys of the first line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(path.name + ".partial")
+    with aside.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, fieldnames=list(lines[0]))
+        writer.writeheader()
+        writer.writerows(lines)
+    aside.replace(path)
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file; SteepError if it is missing or broken."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SteepError(f"{path}: there is no such file.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise SteepError(f"{path}: not valid JSON: {error}.") from None
+
+
+def read_manifest(folder: Path, stage: str) -> dict[str, Any]:
+    """The manifest of a finished run of `stage`; SteepError if `folder` holds none."""
+    if not (folder / MANIFEST).is_file():
+        raise SteepError(f"{folder}: not a folder written by 'steep {stage}' (no {MANIFEST}).")
+    manifest = read_json(folder / MANIFEST)
+    if manifest.get("stage") != stage:
+        raise SteepError(f"{folder}: written by 'steep {manifest.get('stage')}', not '{stage}'.")
+    return manifest
+
+
+def _manifest(stage: str, args: Any) -> dict[str, Any]:
+    return {
+        "stage": stage,
+        "args": config.as_mapping(args),
+        "versions": {"python": platform.python_version()} | {p: _version(p) for p in PACKAGES},
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "notes": [],
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _swap(partial: Path, out: Path) -> None:
+    """Give `partial` the name `out`; what stood there is removed only afterwards."""
+    old = out.with_name(f".{out.name}.old-{os.getpid()}")
+    if out.exists():
+        out.rename(old)
+    partial.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _explain(error: OSError, out: Path) -> str:
+    if error.errno == errno.ENOSPC:
+        return f"{out}: the disk is full; nothing was written. Make room, then run it again."
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{out}: may not be written: {error.strerror}. Choose another --out."
+    return f"{error.filename or out}: {error.strerror or error}."
