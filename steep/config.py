@@ -143,6 +143,18 @@ class CompareArgs(FitArgs):
     adapt_max_length: int = option(128, "Tokens in a window of step 2.")
 
 
+@dataclass(frozen=True, kw_only=True)
+class DemoArgs(RunArgs):
+    """steep demo: every stage on real text that comes along."""
+
+    out: Path = option(Path("demo"), "Folder for the data, the runs and the report.")
+    yes: bool = option(False, "Install the demo's checkpoint without asking.")
+    labels: int = option(300, "Training labels of the fits and of the comparison.")
+    seeds: int = option(3, "Seeds of the comparison.")
+    epochs: int = option(3, "Passes over the labelled rows.")
+    adapt_epochs: float = option(0.3, "Passes over the text in step 2.")
+
+
 Args = TypeVar("Args")
 
 

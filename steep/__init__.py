@@ -1,0 +1,63 @@
+"""What can be imported from `steep`? The names below; each is loaded when it is first used."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from steep.config import AdaptArgs as AdaptArgs
+    from steep.config import CheckArgs as CheckArgs
+    from steep.config import CompareArgs as CompareArgs
+    from steep.config import DemoArgs as DemoArgs
+    from steep.config import EvaluateArgs as EvaluateArgs
+    from steep.config import FitArgs as FitArgs
+    from steep.config import PredictArgs as PredictArgs
+    from steep.data.splits import read as read
+    from steep.errors import SteepError as SteepError
+    from steep.report.page import write as write_report
+    from steep.stages.adapt import adapt as adapt
+    from steep.stages.check import check as check
+    from steep.stages.compare import compare as compare
+    from steep.stages.evaluate import evaluate as evaluate_model
+    from steep.stages.fit import fit as fit
+    from steep.stages.predict import predict as predict
+    from steep.train.engine import learner as learner
+    from steep.train.schedules import discriminative as discriminative
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "AdaptArgs": ("steep.config", "AdaptArgs"),
+    "CheckArgs": ("steep.config", "CheckArgs"),
+    "CompareArgs": ("steep.config", "CompareArgs"),
+    "DemoArgs": ("steep.config", "DemoArgs"),
+    "EvaluateArgs": ("steep.config", "EvaluateArgs"),
+    "FitArgs": ("steep.config", "FitArgs"),
+    "PredictArgs": ("steep.config", "PredictArgs"),
+    "SteepError": ("steep.errors", "SteepError"),
+    "adapt": ("steep.stages.adapt", "adapt"),
+    "check": ("steep.stages.check", "check"),
+    "compare": ("steep.stages.compare", "compare"),
+    "discriminative": ("steep.train.schedules", "discriminative"),
+    "evaluate_model": ("steep.stages.evaluate", "evaluate"),
+    "fit": ("steep.stages.fit", "fit"),
+    "learner": ("steep.train.engine", "learner"),
+    "predict": ("steep.stages.predict", "predict"),
+    "read": ("steep.data.splits", "read"),
+    "write_report": ("steep.report.page", "write"),
+}
+
+__all__ = ["__version__", *_HOMES]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    """The public name, imported on first use (PEP 562): `import steep` itself costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'steep' has no attribute '{name}'")
+    module, attribute = _HOMES[name]
+    value = getattr(import_module(module), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,158 @@
+"""Which commands are there? One function each; whatever is heavy is imported inside it."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import steep
+from steep.config import (
+    AdaptArgs,
+    CheckArgs,
+    CompareArgs,
+    DemoArgs,
+    EvaluateArgs,
+    FitArgs,
+    PredictArgs,
+)
+from steep.options import command, with_errors
+
+app = typer.Typer(
+    name="steep",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+Table = Annotated[
+    Path, typer.Argument(metavar="FILE", help="CSV, TSV, JSON lines, Parquet or text.")
+]
+Tables = Annotated[
+    list[Path],
+    typer.Argument(metavar="FILES...", help="Tables or plain text, as many as you have."),
+]
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder written by 'steep fit'.")]
+Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="A run or a study.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder to write.")]
+OutFile = Annotated[Path, typer.Option("--out", help="CSV file to write.")]
+
+
+@command(app, CheckArgs)
+def check(file: Table, args: CheckArgs) -> None:
+    """Look at a table: what is in it, what will go wrong, and what it will cost.
+
+    Example: steep check reviews.csv --text review --label sentiment
+    """
+    from steep.stages import check as stage
+
+    _print(stage.check(file, args))
+
+
+@command(app, AdaptArgs)
+def adapt(files: Tables, out: Out, args: AdaptArgs) -> None:
+    """Step 2: train a checkpoint further on your own text, without labels.
+
+    Example: steep adapt reviews.csv more.txt --text review --model bert-base-uncased --out adapted
+    """
+    from steep.stages import adapt as stage
+
+    typer.echo(stage.adapt(files, out, args))
+
+
+@command(app, FitArgs)
+def fit(file: Table, out: Out, args: FitArgs) -> None:
+    """Step 3: fine-tune a classifier on your labels.
+
+    Example: steep fit reviews.csv --text review --label sentiment --encoder adapted --out model
+    """
+    from steep.stages import fit as stage
+
+    typer.echo(stage.fit(file, out, args))
+
+
+@command(app, PredictArgs)
+def predict(model: Model, file: Table, out: OutFile, args: PredictArgs) -> None:
+    """Write a probability for every row and class, in the order of the file.
+
+    Example: steep predict model new.csv --out predictions.csv
+    """
+    from steep.stages import predict as stage
+
+    typer.echo(stage.predict(model, file, out, args))
+
+
+@command(app, EvaluateArgs)
+def evaluate(model: Model, file: Table, args: EvaluateArgs) -> None:
+    """Measure a model on labelled rows, with intervals.
+
+    Example: steep evaluate model test.csv
+    """
+    from steep.stages import evaluate as stage
+
+    _print(stage.evaluate(model, file, args))
+
+
+@command(app, CompareArgs, stopped="Finished cells of the study are kept; run it again to go on.")
+def compare(file: Table, out: Out, args: CompareArgs) -> None:
+    """Answer "was step 2 worth it?" on your own data, with honest statistics.
+
+    Example: steep compare reviews.csv --text review --label sentiment --seeds 5 --out study
+    """
+    from steep.stages import compare as stage
+
+    typer.echo(stage.compare(file, out, args))
+
+
+@app.command()
+def report(
+    folder: Folder,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="HTML file to write; by default in the folder.")
+    ] = None,
+    texts: Annotated[bool, typer.Option("--texts", help="Show texts of the data, too.")] = False,
+) -> None:
+    """Write one self-contained HTML page about a run or a study.
+
+    Example: steep report study
+    """
+    from steep.report import page
+
+    with_errors(lambda: typer.echo(page.write(folder, out, texts)))
+
+
+@command(app, DemoArgs, stopped="What was finished is kept.")
+def demo(args: DemoArgs) -> None:
+    """Run all of it on real film reviews that come along, without a network.
+
+    Example: steep demo --out demo
+    """
+    from steep.stages import demo as stage
+
+    typer.echo(stage.demo(args.out, args))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(steep.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _steep(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Adapt a BERT to your own text, fine-tune it, and learn whether that was worth it."""
+
+
+def _print(result: dict[str, Any]) -> None:
+    typer.echo(json.dumps(result, indent=1, ensure_ascii=False))
+
+
+def main() -> None:
+    """The command `steep`."""
+    app(prog_name="steep")
