@@ -4,24 +4,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from steep.config import AdaptArgs as AdaptArgs
-    from steep.config import CheckArgs as CheckArgs
-    from steep.config import CompareArgs as CompareArgs
-    from steep.config import DemoArgs as DemoArgs
-    from steep.config import EvaluateArgs as EvaluateArgs
-    from steep.config import FitArgs as FitArgs
-    from steep.config import PredictArgs as PredictArgs
-    from steep.data.splits import read as read
-    from steep.errors import SteepError as SteepError
+    from steep.config import (
+        AdaptArgs,
+        CheckArgs,
+        CompareArgs,
+        DemoArgs,
+        EvaluateArgs,
+        FitArgs,
+        PredictArgs,
+    )
+    from steep.data.splits import read
+    from steep.errors import SteepError
     from steep.report.page import write as write_report
-    from steep.stages.adapt import adapt as adapt
-    from steep.stages.check import check as check
-    from steep.stages.compare import compare as compare
+    from steep.stages.adapt import adapt
+    from steep.stages.check import check
+    from steep.stages.compare import compare
     from steep.stages.evaluate import evaluate as evaluate_model
-    from steep.stages.fit import fit as fit
-    from steep.stages.predict import predict as predict
-    from steep.train.engine import learner as learner
-    from steep.train.schedules import discriminative as discriminative
+    from steep.stages.fit import fit
+    from steep.stages.predict import predict
+    from steep.train.engine import learner
+    from steep.train.schedules import discriminative
 
 __version__ = "0.1.0"
 
@@ -46,7 +48,27 @@ _HOMES = {
     "write_report": ("steep.report.page", "write"),
 }
 
-__all__ = ["__version__", *_HOMES]  # noqa: PLE0604
+__all__ = [
+    "__version__",
+    "AdaptArgs",
+    "CheckArgs",
+    "CompareArgs",
+    "DemoArgs",
+    "EvaluateArgs",
+    "FitArgs",
+    "PredictArgs",
+    "SteepError",
+    "adapt",
+    "check",
+    "compare",
+    "discriminative",
+    "evaluate_model",
+    "fit",
+    "learner",
+    "predict",
+    "read",
+    "write_report",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -72,12 +72,14 @@ def _parameter(field: dataclasses.Field[Any], hint: Any, panel: str | None) -> i
         show_default=field.default not in (None, ()),
         rich_help_panel=panel,
     )
-    repeatable = get_origin(hint) is tuple
+    default: Any = field.default
+    if get_origin(hint) is tuple:  # repeatable; typer knows lists only
+        default, hint = list(default), list[get_args(hint)[0]]  # type: ignore[misc]
     return inspect.Parameter(
         field.name,
         inspect.Parameter.KEYWORD_ONLY,
-        default=list(field.default) if repeatable else field.default,
-        annotation=Annotated[list[get_args(hint)[0]] if repeatable else hint, flag],  # type: ignore[misc]
+        default=default,
+        annotation=Annotated[hint, flag],
     )
 
 
