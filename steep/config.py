@@ -226,4 +226,10 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     return value
 
 
-_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text", Path: "a path"}
+_NAMES = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    Path: "a path",
+}
