@@ -111,7 +111,9 @@ def report(
     out: Annotated[
         Path | None, typer.Option("--out", help="HTML file to write; by default in the folder.")
     ] = None,
-    texts: Annotated[bool, typer.Option("--texts", help="Show texts of the data, too.")] = False,
+    texts: Annotated[
+        bool, typer.Option("--texts/--no-texts", help="Whether texts of the data appear in it.")
+    ] = True,
 ) -> None:
     """Write one self-contained HTML page about a run or a study.
 

