@@ -55,6 +55,11 @@ class SplitArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DataArgs(TableArgs, SplitArgs):
+    """How a table is read and split."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunArgs:
     """How a run behaves on this machine."""
 
@@ -65,7 +70,7 @@ class RunArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckArgs(TableArgs, SplitArgs, RunArgs):
+class CheckArgs(DataArgs, RunArgs):
     """steep check: what is in a table, what will go wrong, what it will cost."""
 
     model: str | None = option(None, "Checkpoint whose tokenizer and speed are tried out.")
@@ -73,7 +78,7 @@ class CheckArgs(TableArgs, SplitArgs, RunArgs):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdaptArgs(TableArgs, SplitArgs, RunArgs):
+class AdaptArgs(DataArgs, RunArgs):
     """steep adapt: further pre-training on your own text."""
 
     model: str = option("bert-base-uncased", "Checkpoint to start from: a folder or a hub name.")
@@ -91,7 +96,7 @@ class AdaptArgs(TableArgs, SplitArgs, RunArgs):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FitArgs(TableArgs, SplitArgs, RunArgs):
+class FitArgs(DataArgs, RunArgs):
     """steep fit: fine-tuning a classifier."""
 
     model: str | None = option(None, "Checkpoint to start from: a folder or a hub name.")

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import datasets
 import numpy as np
+
+if TYPE_CHECKING:
+    from steep.data.splits import Splits
 
 TaskKind = Literal["single", "multi", "regression"]
 
@@ -70,12 +73,16 @@ class Corpus:
 
 @dataclass(frozen=True)
 class Data:
-    """A labelled corpus, split once: what every stage, arm and seed of a study shares."""
+    """A corpus, split once: what every stage, arm and seed of a study shares.
+
+    `valid` is empty where nothing is held out for validation; `task` is None without labels.
+    """
 
     train: Corpus
     valid: Corpus
     test: Corpus | None
-    task: Task
+    task: Task | None
+    splits: "Splits"
     notes: tuple[str, ...] = field(default=())
 
     @property

@@ -1,0 +1,119 @@
+"""How is a CSV or TSV file read? Delimiter and quoting by looking, every cell as its own text."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from steep.data import files
+from steep.data.raw import TEXT, Raw, batch, chunks
+from steep.errors import SteepError
+
+DELIMITERS = {".csv": ",;\t|", ".tsv": "\t,;|"}
+LONGEST_FIELD = 1 << 26
+LONGEST_NAME = 60
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What separates the cells; whether a double quote is an ordinary character."""
+
+    delimiter: str
+    literal_quotes: bool = False
+
+    def rows(self, lines: object, strict: bool = True) -> "Iterator[list[str]]":
+        quoting = csv.QUOTE_NONE if self.literal_quotes else csv.QUOTE_MINIMAL
+        return csv.reader(lines, delimiter=self.delimiter, quoting=quoting, strict=strict)  # type: ignore
+
+
+def open_delimited(path: Path) -> Raw:
+    """A CSV or TSV file with a header line. Raises SteepError at the first row it cannot read."""
+    csv.field_size_limit(LONGEST_FIELD)
+    start = files.sample(path)
+    dialect = sniff(start, files.suffix(path))
+    header = [
+        name.strip() for name in next(dialect.rows(start.splitlines(keepends=True), strict=False))
+    ]
+    columns = dict.fromkeys(header, TEXT)
+
+    def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        _check_unique(path, header, names)
+        places = [header.index(name) for name in names]
+        wanted = {name: TEXT for name in names}
+        for rows in chunks(_rows(path, dialect, len(header))):
+            yield batch(wanted, [[row[place] for place in places] for row in rows])
+
+    literal = f"{path.name}: double quotes do not enclose cells, so they are kept as text"
+    return Raw(columns, batches, (literal,) if dialect.literal_quotes else ())
+
+
+def sniff(start: str, kind: str) -> Dialect:
+    """The dialect that splits most of the first lines into as many cells as the header has."""
+    lines = start.splitlines(keepends=True)
+    whole = lines[:-1] if len(lines) > 1 and len(start) >= files.SAMPLE else lines
+    candidates = [Dialect(delimiter) for delimiter in DELIMITERS.get(kind, ",;\t|")]
+    best = max(candidates, key=lambda dialect: _fitness(dialect, whole))
+    literal = Dialect(best.delimiter, literal_quotes=True)
+    return literal if _is_literal(literal, whole) else best
+
+
+def looks_headless(columns: Sequence[str]) -> bool:
+    """Whether a header looks like a row of data: a number, or a whole sentence."""
+    return any(len(name) > LONGEST_NAME or name.replace(".", "").isdigit() for name in columns)
+
+
+def _rows(path: Path, dialect: Dialect, width: int) -> Iterator[list[str]]:
+    """The data rows, without blank lines."""
+    number = 0
+    with files.open_text(path) as stream:
+        rows = dialect.rows(stream)
+        try:
+            next(rows)
+            for row in rows:
+                if not row:
+                    continue
+                number += 1
+                if len(row) != width:
+                    raise SteepError(_explain_ragged(path, number, len(row), width, rows.line_num))
+                yield row
+        except csv.Error as error:
+            raise SteepError(
+                f"{path}, row {number + 1}: {error}. A double quote inside a quoted cell must be "
+                f'doubled ("") and every opening quote needs its closing one.'
+            ) from None
+
+
+def _explain_ragged(path: Path, number: int, cells: int, width: int, line: int) -> str:
+    return (
+        f"{path}, row {number} (line {line}): {cells} cells, but the header has {width}. Put cells "
+        "that hold the delimiter or a line break into double quotes."
+    )
+
+
+def _fitness(dialect: Dialect, lines: list[str]) -> tuple[float, int]:
+    try:
+        widths = [len(row) for row in dialect.rows(lines, strict=False) if row]
+    except csv.Error:
+        return 0.0, 0
+    agreeing = sum(width == widths[0] for width in widths) / len(widths)
+    return (agreeing, widths[0]) if widths[0] > 1 else (0.0, 1)
+
+
+def _is_literal(dialect: Dialect, lines: list[str]) -> bool:
+    """Whether every line is a row by itself and some cell opens a quote that it never closes."""
+    rows = [row for row in dialect.rows(line for line in lines) if row]
+    if any(len(row) != len(rows[0]) for row in rows):
+        return False
+    return any(cell.startswith('"') and not _closes(cell) for row in rows for cell in row)
+
+
+def _closes(cell: str) -> bool:
+    return len(cell) > 1 and cell.count('"') % 2 == 0
+
+
+def _check_unique(path: Path, header: list[str], names: Sequence[str]) -> None:
+    for name in names:
+        if header.count(name) > 1:
+            raise SteepError(f"{path}: the header names column '{name}' twice. Rename one of them.")

@@ -1,0 +1,135 @@
+"""How are plain text files read? One document a file, a paragraph or a line; folders by class."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from steep.config import Unit
+from steep.data import files
+from steep.data.raw import TEXT, Raw, batch, chunks
+from steep.errors import SteepError
+
+PLAIN = (".txt", ".text", ".md")
+DOCUMENT = {"id": TEXT, "text": TEXT}
+LABELLED = DOCUMENT | {"label": TEXT}
+LONGEST_DOCUMENT = 1 << 28
+
+
+def open_plain(path: Path, unit: Unit) -> Raw:
+    """A plain text file. `auto`: paragraphs where blank lines separate some, else lines."""
+    start = files.sample(path)
+    if start.lstrip().startswith('{"'):
+        raise SteepError(f"{path}: this looks like JSON lines. Name it {path.stem}.jsonl")
+    chosen = _choose(start) if unit == "auto" else unit
+    note = f"{path.name}: one document a {chosen} (--unit)"
+
+    def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        documents = ((f"{path.name}:{line}", text) for line, text in _documents(path, chosen))
+        return _select(documents, DOCUMENT, names)
+
+    return Raw(DOCUMENT, batches, (note,))
+
+
+def open_folder(path: Path, unit: Unit) -> Raw:
+    """A folder of plain text files; by class if they lie in two sub-folders or more.
+
+    The identifier of a document is its path inside the folder.
+    """
+    if is_by_class(path):
+        found = [(file, file.parent.name) for file in _by_class(path)]
+        extra = len(text_files(path)) - len(found)
+        notes = (f"{path.name}: labels are the names of the sub-folders",)
+        if extra:
+            notes += (f"{path.name}: {extra:,} text files outside of the class folders not read",)
+
+        def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+            rows = ((str(f.relative_to(path)), _whole(f), label) for f, label in found)
+            return _select(rows, LABELLED, names)
+
+        return Raw(LABELLED, batches, notes)
+    return _open_unlabelled(path, unit)
+
+
+def is_by_class(path: Path) -> bool:
+    """Whether two sub-folders or more hold text files."""
+    return len({file.parent for file in _by_class(path)}) > 1
+
+
+def text_files(path: Path) -> list[Path]:
+    """All plain text files below a folder, sorted by path; hidden ones left out."""
+    return sorted(
+        file
+        for file in path.rglob("*")
+        if file.is_file() and files.suffix(file) in PLAIN and not _is_hidden(file, path)
+    )
+
+
+def _open_unlabelled(path: Path, unit: Unit) -> Raw:
+    found = text_files(path)
+    if not found:
+        raise SteepError(f"{path}: the folder holds no text files ({', '.join(PLAIN)}).")
+    chosen: Unit = "file" if unit == "auto" else unit
+    note = f"{path.name}: {len(found):,} text files, one document a {chosen} (--unit)"
+
+    def documents() -> Iterator[tuple[str, str]]:
+        for file in found:
+            name = str(file.relative_to(path))
+            for line, text in _documents(file, chosen):
+                yield (name if chosen == "file" else f"{name}:{line}"), text
+
+    return Raw(DOCUMENT, lambda names: _select(documents(), DOCUMENT, names), (note,))
+
+
+def _by_class(path: Path) -> list[Path]:
+    return [file for file in text_files(path) if file.parent.parent == path]
+
+
+def _is_hidden(file: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in file.relative_to(folder).parts)
+
+
+def _choose(start: str) -> Unit:
+    blocks = [block for block in _blocks(enumerate(start.strip().splitlines(), 1))]
+    return "paragraph" if len(blocks) > 1 else "line"
+
+
+def _documents(path: Path, unit: Unit) -> Iterator[tuple[int, str]]:
+    """Line number (from 1) at which a document begins, and its text."""
+    if unit == "file":
+        yield 1, _whole(path)
+        return
+    with files.open_text(path) as stream:
+        lines = ((number, line.rstrip("\r\n")) for number, line in enumerate(stream, 1))
+        yield from (
+            _blocks(lines) if unit == "paragraph" else ((n, t) for n, t in lines if t.strip())
+        )
+
+
+def _blocks(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """Runs of lines that are not blank, with the number of their first line."""
+    first, block = 0, []
+    for number, line in lines:
+        if line.strip():
+            first = first if block else number
+            block.append(line)
+        elif block:
+            yield first, "\n".join(block)
+            block = []
+    if block:
+        yield first, "\n".join(block)
+
+
+def _whole(path: Path) -> str:
+    with files.open_text(path) as stream:
+        text = stream.read(LONGEST_DOCUMENT + 1)
+    if len(text) > LONGEST_DOCUMENT:
+        raise SteepError(f"{path}: too long for one document. Use --unit paragraph or --unit line.")
+    return text
+
+
+def _select(
+    rows: Iterable[Sequence[str]], columns: dict[str, pa.DataType], names: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    for chunk in chunks(rows):
+        yield batch(columns, chunk).select(list(names))

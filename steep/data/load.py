@@ -1,0 +1,86 @@
+"""How does a file become the data of a run? Read, split once, checked for texts in two parts."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from steep.config import DataArgs
+from steep.data import duplicates, readers
+from steep.data.corpus import Corpus, Data
+from steep.data.splits import Origin, Splits, load_splits, split
+from steep.data.tables import read_table
+from steep.errors import SteepError
+
+
+def read(
+    source: str | Path,
+    text: str | None = None,
+    label: str | None = None,
+    args: DataArgs | None = None,
+) -> Data:
+    """A table of texts, read and split: what every function of Steep takes.
+
+    `text` and `label` are the columns to read; further options are in `args`. Raises SteepError
+    for whatever is wrong with the file or the options.
+    """
+    options = args or DataArgs()
+    chosen = {
+        name: value for name, value in (("text", text), ("label", label)) if value is not None
+    }
+    return load(Path(source), replace(options, **chosen))
+
+
+def load(file: Path, args: DataArgs) -> Data:
+    """The data of a run: the parts of `file`, and of `args.valid` and `args.test` if given.
+
+    Splits as `args.splits` says, else by shares and seed. The sub-folders of a folder of texts are
+    its classes, without a `--label`. Raises SteepError for whatever is wrong.
+    """
+    if args.label is None and readers.is_by_class(file):
+        args = replace(args, label="label")
+    whole = read_table(file, args)
+    own_files = {"valid": args.valid, "test": args.test}
+    own = {
+        part: read_table(path, args, whole.task)
+        for part, path in own_files.items()
+        if path is not None
+    }
+    splits = _load(args.splits, whole, own) if args.splits else _split(whole, own, args)
+    parts = {p: _take(own.get(p, whole), rows) for p, rows in splits.parts.items()}
+    notes = dict.fromkeys(note for corpus in (whole, *own.values()) for note in corpus.notes)
+    sizes = ", ".join(f"{len(rows):,} {part}" for part, rows in splits.parts.items())
+    data = Data(
+        train=parts["train"],
+        valid=parts["valid"],
+        test=parts.get("test"),
+        task=whole.task,
+        splits=splits,
+        notes=(*notes, f"rows: {sizes} (split seed {splits.seed})", *splits.notes),
+    )
+    leaks = duplicates.find(data, near=False).notes() if own or args.splits else ()
+    return replace(data, notes=data.notes + leaks)
+
+
+def _split(whole: Corpus, own: dict[str, Corpus], args: DataArgs) -> Splits:
+    """The whole file split by shares, and the rows of the parts that have a file of their own."""
+    splits = split(whole, args)
+    rows = {part: corpus.rows() for part, corpus in own.items()}
+    origins = {part: Origin.of(corpus) for part, corpus in own.items()}
+    return replace(splits, **rows, origins=splits.origins | origins)
+
+
+def _load(path: Path, whole: Corpus, own: dict[str, Corpus]) -> Splits:
+    """The splits of an earlier run, if they were drawn from these files."""
+    splits = load_splits(path)
+    for part in own:
+        if part not in splits.parts:
+            raise SteepError(f"{path}: has no {part} rows, so --{part} cannot go with it.")
+    for part, rows in splits.parts.items():
+        if len(rows):
+            splits.check(part, own.get(part, whole))
+    return splits
+
+
+def _take(corpus: Corpus, rows: np.ndarray) -> Corpus:
+    return corpus.take(np.flatnonzero(np.isin(corpus.rows(), rows)))

@@ -1,0 +1,62 @@
+"""Which reader opens a file, a folder or a name? By its suffix and what lies inside."""
+
+from pathlib import Path
+
+from steep.config import TableArgs
+from steep.data import delimited, documents, files, records
+from steep.data.raw import Raw
+from steep.errors import SteepError
+
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
+KNOWN = TABLES + documents.PLAIN
+
+
+def open_raw(path: Path, args: TableArgs) -> Raw:
+    """The rows of a file, a folder, or a data set of the Hugging Face hub, not read yet.
+
+    Raises SteepError if there is no such thing, or it is of no known kind.
+    """
+    if path.is_dir():
+        return records.open_saved(path) if records.is_saved(path) else _open_folder(path, args)
+    if not path.exists():
+        return _open_missing(path)
+    kind = files.suffix(path)
+    if kind in delimited.DELIMITERS:
+        return delimited.open_delimited(path)
+    if kind in (".jsonl", ".ndjson", ".json"):
+        return records.open_json_lines(path)
+    if kind == ".parquet":
+        return records.open_parquet(path)
+    if kind in documents.PLAIN:
+        return documents.open_plain(path, args.unit)
+    raise SteepError(
+        f"{path}: what kind of file is this? Known endings are {', '.join(KNOWN)}, also with .gz "
+        "or .xz. Rename the file to what it is."
+    )
+
+
+def files_of(path: Path) -> list[Path]:
+    """The files that a reader of `path` reads; none for a data set of the hub."""
+    if not path.is_dir():
+        return [path] if path.exists() else []
+    if records.is_saved(path):
+        return sorted(file for file in path.rglob("*") if file.is_file())
+    return documents.text_files(path)
+
+
+def is_by_class(path: Path) -> bool:
+    """Whether `path` is a folder of text files whose sub-folders are classes."""
+    return path.is_dir() and not records.is_saved(path) and documents.is_by_class(path)
+
+
+def _open_folder(path: Path, args: TableArgs) -> Raw:
+    tables = [f.name for f in sorted(path.iterdir()) if files.suffix(f) in TABLES]
+    if tables and not documents.text_files(path):
+        raise SteepError(f"{path}: a folder of tables. Name one of them: {', '.join(tables[:5])}.")
+    return documents.open_folder(path, args.unit)
+
+
+def _open_missing(path: Path) -> Raw:
+    if files.suffix(path) not in KNOWN and records.is_hub_name(path):
+        return records.open_hub(path)
+    raise SteepError(f"{path}: there is no such file or folder.")

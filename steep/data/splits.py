@@ -1,0 +1,196 @@
+"""Which rows are for training, validation and test? Drawn once, by seed; kept in splits.json."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from steep import runs, seeds
+from steep.config import SplitArgs
+from steep.data.corpus import Corpus
+from steep.data.duplicates import corpus_hashes
+from steep.errors import SteepError
+
+PARTS = ("train", "valid", "test")
+FREQUENT = 5
+BINS = 10
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The file that a part comes from, and the fingerprint of its rows and texts."""
+
+    file: str
+    fingerprint: str
+
+    @classmethod
+    def of(cls, corpus: Corpus) -> "Origin":
+        """The origin of a whole corpus; does not depend on the file's place or format."""
+        key = hashlib.blake2b(digest_size=12)
+        key.update(corpus.rows().astype("<i8").tobytes())
+        key.update(corpus_hashes(corpus).tobytes())
+        return cls(corpus.source, key.hexdigest())
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Row numbers of every part, int64 (rows of the part,), ascending; None: there is no test.
+
+    `origins` says for every part which file its row numbers belong to.
+    """
+
+    train: np.ndarray
+    valid: np.ndarray
+    test: np.ndarray | None
+    origins: dict[str, Origin]
+    seed: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def parts(self) -> dict[str, np.ndarray]:
+        """Row numbers by part; test only where there is one."""
+        parts = {"train": self.train, "valid": self.valid}
+        return parts | ({"test": self.test} if self.test is not None else {})
+
+    def save(self, path: Path) -> None:
+        """Write splits.json; `load_splits` gives the same back, without the notes."""
+        content: dict[str, Any] = {"seed": self.seed}
+        for part, rows in self.parts.items():
+            origin = self.origins[part]
+            content[part] = {
+                "file": origin.file,
+                "fingerprint": origin.fingerprint,
+                "rows": rows.tolist(),
+            }
+        runs.write_json(path, content)
+
+    def check(self, part: str, corpus: Corpus) -> None:
+        """Raises SteepError if `part` was not drawn from this corpus."""
+        origin = self.origins[part]
+        if Origin.of(corpus).fingerprint != origin.fingerprint:
+            raise SteepError(
+                f"{corpus.source}: its rows or texts are not those of the file '{origin.file}' that "
+                f"the {part} rows of the splits were drawn from. Give that file"
+                f"{'' if part == 'train' else f' (--{part})'}, or split anew."
+            )
+
+
+def load_splits(path: Path) -> Splits:
+    """The splits that `Splits.save` wrote. Raises SteepError if the file is missing or broken."""
+    content = runs.read_json(path)
+    try:
+        rows = {part: _rows(content[part]["rows"]) for part in PARTS if part in content}
+        origins = {
+            part: Origin(content[part]["file"], content[part]["fingerprint"]) for part in rows
+        }
+        return Splits(rows["train"], rows["valid"], rows.get("test"), origins, content["seed"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise SteepError(f"{path}: not a splits.json of Steep: {error!r} is wrong.") from None
+
+
+def split(corpus: Corpus, args: SplitArgs) -> Splits:
+    """The corpus split by `args.valid_share` and `args.test_share`, by seed `args.split_seed`.
+
+    Stratified by class, by combination of labels (the rare ones together), or by tenths of the
+    target. Rows of the same text, but for blanks and case, stay in one part. Parts that have a
+    file of their own get no share. Raises SteepError for impossible shares.
+    """
+    shares = {
+        "test": 0.0 if args.test else args.test_share,
+        "valid": 0.0 if args.valid else args.valid_share,
+    }
+    _check_shares(shares, len(corpus), corpus.source)
+    hashes = corpus_hashes(corpus)
+    _, first, group = np.unique(hashes, return_index=True, return_inverse=True)
+    strata = _strata(corpus)[first]
+    places = _draw(strata, shares, seeds.numbers(args.split_seed, "split"))[group]
+    rows = corpus.rows()
+    parts = {part: rows[places == place] for place, part in enumerate(PARTS)}
+    _check_filled(parts, shares, corpus.source)
+    test = parts["test"] if shares["test"] else None
+    origins = dict.fromkeys(PARTS if test is not None else PARTS[:2], Origin.of(corpus))
+    notes = _note_missing(corpus, places, shares)
+    return Splits(parts["train"], parts["valid"], test, origins, args.split_seed, notes)
+
+
+def _draw(strata: np.ndarray, shares: dict[str, float], rng: np.random.Generator) -> np.ndarray:
+    """Place in PARTS of every group (groups,): systematic sampling along the shuffled strata.
+
+    The first group of every stratum is for training, so that no class is only held out. Among the
+    others, every stratum gives its share to a part, up to one group.
+    """
+    shuffled = rng.permutation(len(strata))
+    order = shuffled[np.argsort(strata[shuffled], kind="stable")]
+    is_first = np.diff(strata[order], prepend=strata.min() - 1) != 0
+    free = order[~is_first]
+    places = np.zeros(len(strata), np.int64)
+    for part, share in shares.items():
+        count = min(round(share * len(strata)), len(free))
+        chosen = _evenly(len(free), count, rng)
+        places[free[chosen]] = PARTS.index(part)
+        free = np.delete(free, chosen)
+    return places
+
+
+def _evenly(size: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    """`count` of `size` positions at equal distances from a random start."""
+    return ((np.arange(count) + rng.random()) * size / max(count, 1)).astype(np.int64)
+
+
+def _strata(corpus: Corpus) -> np.ndarray:
+    """What is to be alike in every part: a number for each row (n,)."""
+    if corpus.task is None:
+        return np.zeros(len(corpus), np.int64)
+    labels = corpus.labels()
+    if corpus.task.kind == "single":
+        return labels
+    if corpus.task.kind == "regression":
+        edges = np.quantile(labels, np.linspace(0, 1, BINS + 1)[1:-1])
+        return np.searchsorted(edges, labels)
+    _, combination, counts = np.unique(labels, axis=0, return_inverse=True, return_counts=True)
+    return np.where(counts[combination] >= FREQUENT, combination, len(counts))
+
+
+def _check_shares(shares: dict[str, float], rows: int, source: str) -> None:
+    for part, share in shares.items():
+        if not 0 <= share < 1:
+            raise SteepError(f"{part}_share must be from 0 to below 1, not {share:g}.")
+    if sum(shares.values()) >= 1:
+        raise SteepError(
+            f"valid_share {shares['valid']:g} and test_share {shares['test']:g} leave no rows for "
+            "training. Their sum must be below 1."
+        )
+    if rows < 1 + sum(share > 0 for share in shares.values()):
+        raise SteepError(f"{source}: {rows} rows with a text are too few to split.")
+
+
+def _check_filled(parts: dict[str, np.ndarray], shares: dict[str, float], source: str) -> None:
+    for part, rows in parts.items():
+        if not len(rows) and shares.get(part, 1.0) > 0:
+            raise SteepError(
+                f"{source}: no rows are left for {part}; there are too few different texts. Give "
+                "more rows, a larger share, or a file of its own."
+            )
+
+
+def _note_missing(corpus: Corpus, places: np.ndarray, shares: dict[str, float]) -> tuple[str, ...]:
+    """Which classes some part has no row of."""
+    if corpus.task is None or corpus.task.kind == "regression":
+        return ()
+    labels = corpus.labels()
+    notes = []
+    for place, part in enumerate(PARTS):
+        if shares.get(part, 1.0) == 0:
+            continue
+        found = labels[places == place]
+        has = found.any(axis=0) if found.ndim == 2 else np.bincount(found, minlength=1) > 0
+        lacking = [n for i, n in enumerate(corpus.task.labels) if i >= len(has) or not has[i]]
+        if lacking:
+            notes.append(f"{part}: no row of {len(lacking)} classes: {', '.join(lacking[:10])}")
+    return tuple(notes)
+
+
+def _rows(numbers: list[int]) -> np.ndarray:
+    return np.array(numbers, np.int64)

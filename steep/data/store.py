@@ -1,0 +1,77 @@
+"""Where does a file lie once it has been read? In one memory-mapped Arrow file of the cache folder.
+
+The cache is `datasets.config.HF_DATASETS_CACHE`/steep. A changed file has another key, so what lies
+there is never out of date; the folder may be deleted at any time.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from steep import runs
+from steep.data.raw import TEXT, Raw
+from steep.errors import SteepError
+
+FIXED = {"row": pa.int64(), "id": TEXT, "text": TEXT}
+
+
+def stored(key: str, raw: Raw, roles: Mapping[str, str]) -> tuple[datasets.Dataset, int]:
+    """The rows that have a text, and the number of all rows.
+
+    `roles` names the column of the file behind each of `id` (may be lacking: the row number is
+    taken), `text`, `pair` (may be lacking) and any further ones.
+    """
+    folder = Path(datasets.config.HF_DATASETS_CACHE) / "steep" / "tables"
+    path = folder / f"{key}.arrow"
+    if not path.with_suffix(".json").is_file():
+        try:
+            _write(path, raw, roles)
+        except OSError as error:
+            raise SteepError(f"{path}: the cache cannot be written: {error.strerror}.") from None
+    return datasets.Dataset.from_file(str(path)), runs.read_json(path.with_suffix(".json"))["rows"]
+
+
+def _write(path: Path, raw: Raw, roles: Mapping[str, str]) -> None:
+    """The Arrow file, written aside and renamed; then a file beside it that says it is complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f"{path.name}.{os.getpid()}")
+    kinds = {role: raw.columns[name] for role, name in roles.items()}
+    schema = pa.schema(FIXED | kinds)
+    number = 0
+    try:
+        with pa.OSFile(str(aside), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+            for group in raw.batches(list(dict.fromkeys(roles.values()))):
+                writer.write_batch(_shape(group, number, roles, schema))
+                number += len(group)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+    runs.write_json(path.with_suffix(".json"), {"rows": number})
+
+
+def _shape(
+    group: pa.RecordBatch, first: int, roles: Mapping[str, str], schema: pa.Schema
+) -> pa.RecordBatch:
+    """The batch under the names of the roles, without the rows that lack a text."""
+    numbers = pa.array(np.arange(first, first + len(group)))
+    columns = {role: group.column(name) for role, name in roles.items()} | {"row": numbers}
+    names = numbers.cast(TEXT)
+    columns["id"] = _or_else(columns["id"], names) if "id" in columns else names
+    keep = _has_text(columns["text"])
+    if "pair" in columns:
+        keep = pc.and_(keep, _has_text(columns["pair"]))
+    arrays = [columns[field.name].cast(field.type) for field in schema]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema).filter(keep)
+
+
+def _has_text(column: pa.Array) -> pa.Array:
+    return pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(column), ""), False)
+
+
+def _or_else(column: pa.Array, names: pa.Array) -> pa.Array:
+    return pc.if_else(_has_text(column), column, names)

@@ -1,0 +1,141 @@
+"""How does a file become a corpus? Its columns get their meaning; what is dropped is said."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pyarrow.compute as pc
+
+from steep.config import TableArgs
+from steep.data import delimited, files, labels, readers, store
+from steep.data.corpus import Corpus, Task
+from steep.data.raw import TEXT, TEXTS, Raw
+from steep.errors import SteepError
+
+
+def read_table(path: Path, args: TableArgs, task: Task | None = None) -> Corpus:
+    """A table of texts, with labels if `args.label` names some.
+
+    With `task` (of the training rows) the labels must be labels of that task. Raises SteepError
+    for a file that cannot be read, a missing column, or a label that does not fit.
+    """
+    raw = readers.open_raw(path, args)
+    columns = _label_columns(path, raw, args)
+    roles = _roles(path, raw, args) | {f"label {i}": name for i, name in enumerate(columns)}
+    corpus = _corpus(path, raw, roles, args)
+    if not columns:
+        return corpus
+    cells = {name: corpus.table.data.column(f"label {i}") for i, name in enumerate(columns)}
+    encoded = labels.encode(cells, corpus.rows(), args, str(path), task)
+    table = corpus.table.select_columns([n for n in corpus.table.column_names if n[:6] != "label "])
+    table = datasets.concatenate_datasets([table, _one_column(encoded.values)], axis=1)
+    return replace(corpus, table=table, task=encoded.task, notes=corpus.notes + encoded.notes)
+
+
+def read_texts(paths: Sequence[Path], args: TableArgs) -> Corpus:
+    """Text without labels from files of any kind, in the order given.
+
+    A table without the column `args.text` may have a column 'text', or one column of text only.
+    Row numbers run on from file to file.
+    """
+    if not paths:
+        raise SteepError("No file of text is given.")
+    parts = [_read_unlabelled(path, args) for path in paths]
+    if len(parts) == 1:
+        return parts[0]
+    tables = [part.table.select_columns(["id", "text"]) for part in parts]
+    table = datasets.concatenate_datasets(tables)
+    rows = datasets.Dataset.from_dict({"row": np.arange(len(table))})
+    return Corpus(
+        datasets.concatenate_datasets([rows, table], axis=1),
+        source=", ".join(part.source for part in parts),
+        notes=tuple(note for part in parts for note in part.notes),
+    )
+
+
+def _read_unlabelled(path: Path, args: TableArgs) -> Corpus:
+    raw = readers.open_raw(path, args)
+    notes = raw.notes
+    if args.text not in raw.columns:
+        found = _only_text(path, raw, args)
+        notes += (f"{path.name}: no column '{args.text}', so '{found}' is read",)
+        args = replace(args, text=found)
+    plain = replace(args, pair=None, id=args.id if args.id in raw.columns else None)
+    raw = replace(raw, notes=notes)
+    return _corpus(path, raw, _roles(path, raw, plain), plain)
+
+
+def _only_text(path: Path, raw: Raw, args: TableArgs) -> str:
+    texts = [name for name, kind in raw.columns.items() if kind == TEXT and name != "id"]
+    if "text" in texts:
+        return "text"
+    if len(texts) == 1:
+        return texts[0]
+    raise SteepError(_explain_missing(path, raw, args.text))
+
+
+def _corpus(path: Path, raw: Raw, roles: dict[str, str], args: TableArgs) -> Corpus:
+    """The corpus of these columns, from the cache if the file was read before."""
+    key = files.fingerprint(readers.files_of(path), str(path), roles, args.unit)
+    table, rows = store.stored(key, raw, roles)
+    if not len(table):
+        raise SteepError(f"{path}: no row with a text in column '{args.text}' ({rows:,} rows).")
+    notes = list(raw.notes)
+    if rows > len(table):
+        what = "text" if args.pair is None else "text or pair"
+        notes.append(f"{path.name}: {rows - len(table):,} of {rows:,} rows without {what} dropped")
+    twice = len(table) - pc.count_distinct(table.data.column("id")).as_py()
+    if twice:
+        notes.append(f"{path.name}: {twice:,} rows share their id with an earlier row")
+    return Corpus(table, source=path.name, notes=tuple(notes))
+
+
+def _roles(path: Path, raw: Raw, args: TableArgs) -> dict[str, str]:
+    """Which column of the file is the text, the pair and the identifier."""
+    roles = {"text": args.text}
+    if args.pair is not None:
+        roles["pair"] = args.pair
+    if args.id is not None or "id" in raw.columns:
+        roles["id"] = args.id or "id"
+    for name in roles.values():
+        _check_column(path, raw, name)
+        if raw.columns[name] == TEXTS:
+            raise SteepError(f"{path}, column '{name}': holds lists, where texts are expected.")
+    return roles
+
+
+def _label_columns(path: Path, raw: Raw, args: TableArgs) -> list[str]:
+    """The columns behind `args.label`: one, or several joined by commas."""
+    if args.label is None:
+        return []
+    if args.label in raw.columns:
+        return [args.label]
+    names = [name.strip() for name in args.label.split(",") if name.strip()]
+    for name in names:
+        _check_column(path, raw, name)
+    return names
+
+
+def _check_column(path: Path, raw: Raw, name: str) -> None:
+    if name not in raw.columns:
+        raise SteepError(_explain_missing(path, raw, name))
+
+
+def _explain_missing(path: Path, raw: Raw, name: str) -> str:
+    there = ", ".join(f"'{column[:40]}'" for column in raw.columns)
+    near = difflib.get_close_matches(name, raw.columns, n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    if delimited.looks_headless(list(raw.columns)):
+        hint = " The first line looks like data: add a header line that names the columns."
+    return f"{path}: there is no column '{name}'. The columns are {there}.{hint}"
+
+
+def _one_column(values: np.ndarray) -> datasets.Dataset:
+    """The labels as a table of one column `label`."""
+    kind = datasets.Value(str(values.dtype))
+    feature = datasets.List(kind) if values.ndim == 2 else kind
+    features = datasets.Features({"label": feature})
+    return datasets.Dataset.from_dict({"label": values}, features=features)
