@@ -128,6 +128,8 @@ def read_manifest(folder: Path, stage: str) -> dict[str, Any]:
     if not (folder / MANIFEST).is_file():
         raise SteepError(f"{folder}: not a folder written by 'steep {stage}' (no {MANIFEST}).")
     manifest = read_json(folder / MANIFEST)
+    if not isinstance(manifest, dict):
+        raise SteepError(f"{folder / MANIFEST}: not a JSON object.")
     if manifest.get("stage") != stage:
         raise SteepError(f"{folder}: written by 'steep {manifest.get('stage')}', not '{stage}'.")
     return manifest
