@@ -1,0 +1,176 @@
+"""How good are predictions? The metrics of every kind of task, over all rows and class by class.
+
+Definitions are scikit-learn's (`sklearn.metrics`), which the tests compare them with.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from steep.data.corpus import Task
+from steep.errors import SteepError
+from steep.evaluate.weighted import (
+    Weighted,
+    auc,
+    macro_f1,
+    mean,
+    mean_auc,
+    micro_f1,
+    r2,
+    spearman,
+    surprise,
+)
+
+METRICS = {
+    "single": ("accuracy", "macro_f1", "micro_f1", "auc", "log_loss"),
+    "multi": ("auc", "macro_f1", "micro_f1", "exact_match", "log_loss"),
+    "regression": ("rmse", "mae", "spearman", "r2"),
+}
+_PRIMARY = {"single": "accuracy", "multi": "auc", "regression": "rmse"}
+_LOWER_IS_BETTER = ("log_loss", "rmse", "mae")
+
+
+def primary(task: Task) -> str:
+    """The metric that is looked at first."""
+    return _PRIMARY[task.kind]
+
+
+def higher_is_better(metric: str) -> bool:
+    """Whether a larger value of `metric` is the better one."""
+    return metric not in _LOWER_IS_BETTER
+
+
+def check_metric(task: Task, name: str) -> str:
+    """`name` itself; SteepError, naming the known ones, if this kind of task has no such metric."""
+    known = METRICS[task.kind]
+    if name not in known:
+        raise SteepError(
+            f"There is no metric '{name}' for a {task.kind} task. Choose one of {', '.join(known)}."
+        )
+    return name
+
+
+def score(task: Task, labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+    """Every metric that is defined on these rows.
+
+    labels: int64 (n,) class indices (single), 0/1 (n, L) (multi), targets (n,) (regression).
+    probabilities: (n, classes) (single), (n, L) (multi), (n,) or (n, 1) predictions (regression).
+    Undefined metrics (AUC of one class only, say) are left out. `auc` is that of class 1 (two
+    classes), one class against the rest, averaged over the classes present (more), or averaged
+    over the labels that have both values (multi). Raises SteepError on predictions that are not
+    finite or do not fit the labels.
+    """
+    ones = np.ones((1, len(labels)), np.float32)
+    values = {name: of(ones)[0] for name, of in metrics(task, labels, probabilities).items()}
+    return {name: float(value) for name, value in values.items() if np.isfinite(value)}
+
+
+def metrics(task: Task, labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Weighted]:
+    """Every metric of the task as a function of row weights; arguments and errors as in `score`."""
+    labels, probabilities = checked(task, labels, probabilities)
+    if task.kind == "single":
+        return _single(labels, probabilities)
+    if task.kind == "multi":
+        return _multi(labels > 0.5, probabilities)
+    return _regression(labels, probabilities[:, 0])
+
+
+def per_class(task: Task, labels: np.ndarray, probabilities: np.ndarray) -> list[dict[str, Any]]:
+    """A dictionary per class: label, rows, precision, recall, f1, auc; None where undefined.
+
+    Arrays and errors as in `metrics.score`. `rows` counts the rows that have the label. Empty for
+    regression.
+    """
+    labels, probabilities = checked(task, labels, probabilities)
+    if task.kind == "regression":
+        return []
+    if task.kind == "single":
+        classes = np.arange(len(task.labels))
+        truth = labels[:, None] == classes
+        predicted = probabilities.argmax(axis=1)[:, None] == classes
+    else:
+        truth, predicted = labels > 0.5, probabilities > 0.5
+    return [
+        {"label": label} | _scores(truth[:, i], predicted[:, i], probabilities[:, i])
+        for i, label in enumerate(task.labels)
+    ]
+
+
+def confusion(task: Task, labels: np.ndarray, probabilities: np.ndarray) -> list[list[int]]:
+    """Rows of class i predicted as class j, in line i and column j (single tasks only)."""
+    labels, probabilities = checked(task, labels, probabilities)
+    counts = np.zeros((len(task.labels), len(task.labels)), np.int64)
+    np.add.at(counts, (labels, probabilities.argmax(axis=1)), 1)
+    return counts.tolist()
+
+
+def _scores(truth: np.ndarray, predicted: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
+    hits, rows, claimed = (int(x.sum()) for x in (truth & predicted, truth, predicted))
+    area = float(auc(truth, scores)(np.ones((1, len(truth)), np.float32))[0])
+    return {
+        "rows": rows,
+        "precision": hits / claimed if claimed else None,
+        "recall": hits / rows if rows else None,
+        "f1": 2 * hits / (rows + claimed) if rows + claimed else None,
+        "auc": area if np.isfinite(area) else None,
+    }
+
+
+def checked(
+    task: Task, labels: np.ndarray, probabilities: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and float64 predictions (n, columns) that fit each other; else SteepError."""
+    labels, probabilities = np.asarray(labels), np.asarray(probabilities, np.float64)
+    if probabilities.ndim == 1:
+        probabilities = probabilities[:, None]
+    if len(labels) == 0:
+        raise SteepError("There are no labelled rows to evaluate on.")
+    if probabilities.shape != (len(labels), len(task.labels)):
+        raise SteepError(
+            f"Predictions of shape {probabilities.shape} do not fit {len(labels)} rows "
+            f"and {len(task.labels)} labels."
+        )
+    broken = int((~np.isfinite(probabilities).all(axis=1)).sum())
+    if broken:
+        raise SteepError(
+            f"The predictions of {broken} of {len(labels)} rows are not finite numbers: the "
+            "training diverged. Lower the learning rate."
+        )
+    return labels, probabilities
+
+
+def _single(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Weighted]:
+    classes = np.arange(probabilities.shape[1])
+    truth = labels[:, None] == classes
+    predicted = probabilities.argmax(axis=1)
+    right = mean(predicted == labels)
+    columns = [1] if len(classes) == 2 else list(classes)
+    return {
+        "accuracy": right,
+        "macro_f1": macro_f1(truth, predicted[:, None] == classes),
+        "micro_f1": right,
+        "auc": mean_auc(truth[:, columns], probabilities[:, columns]),
+        "log_loss": mean(surprise(probabilities[np.arange(len(labels)), labels])),
+    }
+
+
+def _multi(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, Weighted]:
+    predicted = probabilities > 0.5
+    losses = surprise(np.where(truth, probabilities, 1 - probabilities))
+    return {
+        "auc": mean_auc(truth, probabilities),
+        "macro_f1": macro_f1(truth, predicted),
+        "micro_f1": micro_f1(truth, predicted),
+        "exact_match": mean((truth == predicted).all(axis=1)),
+        "log_loss": mean(losses.mean(axis=1)),
+    }
+
+
+def _regression(targets: np.ndarray, predictions: np.ndarray) -> dict[str, Weighted]:
+    squared = mean((targets - predictions) ** 2)
+    return {
+        "rmse": lambda weights: np.sqrt(squared(weights)),
+        "mae": mean(np.abs(targets - predictions)),
+        "spearman": spearman(targets, predictions),
+        "r2": r2(targets, predictions),
+    }
