@@ -25,6 +25,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from steep import config
 from steep.console import say
 from steep.errors import SteepError
@@ -72,6 +74,8 @@ def writing(out: Path, stage: str, args: Any, overwrite: bool = False) -> Iterat
         _swap(partial, out)
     except OSError as error:
         raise SteepError(_explain(error, out)) from error
+    except SafetensorError as error:  # wraps a full disk, among others, and is no OSError
+        raise SteepError(f"{out}: nothing was written: {error}.") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -7,7 +7,9 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from steep import runs
 from steep.config import FitArgs
@@ -115,6 +117,15 @@ def test_a_full_disk_is_explained_and_nothing_is_left(tiny_disk: Path) -> None:
         (run.folder / "weights").write_bytes(bytes(200_000))
     assert isinstance(refused.value.__cause__, OSError)
     assert refused.value.__cause__.errno == errno.ENOSPC
+    assert left(tiny_disk) == []
+
+
+def test_a_disk_full_of_weights_is_explained(tiny_disk: Path) -> None:
+    with (
+        pytest.raises(SteepError, match="nothing was written: .*No space left on device"),
+        runs.writing(tiny_disk / "model", "fit", FitArgs()) as run,
+    ):
+        save_file({"weights": np.zeros(50_000)}, run.folder / "model.safetensors")
     assert left(tiny_disk) == []
 
 
