@@ -8,12 +8,13 @@ if TYPE_CHECKING:
         AdaptArgs,
         CheckArgs,
         CompareArgs,
+        DataArgs,
         DemoArgs,
         EvaluateArgs,
         FitArgs,
         PredictArgs,
     )
-    from steep.data.splits import read
+    from steep.data.load import read
     from steep.errors import SteepError
     from steep.report.page import write as write_report
     from steep.stages.adapt import adapt
@@ -31,6 +32,7 @@ _HOMES = {
     "AdaptArgs": ("steep.config", "AdaptArgs"),
     "CheckArgs": ("steep.config", "CheckArgs"),
     "CompareArgs": ("steep.config", "CompareArgs"),
+    "DataArgs": ("steep.config", "DataArgs"),
     "DemoArgs": ("steep.config", "DemoArgs"),
     "EvaluateArgs": ("steep.config", "EvaluateArgs"),
     "FitArgs": ("steep.config", "FitArgs"),
@@ -44,7 +46,7 @@ _HOMES = {
     "fit": ("steep.stages.fit", "fit"),
     "learner": ("steep.train.engine", "learner"),
     "predict": ("steep.stages.predict", "predict"),
-    "read": ("steep.data.splits", "read"),
+    "read": ("steep.data.load", "read"),
     "write_report": ("steep.report.page", "write"),
 }
 
@@ -53,6 +55,7 @@ __all__ = [
     "AdaptArgs",
     "CheckArgs",
     "CompareArgs",
+    "DataArgs",
     "DemoArgs",
     "EvaluateArgs",
     "FitArgs",

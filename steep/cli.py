@@ -47,7 +47,7 @@ def check(file: Table, args: CheckArgs) -> None:
     """
     from steep.stages import check as stage
 
-    _print(stage.check(file, args))
+    _print(stage.check(file, args=args))
 
 
 @command(app, AdaptArgs)
@@ -58,7 +58,7 @@ def adapt(files: Tables, out: Out, args: AdaptArgs) -> None:
     """
     from steep.stages import adapt as stage
 
-    typer.echo(stage.adapt(files, out, args))
+    typer.echo(stage.adapt(files, out=out, args=args))
 
 
 @command(app, FitArgs)
@@ -69,7 +69,7 @@ def fit(file: Table, out: Out, args: FitArgs) -> None:
     """
     from steep.stages import fit as stage
 
-    typer.echo(stage.fit(file, out, args))
+    typer.echo(stage.fit(file, out=out, args=args))
 
 
 @command(app, PredictArgs)
@@ -80,7 +80,7 @@ def predict(model: Model, file: Table, out: OutFile, args: PredictArgs) -> None:
     """
     from steep.stages import predict as stage
 
-    typer.echo(stage.predict(model, file, out, args))
+    typer.echo(stage.predict(model, file, out=out, args=args))
 
 
 @command(app, EvaluateArgs)
@@ -91,7 +91,7 @@ def evaluate(model: Model, file: Table, args: EvaluateArgs) -> None:
     """
     from steep.stages import evaluate as stage
 
-    _print(stage.evaluate(model, file, args))
+    _print(stage.evaluate(model, file, args=args))
 
 
 @command(app, CompareArgs, stopped="Finished cells of the study are kept; run it again to go on.")
@@ -102,7 +102,7 @@ def compare(file: Table, out: Out, args: CompareArgs) -> None:
     """
     from steep.stages import compare as stage
 
-    typer.echo(stage.compare(file, out, args))
+    typer.echo(stage.compare(file, out=out, args=args))
 
 
 @app.command()

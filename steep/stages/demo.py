@@ -124,7 +124,7 @@ def _study(out: Path, data: Bundled, model: str, args: DemoArgs, options: dict[s
 def step(stage: Callable[..., Any], *inputs: Any, args: Any, out: Path | None = None) -> Any:
     """What `stage` returns, after the command that does the same was printed."""
     say(f"\n$ {command_line(stage.__name__, *inputs, args=args, out=out)}")
-    return stage(*inputs, *([out] if out else []), args)
+    return stage(*inputs, args=args) if out is None else stage(*inputs, out=out, args=args)
 
 
 def checkpoint(install: bool) -> str:
