@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from steep import runs
 from steep.cli import app
-from steep.config import CompareArgs, FitArgs
+from steep.config import DemoArgs, FitArgs
 from steep.errors import SteepError
+from steep.report import page
 from steep.stages import demo
 
 
@@ -48,19 +50,45 @@ def test_the_bundled_data_is_that_of_its_source(shared_data: Path) -> None:
     assert all(" ".join(lines[int(name[4:]) - 1].split()) == t for name, t in texts.items())
 
 
-def test_the_printed_command_is_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the demo prints, typed into a shell, calls the stage with the same arguments."""
-    calls: list[Any] = []
-    module = ModuleType("steep.stages.compare")
-    module.compare = lambda file, out, args: calls.append((file, out, args)) or out  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr("steep.stages.compare", module, raising=False)
-    args = CompareArgs(
-        model="a folder", label="label", unlabelled=(Path("x.txt"), Path("y.txt")), overwrite=True
-    )
-    line = demo.command_line("compare", Path("r.csv"), args=args, out=Path("s"))
-    assert CliRunner().invoke(app, shlex.split(line)[1:]).exit_code == 0
-    assert calls == [(Path("r.csv"), Path("s"), args)]
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """Every call of a stage or of the report, which do nothing but what the demo reads."""
+    made: list[tuple[Any, ...]] = []
+
+    def put(name: str) -> None:
+        def stage(*inputs: Any, args: Any, out: Path | None = None) -> Any:
+            made.append((name, *inputs, out, args))
+            if name == "compare":
+                out.mkdir(parents=True, exist_ok=True)
+                (out / runs.VERDICT).write_text('{"sentence": "Not worth it."}')
+            return {"metrics": {"accuracy": {"value": 0.5, "low": None, "high": None}}}
+
+        stage.__name__ = name
+        module = ModuleType(f"steep.stages.{name}")
+        setattr(module, name, stage)
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        monkeypatch.setattr(module.__name__, module, raising=False)
+
+    for name in ("check", "adapt", "fit", "predict", "evaluate", "compare"):
+        put(name)
+    monkeypatch.setattr(page, "write", lambda folder, *rest: made.append(("report", folder)))
+    return made
+
+
+def test_every_printed_command_typed_into_a_shell_makes_the_same_call(
+    calls: list[tuple[Any, ...]], minilm: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    demo.demo(tmp_path / "a demo", DemoArgs(labels=50, seeds=2, overwrite=True))
+    printed = capfd.readouterr().err
+    commands = [line[2:] for line in printed.splitlines() if line.startswith("$ steep ")]
+    called = calls.copy()
+    calls.clear()
+    for command in commands:
+        assert CliRunner().invoke(app, shlex.split(command)[1:]).exit_code == 0, command
+    names = "check adapt fit fit predict evaluate evaluate compare report".split()
+    assert [name for name, *_ in called] == names
+    assert calls == called
+    assert printed.endswith("Not worth it.\n")
 
 
 def test_defaults_are_not_printed() -> None:
