@@ -1,0 +1,198 @@
+"""What is a page made of? Plain blocks that say what is shown; the templates say how it looks.
+
+Every block has a `kind`, the name of the template that draws it (`templates/KIND.html.j2`, and
+`templates/KIND.md.j2` for the Markdown twin). Coordinates are percentages of the drawing's width
+and height, so that a chart fits any screen while its letters keep their size.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import ClassVar, Literal
+
+Style = Literal["accent", "plain", "faint"]
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of words and numbers, already formatted."""
+
+    kind: ClassVar[str] = "table"
+    caption: str
+    columns: tuple[str, ...]
+    align: str  # one letter a column: l for words, r for numbers
+    rows: Sequence[tuple[str, ...]]
+    note: str = ""
+    strong: str = ""  # first cell of the row that stands out
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Names with their values."""
+
+    kind: ClassVar[str] = "facts"
+    items: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Notes:
+    """Sentences that the run left for its reader."""
+
+    kind: ClassVar[str] = "notes"
+    title: str
+    items: list[str]
+
+
+@dataclass(frozen=True)
+class Command:
+    """A line for the shell."""
+
+    kind: ClassVar[str] = "command"
+    line: str
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Where the ticks are (per cent) and what they say."""
+
+    name: str
+    low: float
+    high: float
+    ticks: list[tuple[float, str]]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A line through points."""
+
+    name: str
+    style: Style
+    points: list[Point]
+
+    @property
+    def segments(self) -> list[tuple[Point, Point]]:
+        """The pieces between neighbouring points."""
+        return list(pairwise(self.points))
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One drawing of curves; `alt` tells it to those who do not see it."""
+
+    title: str
+    curves: list[Curve]
+    x: Axis
+    y: Axis
+    alt: str
+
+
+@dataclass(frozen=True)
+class Panels:
+    """Drawings side by side."""
+
+    kind: ClassVar[str] = "panels"
+    panels: list[Panel]
+
+    @property
+    def keys(self) -> dict[str, Style]:
+        """The style of each name, in order: several curves may share a name."""
+        return {curve.name: curve.style for panel in self.panels for curve in panel.curves}
+
+
+@dataclass(frozen=True)
+class DotRow:
+    """One arm: a dot a seed, its mean and interval."""
+
+    name: str
+    style: Style
+    y: float
+    dots: list[tuple[float, str]]  # position and what to say about it
+    mean: float
+    interval: tuple[float, float] | None
+    value: str
+
+
+@dataclass(frozen=True)
+class Dots:
+    """Arms below each other on one axis; `pairs` join the same seed of two arms."""
+
+    kind: ClassVar[str] = "dots"
+    title: str
+    rows: list[DotRow]
+    x: Axis
+    pairs: list[tuple[Point, Point]]
+    alt: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number of a confusion matrix; `share` of its row, from 0 to 1."""
+
+    count: str
+    share: float
+    right: bool
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A confusion matrix: truth down, prediction across."""
+
+    title: str
+    labels: list[str]
+    rows: list[list[Cell]]
+
+
+@dataclass(frozen=True)
+class Matrices:
+    """Confusion matrices side by side."""
+
+    kind: ClassVar[str] = "matrices"
+    matrices: list[Matrix]
+    note: str
+
+
+@dataclass(frozen=True)
+class Example:
+    """One row of the data; `text` is None where texts are left out."""
+
+    name: str
+    text: str | None
+    facts: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows worth reading."""
+
+    kind: ClassVar[str] = "examples"
+    title: str
+    examples: list[Example]
+    note: str = ""
+
+
+Block = Table | Facts | Notes | Command | Panels | Dots | Matrices | Examples
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, a sentence or two, and blocks."""
+
+    title: str
+    blocks: Sequence[Block]
+    lead: str = ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """All of a report: the answer first, then what it rests on."""
+
+    title: str
+    origin: str
+    question: str
+    answer: str
+    sentence: str
+    paragraph: str = ""
+    warnings: list[str] = field(default_factory=list)
+    sections: list[Section] = field(default_factory=list)
+    footer: str = ""

@@ -1,0 +1,51 @@
+"""Which classes are taken for which? A matrix for few classes, the worst pairs for many."""
+
+import numpy as np
+import pandas as pd
+
+from steep.report.blocks import Cell, Matrices, Matrix, Table
+from steep.report.words import count, counted
+
+FULL = 8  # a larger matrix does not fit beside another one, nor on a phone
+PAIRS = 15
+
+
+def counts(predictions: list[pd.DataFrame], labels: list[str]) -> np.ndarray:
+    """Rows by truth and prediction, int (labels, labels), summed over tables of predictions."""
+    total = np.zeros((len(labels), len(labels)), dtype=int)
+    for table in predictions:
+        crossed = pd.crosstab(table["truth"], table["predicted"])
+        total += crossed.reindex(index=labels, columns=labels, fill_value=0).to_numpy()
+    return total
+
+
+def confusion(tables: dict[str, np.ndarray], labels: list[str], of: str) -> Matrices | Table:
+    """The confusion by title; `of` says what was counted ('test rows, summed over 5 seeds')."""
+    if len(labels) <= FULL:
+        note = f"Truth down, prediction across: {of}, and per cent of the true class."
+        return Matrices([_matrix(title, t, labels) for title, t in tables.items()], note)
+    return _pairs(tables, labels, of)
+
+
+def _matrix(title: str, table: np.ndarray, labels: list[str]) -> Matrix:
+    shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    size = range(len(labels))
+    rows = [[Cell(count(table[i, j]), float(shares[i, j]), i == j) for j in size] for i in size]
+    return Matrix(title, labels, rows)
+
+
+def _pairs(tables: dict[str, np.ndarray], labels: list[str], of: str) -> Table:
+    wrong = sum(tables.values()) * (1 - np.eye(len(labels), dtype=int))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]
+    worst = [divmod(int(place), len(labels)) for place in order if wrong.flat[place] > 0]
+    rows = [
+        (labels[i], labels[j], *(count(table[i, j]) for table in tables.values())) for i, j in worst
+    ]
+    return Table(
+        caption=f"Most confused classes: {of}",
+        columns=("truth", "taken for", *tables),
+        align="ll" + "r" * len(tables),
+        rows=rows,
+        note=f"{len(rows)} of {counted(int((wrong > 0).sum()), 'confused pair')}; "
+        f"{counted(len(labels), 'class')} in all.",
+    )
