@@ -1,4 +1,4 @@
-"""Bootstrap intervals: every metric equals its value on the drawn rows; coverage of a known truth."""
+"""Bootstrap intervals: metrics of the drawn rows; coverage of a known truth."""
 
 import numpy as np
 import pytest

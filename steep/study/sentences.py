@@ -1,0 +1,128 @@
+"""How is a verdict said in plain English? One sentence, and one paragraph around it."""
+
+from typing import Any
+
+from steep.evaluate.metrics import METRICS
+
+_RAW = ("rmse", "mae", "log_loss", "spearman", "r2")
+_POINTS = {name for names in METRICS.values() for name in names} - set(_RAW)
+
+
+def explain(verdict: dict[str, Any]) -> dict[str, Any]:
+    """The verdict with its `sentence` and `paragraph`, straight after the answer."""
+    said = {"answer": verdict["answer"], "sentence": _sentence(verdict)}
+    parts = (said["sentence"], _values(verdict), _cost(verdict["cost"]), _plan(verdict))
+    said["paragraph"] = " ".join(part for part in (*parts, *_others(verdict)) if part)
+    return said | verdict
+
+
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours, whichever reads best."""
+    for size, unit in ((3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} seconds"
+
+
+def _first(verdict: dict[str, Any]) -> dict[str, Any] | None:
+    """Adapted against base, where the two have a seed in common."""
+    return next((c for c in verdict["comparisons"] if c["arm"] == "adapted"), None)
+
+
+def _sentence(verdict: dict[str, Any]) -> str:
+    metric, comparison = verdict["metric"], _first(verdict)
+    if comparison is None:
+        return "Cannot tell: no seed has a usable run both with and without step 2."
+    change = f"changed {metric} by {_gain(verdict, comparison['gain'])}"
+    if len(comparison["seeds"]) == 1:
+        return (
+            f"Cannot tell: with one seed, step 2 {change}, but another seed alone could do as "
+            "much; run it with 5."
+        )
+    if comparison["low"] is None:
+        return (
+            f"Cannot tell: step 2 {change}, but nothing varies between seeds or test rows, so "
+            "there is no measure of chance; use a larger test."
+        )
+    return f"{_opening(verdict, comparison)}: step 2 {change} ({_interval(verdict, comparison)})."
+
+
+def _opening(verdict: dict[str, Any], comparison: dict[str, Any]) -> str:
+    smallest = verdict["smallest_effect"]
+    if verdict["answer"] == "yes":
+        return f"Yes, by more than {_size(verdict, smallest)}" if smallest else "Yes"
+    if verdict["answer"] == "cannot tell":
+        return "Cannot tell"
+    if comparison["high"] <= 0:
+        return "No, it does harm" if comparison["high"] < 0 else "No"
+    return f"No, the gain is below {_size(verdict, smallest)}"
+
+
+def _values(verdict: dict[str, Any]) -> str:
+    base, adapted = (verdict["arms"][arm] for arm in ("base", "adapted"))
+    if base["mean"] is None or adapted["mean"] is None:
+        return ""
+    return (
+        f"On {verdict['rows']:,} test rows the mean {verdict['metric']} was {base['mean']:.4g} "
+        f"without step 2{_spread(base)} and {adapted['mean']:.4g} with it{_spread(adapted)}."
+    )
+
+
+def _spread(arm: dict[str, Any]) -> str:
+    return "" if arm["sd"] is None else f" (sd over seeds {arm['sd']:.2g})"
+
+
+def _cost(cost: dict[str, Any]) -> str:
+    took = f"Step 2 took {duration(cost['step2_seconds'])}"
+    return f"{took}, {cost['ratio']:.1f} times one fine-tuning." if cost["ratio"] else f"{took}."
+
+
+def _plan(verdict: dict[str, Any]) -> str:
+    """What would settle it, when it is not settled."""
+    comparison = _first(verdict)
+    if verdict["answer"] != "cannot tell" or comparison is None or comparison["low"] is None:
+        return ""
+    smallest = _size(verdict, comparison["minimum_detectable"])
+    found = f"A gain of {smallest} or more would have been found in 8 of 10 such studies."
+    if comparison["seeds_needed"]:
+        more = comparison["seeds_needed"] - len(comparison["seeds"])
+        return f"{found} To be sure of the gain seen here, about {more} more seeds are needed."
+    if comparison["bottleneck"] == "rows":
+        return f"{found} More seeds would not settle it; more test rows might."
+    return f"{found} Hundreds of seeds would be needed to be sure of the gain seen here."
+
+
+def _others(verdict: dict[str, Any]) -> list[str]:
+    """A sentence for every further arm."""
+    others = [c for c in verdict["comparisons"] if c["arm"] != "adapted"]
+    return [
+        f"Beside it, '{c['arm']}' reached {verdict['arms'][c['arm']]['mean']:.4g}, "
+        f"{_gain(verdict, c['gain'])} against base"
+        + (f" ({_interval(verdict, c)})." if c["low"] is not None else ".")
+        for c in others
+    ]
+
+
+def _interval(verdict: dict[str, Any], comparison: dict[str, Any]) -> str:
+    low, high = (_number(verdict, comparison[end]) for end in ("low", "high"))
+    return f"95 % interval {low} to {high}, {len(comparison['seeds'])} seeds"
+
+
+def _gain(verdict: dict[str, Any], value: float) -> str:
+    """A signed gain; where lower is better, what the sign means is said."""
+    better = "" if verdict["higher_is_better"] else " (positive = better, that is lower)"
+    return f"{_number(verdict, value)}{_unit(verdict)}{better}"
+
+
+def _size(verdict: dict[str, Any], value: float) -> str:
+    return f"{_number(verdict, value).lstrip('+')}{_unit(verdict)}"
+
+
+def _number(verdict: dict[str, Any], value: float) -> str:
+    if verdict["metric"] in _POINTS:
+        return f"{100 * value:+.1f}"
+    return f"{value:+.3g}"
+
+
+def _unit(verdict: dict[str, Any]) -> str:
+    return " points" if verdict["metric"] in _POINTS else ""

@@ -1,0 +1,194 @@
+"""Was step 2 worth it? The answer of a study, in plain JSON and in sentences one can forward.
+
+"yes" needs the whole 95 % interval of the gain above the smallest effect of interest; "no" needs
+it below (below or at zero, that is harm, when no smallest effect was named); everything else is
+"cannot tell". Only adapted against base decides. The other comparisons are shown beside it, each
+with its own interval and without correction for their number.
+
+How the interval comes about, why it may be trusted with five seeds and hardly with two, and what
+it leaves out (one split, one adapted encoder): `steep.study.paired` and docs/statistics.md.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from steep.data.corpus import Task
+from steep.errors import SteepError
+from steep.evaluate.intervals import resampled
+from steep.evaluate.metrics import check_metric, higher_is_better, score
+from steep.seeds import numbers
+from steep.study import sentences
+from steep.study.paired import CONFIDENCE, compare
+
+BASE, ADAPTED = "base", "adapted"
+RESAMPLES = 1000
+FEW_SEEDS, FEW_ROWS = 5, 100
+WORST_COVERAGE = {2: "87 %", 3: "92 %", 4: "93 %"}  # simulated: docs/statistics.md
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """A finished fit of a study.
+
+    `seconds` is the time of the fit; `probabilities` are the predictions on the test rows, as in
+    `steep.evaluate.metrics.score`; `diverged` marks a training that was given up.
+    """
+
+    arm: str
+    seed: int
+    seconds: float
+    probabilities: np.ndarray
+    diverged: bool = False
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """A cell that can be compared: its metric on the test rows and on resamples of them."""
+
+    seconds: float
+    value: float
+    drawn: np.ndarray
+
+
+_Arms = dict[str, dict[int, _Cell]]
+
+
+def verdict(
+    task: Task,
+    labels: np.ndarray,
+    cells: Sequence[CellResult],
+    metric: str,
+    step2_seconds: float,
+    smallest_effect: float = 0.0,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Whether step 2 raised `metric` by more than `smallest_effect` (in the metric's own unit).
+
+    labels: those of the test rows, as in `steep.evaluate.metrics.score`. Cells are paired by seed.
+    A cell that diverged, or whose metric is undefined, is left out with its pair and named in
+    `warnings`. Raises SteepError on an unknown metric, a negative smallest effect, two cells with
+    the same arm and seed, or a study without the arms base and adapted.
+    """
+    check_metric(task, metric)
+    _check_cells(cells, smallest_effect)
+    arms, warnings = _usable(task, labels, cells, metric, seed)
+    others = [arm for arm in arms if arm not in (BASE, ADAPTED)]
+    comparisons = [
+        {"arm": arm, "against": BASE} | _comparison(arms, arm, metric, len(labels), smallest_effect)
+        for arm in (ADAPTED, *others)
+        if arms[arm].keys() & arms[BASE].keys()
+    ]
+    first = comparisons[0] if comparisons and comparisons[0]["arm"] == ADAPTED else None
+    result = {
+        "answer": _answer(first, smallest_effect),
+        "metric": metric,
+        "higher_is_better": higher_is_better(metric),
+        "smallest_effect": smallest_effect,
+        "confidence": CONFIDENCE,
+        "rows": len(labels),
+        "arms": {arm: _describe(runs) for arm, runs in arms.items()},
+        "comparisons": comparisons,
+        "cost": _cost(arms, step2_seconds),
+        "warnings": warnings + _warnings(first, len(labels)),
+    }
+    return sentences.explain(result)
+
+
+def _check_cells(cells: Sequence[CellResult], smallest_effect: float) -> None:
+    if smallest_effect < 0:
+        raise SteepError(f"The smallest effect must be 0 or more, not {smallest_effect}.")
+    names = [(cell.arm, cell.seed) for cell in cells]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise SteepError(f"The study has two cells of arm '{twice[0]}' with seed {twice[1]}.")
+    arms = sorted({cell.arm for cell in cells})
+    if not {BASE, ADAPTED} <= set(arms):
+        raise SteepError(
+            f"A verdict compares the arms '{BASE}' and '{ADAPTED}'; this study has "
+            f"{', '.join(arms) or 'none'}."
+        )
+
+
+def _usable(
+    task: Task, labels: np.ndarray, cells: Sequence[CellResult], metric: str, seed: int
+) -> tuple[_Arms, list[str]]:
+    """The cells that can be compared, by arm and seed, and a warning for every other."""
+    arms: _Arms = {cell.arm: {} for cell in cells}
+    warnings = []
+    for cell in sorted(cells, key=lambda cell: cell.seed):
+        what = f"Arm '{cell.arm}', seed {cell.seed}"
+        pair = "its pair is left out of the comparison, which may flatter this arm."
+        if cell.diverged or not np.isfinite(cell.probabilities).all():
+            warnings.append(f"{what}: the training diverged; {pair}")
+            continue
+        value = score(task, labels, cell.probabilities).get(metric)
+        if value is None:
+            warnings.append(f"{what}: {metric} is undefined on its predictions; {pair}")
+            continue
+        drawn = resampled(task, labels, cell.probabilities, (metric,), RESAMPLES, seed)[metric]
+        arms[cell.arm][cell.seed] = _Cell(cell.seconds, value, drawn)
+    return arms, warnings
+
+
+def _comparison(
+    arms: _Arms, arm: str, metric: str, rows: int, smallest_effect: float
+) -> dict[str, Any]:
+    """`arm` against base, over the seeds that both have."""
+    seeds = sorted(arms[arm].keys() & arms[BASE].keys())
+    sign = 1 if higher_is_better(metric) else -1
+    pairs = [(arms[arm][seed], arms[BASE][seed]) for seed in seeds]
+    differences = np.array([sign * (one.value - other.value) for one, other in pairs])
+    drawn = np.stack([sign * (one.drawn - other.drawn) for one, other in pairs], axis=1)
+    stream = numbers(0, "bootstrap", "seeds")
+    return {"seeds": seeds} | compare(differences, drawn, rows, smallest_effect, stream)
+
+
+def _answer(comparison: dict[str, Any] | None, smallest_effect: float) -> str:
+    if comparison is None or comparison["low"] is None:
+        return "cannot tell"
+    if comparison["low"] > smallest_effect:
+        return "yes"
+    high = comparison["high"]
+    return "no" if high < smallest_effect or high <= 0 else "cannot tell"
+
+
+def _describe(runs: dict[int, _Cell]) -> dict[str, Any]:
+    values = [cell.value for cell in runs.values()]
+    return {
+        "values": values,
+        "seeds": list(runs),
+        "mean": float(np.mean(values)) if values else None,
+        "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,
+        "seconds": float(np.mean([cell.seconds for cell in runs.values()])) if runs else None,
+    }
+
+
+def _cost(arms: _Arms, step2_seconds: float) -> dict[str, float | None]:
+    """Step 2 against one fine-tuning (the mean over base and adapted)."""
+    seconds = [cell.seconds for arm in (BASE, ADAPTED) for cell in arms[arm].values()]
+    fit = float(np.mean(seconds)) if seconds else None
+    ratio = step2_seconds / fit if fit else None
+    return {"step2_seconds": step2_seconds, "fit_seconds": fit, "ratio": ratio}
+
+
+def _warnings(comparison: dict[str, Any] | None, rows: int) -> list[str]:
+    """What weakens the answer."""
+    found = []
+    pairs = len(comparison["seeds"]) if comparison else 0
+    if 1 < pairs < FEW_SEEDS:
+        found.append(
+            f"Only {pairs} seeds: small gains go unseen, and the 95 % interval may in truth hold "
+            f"in as few as {WORST_COVERAGE[pairs]} of studies. Use {FEW_SEEDS} or more."
+        )
+    if rows < FEW_ROWS:
+        found.append(f"Only {rows} test rows: intervals from so few are rough, and may mislead.")
+    if comparison and comparison["low"] is not None:
+        t, check = (comparison[end] > 0 for end in ("low", "bootstrap_low"))
+        if t and not check:
+            found.append(
+                "The bootstrap over seeds and rows does not confirm the gain: it is close."
+            )
+    return found

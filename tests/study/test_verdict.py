@@ -1,0 +1,247 @@
+"""The verdict: false alarms are rare, planted effects found, nothing dropped in silence."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from steep.data.corpus import Task
+from steep.errors import SteepError
+from steep.study.paired import Noise, compare
+from steep.study.verdict import CellResult, verdict
+
+TASK, REGRESSION = Task("single", ("a", "b")), Task("regression", ("stars",))
+ROWS = 150
+ONES = np.ones(ROWS, int)
+
+
+def cell(arm: str, seed: int, right: np.ndarray, seconds: float = 10.0) -> CellResult:
+    """A run that is right (label 1) on the rows `right`."""
+    return CellResult(arm, seed, seconds, np.where(right[:, None], [0.1, 0.9], [0.9, 0.1]))
+
+
+def study(random, seeds=3, gain=0.0, seed_sd=0.03, rows=ROWS) -> list[CellResult]:
+    """Rows differ in difficulty, runs in skill, seeds affect both arms alike in part."""
+    hard, cells = 0.8 * random.normal(size=rows), []
+    for seed in range(seeds):
+        shared = random.normal()
+        for arm in ("base", "adapted"):
+            skill = 0.75 + gain * (arm == "adapted") + seed_sd * (shared + random.normal()) / 2**0.5
+            noise = 0.6 * random.normal(size=rows)
+            cells.append(cell(arm, seed, hard + noise < stats.norm.ppf(np.clip(skill, 0.01, 0.99))))
+    return cells
+
+
+def judge(cells, **options):
+    return verdict(
+        TASK, np.ones(len(cells[0].probabilities), int), cells, "accuracy", 60, **options
+    )
+
+
+@pytest.mark.parametrize("seeds", [3, 5])
+def test_without_an_effect_yes_is_rare(seeds, monkeypatch):
+    """Nominal: 2.5 %; at worst near 4 % with 3 seeds."""
+    monkeypatch.setattr("steep.study.verdict.RESAMPLES", 200)  # for speed
+    random = np.random.default_rng(seeds)
+    answers = [judge(study(random, seeds))["answer"] for _ in range(200)]
+    assert stats.binomtest(answers.count("yes"), 200, 0.05, "greater").pvalue > 0.01
+
+
+def test_intervals_cover_a_truth_of_seeds_and_rows():
+    """Normal studies straight into the statistics: 1,000 with 5 seeds, seeds as noisy as rows."""
+    random, covered = np.random.default_rng(0), 0
+    for _ in range(1000):
+        differences = 0.02 + 0.01 * random.normal() + 0.0224 * random.normal(size=5)
+        drawn = differences + 0.01 * random.normal(size=(300, 1))
+        found = compare(differences, drawn, 1000, 0.0, random)
+        covered += found["low"] <= 0.02 <= found["high"]
+    assert 0.92 < covered / 1000 < 0.975
+
+
+def test_a_planted_effect_is_found(monkeypatch):
+    monkeypatch.setattr("steep.study.verdict.RESAMPLES", 200)  # for speed
+    random = np.random.default_rng(1)
+    found = [judge(study(random, 5, 0.12, 0.01, 600))["answer"] for _ in range(10)]
+    lost = [judge(study(random, 5, -0.12, 0.01, 600)) for _ in range(10)]
+    assert found.count("yes") >= 9
+    assert [v["answer"] for v in lost].count("no") >= 9
+    assert lost[0]["sentence"].startswith("No, it does harm: step 2 changed accuracy by -")
+
+
+def test_the_minimum_detectable_gain_is_found_in_eight_of_ten():
+    random, noise = np.random.default_rng(2), Noise(0.02**2, 0.005**2, 0.0, 1000)
+    planted, hits = noise.detectable(5), 0
+    for _ in range(1000):
+        differences = planted + 0.005 * random.normal() + 0.02 * random.normal(size=5)
+        drawn = differences + 0.005 * random.normal(size=(200, 1))
+        hits += compare(differences, drawn, 1000, 0.0, random)["low"] > 0
+    assert 0.7 < hits / 1000 < 0.9
+
+
+def test_what_a_seed_does_to_both_arms_does_not_matter():
+    """Rows 0-59 are won or lost by the seed in both arms; the difference never sees them."""
+    random = np.random.default_rng(3)
+    arms = {(s, a): random.random(ROWS) < 0.8 for s in range(4) for a in ("base", "adapted")}
+    plain, offset = [], []
+    for (seed, arm), right in arms.items():
+        same = np.arange(ROWS) < 60
+        plain.append(cell(arm, seed, np.where(same, True, right)))
+        offset.append(cell(arm, seed, np.where(same, seed % 2 == 0, right)))
+    first, second = judge(plain), judge(offset)
+    assert first["arms"]["base"]["values"] != second["arms"]["base"]["values"]
+    for key, value in first["comparisons"][0].items():
+        assert second["comparisons"][0][key] == pytest.approx(value), key
+
+
+def test_order_of_cells_and_rows():
+    cells = study(np.random.default_rng(4), 4, 0.05)
+    straight = judge(cells)
+    turned = judge(cells[::-1])
+    assert turned["comparisons"] == straight["comparisons"]
+    order = np.random.default_rng(0).permutation(ROWS)
+    mixed = judge([CellResult(c.arm, c.seed, 1, c.probabilities[order]) for c in cells])
+    for key in ("gain", "se_seeds", "differences"):
+        assert mixed["comparisons"][0][key] == straight["comparisons"][0][key]
+    se = straight["comparisons"][0]["se_rows"]
+    assert mixed["comparisons"][0]["se_rows"] == pytest.approx(se, rel=0.15)  # other resamples
+
+
+def test_mirrored_arms_give_mirrored_intervals():
+    cells = study(np.random.default_rng(5), 4, 0.05)
+    swap = {"base": "adapted", "adapted": "base"}
+    mirrored = [CellResult(swap[c.arm], c.seed, 1, c.probabilities) for c in cells]
+    one, other = (judge(c)["comparisons"][0] for c in (cells, mirrored))
+    assert one["gain"] == -other["gain"]
+    for low, high in (("low", "high"), ("bootstrap_low", "bootstrap_high")):
+        assert (one[low], one[high]) == pytest.approx((-other[high], -other[low]))
+
+
+def test_rows_error_is_that_of_a_mean_of_paired_differences():
+    cells = study(np.random.default_rng(6), 3, rows=400)
+    right = {(c.arm, c.seed): c.probabilities[:, 1] > 0.5 for c in cells}
+    mean = np.mean([right["adapted", s] * 1.0 - right["base", s] for s in range(3)], axis=0)
+    assert judge(cells)["comparisons"][0]["se_rows"] == pytest.approx(mean.std() / 20, rel=0.1)
+
+
+def test_lower_rmse_is_a_gain():
+    random = np.random.default_rng(7)
+    truth = random.normal(size=400)
+    cells = [
+        CellResult(arm, seed, 1, truth + spread * random.normal(size=400))
+        for seed in range(5)
+        for arm, spread in (("base", 1.0), ("adapted", 0.5))
+    ]
+    found = verdict(REGRESSION, truth, cells, "rmse", 1)
+    assert found["answer"] == "yes"
+    assert found["higher_is_better"] is False
+    assert found["comparisons"][0]["gain"] == pytest.approx(0.5, abs=0.1)
+    assert "changed rmse by +0." in found["sentence"] and "lower" in found["sentence"]
+
+
+def test_smallest_effect():
+    cells = study(np.random.default_rng(8), 5, 0.15, 0.01, 1000)
+    low, high = (judge(cells)["comparisons"][0][end] for end in ("low", "high"))
+    assert judge(cells, smallest_effect=low - 0.001)["answer"] == "yes"
+    assert judge(cells, smallest_effect=low + 0.001)["answer"] == "cannot tell"
+    too_little = judge(cells, smallest_effect=high + 0.001)
+    assert too_little["answer"] == "no"
+    assert too_little["sentence"].startswith("No, the gain is below ")
+
+
+def test_one_seed_never_tells():
+    found = judge(study(np.random.default_rng(9), 1, 0.2, rows=2000))
+    assert found["answer"] == "cannot tell"
+    assert "one seed" in found["sentence"]
+    assert found["comparisons"][0]["low"] is None
+
+
+def test_diverged_cells_are_named_and_leave_with_their_pair():
+    cells = study(np.random.default_rng(10), 5)
+    cells[0] = CellResult("base", 0, 1, np.full((ROWS, 2), np.nan))
+    cells[3] = CellResult("adapted", 1, 1, np.zeros((0, 2)), diverged=True)
+    found = judge(cells)
+    assert found["comparisons"][0]["seeds"] == [2, 3, 4]
+    assert [w[:24] for w in found["warnings"][:2]] == [
+        "Arm 'base', seed 0: the ",
+        "Arm 'adapted', seed 1: t",
+    ]
+    assert found["arms"]["adapted"]["seeds"] == [0, 2, 3, 4]
+    json.dumps(found, allow_nan=False)
+
+
+def test_nothing_usable():
+    cells = [CellResult(a, 0, 1, np.zeros((ROWS, 2)), True) for a in ("base", "adapted", "tfidf")]
+    found = json.loads(json.dumps(judge(cells), allow_nan=False))
+    assert found["answer"] == "cannot tell"
+    assert found["comparisons"] == []
+    assert len(found["warnings"]) == 3
+
+
+def test_an_undefined_metric_is_named():
+    cells = study(np.random.default_rng(11))
+    found = verdict(TASK, ONES, cells, "auc", 1)
+    assert found["answer"] == "cannot tell"
+    assert "auc is undefined" in found["warnings"][0]
+
+
+def test_arms_that_predict_alike_tell_nothing():
+    right = np.arange(ROWS) % 4 > 0
+    cells = [cell(arm, seed, right) for arm in ("base", "adapted") for seed in range(5)]
+    found = judge(cells)
+    assert found["answer"] == "cannot tell"
+    assert "nothing varies" in found["sentence"]
+
+
+def test_rows_as_the_bottleneck():
+    """Every seed agrees, the rows do not: no number of seeds helps."""
+    random = np.random.default_rng(12)
+    base, adapted = (random.random(ROWS) < p for p in (0.7, 0.74))
+    cells = [cell("base", s, base) for s in range(5)] + [
+        cell("adapted", s, adapted) for s in range(5)
+    ]
+    found = judge(cells)
+    assert found["answer"] == "cannot tell"
+    comparison = found["comparisons"][0]
+    assert (comparison["seeds_needed"], comparison["bottleneck"]) == (None, "rows")
+    assert "More seeds would not settle it" in found["paragraph"]
+
+
+def test_seeds_as_the_bottleneck():
+    random = np.random.default_rng(13)
+    differences = np.array([0.05, -0.03, 0.04, -0.02, 0.03])
+    found = compare(
+        differences, differences + 1e-4 * random.normal(size=(200, 1)), 10**6, 0, random
+    )
+    noise = Noise(float(differences.var(ddof=1)), 1e-8, 0.0, 10**6)
+    assert found["bottleneck"] == "seeds"
+    needed = found["seeds_needed"]
+    assert noise.detectable(needed) <= found["gain"] * 1.01
+    assert noise.detectable(needed - 2) > found["gain"]
+
+
+def test_arms_costs_and_sentences():
+    random = np.random.default_rng(14)
+    cells = study(random, 2) + [cell("tfidf", s, random.random(ROWS) < 0.5, 1) for s in range(2)]
+    found = json.loads(json.dumps(judge(cells), allow_nan=False))
+    assert [(c["arm"], c["against"]) for c in found["comparisons"]] == [
+        ("adapted", "base"),
+        ("tfidf", "base"),
+    ]
+    assert found["cost"] == {"step2_seconds": 60, "fit_seconds": 10, "ratio": 6}
+    assert found["sentence"].endswith("2 seeds).")
+    assert "6.0 times one fine-tuning" in found["paragraph"]
+    assert "'tfidf' reached" in found["paragraph"]
+    assert any("Only 2 seeds" in warning for warning in found["warnings"])
+
+
+def test_mistakes():
+    cells = study(np.random.default_rng(15))
+    with pytest.raises(SteepError, match="no metric 'rmse'"):
+        verdict(TASK, ONES, cells, "rmse", 1)
+    with pytest.raises(SteepError, match="two cells of arm 'base' with seed 0"):
+        judge([*cells, cells[0]])
+    with pytest.raises(SteepError, match="this study has base"):
+        judge(cells[:1])
+    with pytest.raises(SteepError, match="0 or more"):
+        judge(cells, smallest_effect=-1)
