@@ -1,6 +1,6 @@
 """What is a corpus, a task, and the data of a run? The types every stage hands to the next."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -9,6 +9,8 @@ import numpy as np
 
 if TYPE_CHECKING:
     from steep.data.splits import Splits
+
+datasets.disable_progress_bars()
 
 TaskKind = Literal["single", "multi", "regression"]
 
@@ -59,7 +61,8 @@ class Corpus:
         return self.column("label")
 
     def column(self, name: str) -> np.ndarray:
-        return np.asarray(self.table.with_format("numpy")[name][:])
+        plain = self.table.with_format("numpy", dtype=None)  # else float64 comes as float32
+        return np.asarray(plain[name][:])
 
     def texts(self, column: str = "text", size: int = 1000) -> Iterator[list[str]]:
         """The texts in the file's order, `size` at a time, without holding all of them."""
@@ -90,3 +93,23 @@ class Data:
         """The parts by name, in the order train, valid, test; test only where there is one."""
         parts = {"train": self.train, "valid": self.valid}
         return parts | ({"test": self.test} if self.test is not None else {})
+
+
+def join(corpora: Sequence[Corpus]) -> Corpus:
+    """The texts of several corpora as one, without labels; second texts are documents of their own.
+
+    Row numbers run on from corpus to corpus.
+    """
+    tables = []
+    for corpus in corpora:
+        tables.append(corpus.table.select_columns(["id", "text"]))
+        if corpus.has_pairs:
+            pairs = corpus.table.select_columns(["id", "pair"])
+            tables.append(pairs.rename_column("pair", "text"))
+    table = datasets.concatenate_datasets(tables)
+    rows = datasets.Dataset.from_dict({"row": np.arange(len(table))})
+    return Corpus(
+        datasets.concatenate_datasets([rows, table], axis=1),
+        source=", ".join(dict.fromkeys(corpus.source for corpus in corpora)),
+        notes=tuple(dict.fromkeys(note for corpus in corpora for note in corpus.notes)),
+    )

@@ -1,9 +1,11 @@
 """How is a CSV or TSV file read? Delimiter and quoting by looking, every cell as its own text."""
 
 import csv
-from collections.abc import Iterator, Sequence
+import io
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -23,9 +25,10 @@ class Dialect:
     delimiter: str
     literal_quotes: bool = False
 
-    def rows(self, lines: object, strict: bool = True) -> "Iterator[list[str]]":
-        quoting = csv.QUOTE_NONE if self.literal_quotes else csv.QUOTE_MINIMAL
-        return csv.reader(lines, delimiter=self.delimiter, quoting=quoting, strict=strict)  # type: ignore
+    def rows(self, lines: Iterable[str], strict: bool = True) -> Any:
+        """The `csv.reader` of these lines."""
+        quoting: Literal[0, 3] = csv.QUOTE_NONE if self.literal_quotes else csv.QUOTE_MINIMAL
+        return csv.reader(lines, delimiter=self.delimiter, quoting=quoting, strict=strict)
 
 
 def open_delimited(path: Path) -> Raw:
@@ -33,35 +36,38 @@ def open_delimited(path: Path) -> Raw:
     csv.field_size_limit(LONGEST_FIELD)
     start = files.sample(path)
     dialect = sniff(start, files.suffix(path))
-    header = [
-        name.strip() for name in next(dialect.rows(start.splitlines(keepends=True), strict=False))
-    ]
+    first = next(dialect.rows(_lines(start), strict=False))
+    header = [name.strip() for name in first]
     columns = dict.fromkeys(header, TEXT)
 
     def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         _check_unique(path, header, names)
         places = [header.index(name) for name in names]
-        wanted = {name: TEXT for name in names}
+        wanted = dict.fromkeys(names, TEXT)
         for rows in chunks(_rows(path, dialect, len(header))):
             yield batch(wanted, [[row[place] for place in places] for row in rows])
 
     literal = f"{path.name}: double quotes do not enclose cells, so they are kept as text"
-    return Raw(columns, batches, (literal,) if dialect.literal_quotes else ())
+    return Raw(columns, batches, (path,), (literal,) if dialect.literal_quotes else ())
 
 
 def sniff(start: str, kind: str) -> Dialect:
     """The dialect that splits most of the first lines into as many cells as the header has."""
-    lines = start.splitlines(keepends=True)
+    lines = _lines(start)
     whole = lines[:-1] if len(lines) > 1 and len(start) >= files.SAMPLE else lines
     candidates = [Dialect(delimiter) for delimiter in DELIMITERS.get(kind, ",;\t|")]
     best = max(candidates, key=lambda dialect: _fitness(dialect, whole))
-    literal = Dialect(best.delimiter, literal_quotes=True)
-    return literal if _is_literal(literal, whole) else best
+    literal = Dialect("\t", literal_quotes=True)
+    return literal if best.delimiter == "\t" and _is_literal(literal, whole) else best
 
 
 def looks_headless(columns: Sequence[str]) -> bool:
     """Whether a header looks like a row of data: a number, or a whole sentence."""
     return any(len(name) > LONGEST_NAME or name.replace(".", "").isdigit() for name in columns)
+
+
+def _lines(start: str) -> list[str]:
+    return list(io.StringIO(start, newline=""))  # str.splitlines breaks at rare characters, too
 
 
 def _rows(path: Path, dialect: Dialect, width: int) -> Iterator[list[str]]:
@@ -103,7 +109,7 @@ def _fitness(dialect: Dialect, lines: list[str]) -> tuple[float, int]:
 
 def _is_literal(dialect: Dialect, lines: list[str]) -> bool:
     """Whether every line is a row by itself and some cell opens a quote that it never closes."""
-    rows = [row for row in dialect.rows(line for line in lines) if row]
+    rows = [row for row in dialect.rows(lines) if row]
     if any(len(row) != len(rows[0]) for row in rows):
         return False
     return any(cell.startswith('"') and not _closes(cell) for row in rows for cell in row)

@@ -28,7 +28,7 @@ def open_plain(path: Path, unit: Unit) -> Raw:
         documents = ((f"{path.name}:{line}", text) for line, text in _documents(path, chosen))
         return _select(documents, DOCUMENT, names)
 
-    return Raw(DOCUMENT, batches, (note,))
+    return Raw(DOCUMENT, batches, (path,), (note,))
 
 
 def open_folder(path: Path, unit: Unit) -> Raw:
@@ -39,15 +39,15 @@ def open_folder(path: Path, unit: Unit) -> Raw:
     if is_by_class(path):
         found = [(file, file.parent.name) for file in _by_class(path)]
         extra = len(text_files(path)) - len(found)
-        notes = (f"{path.name}: labels are the names of the sub-folders",)
+        notes = [f"{path.name}: labels are the names of the sub-folders"]
         if extra:
-            notes += (f"{path.name}: {extra:,} text files outside of the class folders not read",)
+            notes.append(f"{path.name}: {extra:,} text files outside of the class folders not read")
 
         def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
             rows = ((str(f.relative_to(path)), _whole(f), label) for f, label in found)
             return _select(rows, LABELLED, names)
 
-        return Raw(LABELLED, batches, notes)
+        return Raw(LABELLED, batches, tuple(file for file, _ in found), tuple(notes))
     return _open_unlabelled(path, unit)
 
 
@@ -78,7 +78,7 @@ def _open_unlabelled(path: Path, unit: Unit) -> Raw:
             for line, text in _documents(file, chosen):
                 yield (name if chosen == "file" else f"{name}:{line}"), text
 
-    return Raw(DOCUMENT, lambda names: _select(documents(), DOCUMENT, names), (note,))
+    return Raw(DOCUMENT, lambda names: _select(documents(), DOCUMENT, names), tuple(found), (note,))
 
 
 def _by_class(path: Path) -> list[Path]:
@@ -90,7 +90,7 @@ def _is_hidden(file: Path, folder: Path) -> bool:
 
 
 def _choose(start: str) -> Unit:
-    blocks = [block for block in _blocks(enumerate(start.strip().splitlines(), 1))]
+    blocks = list(_blocks(enumerate(start.strip().splitlines(), 1)))
     return "paragraph" if len(blocks) > 1 else "line"
 
 
@@ -108,7 +108,8 @@ def _documents(path: Path, unit: Unit) -> Iterator[tuple[int, str]]:
 
 def _blocks(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
     """Runs of lines that are not blank, with the number of their first line."""
-    first, block = 0, []
+    first = 0
+    block: list[str] = []
     for number, line in lines:
         if line.strip():
             first = first if block else number

@@ -53,28 +53,26 @@ class Duplicates:
     def notes(self) -> tuple[str, ...]:
         """A sentence for every kind of duplicate that was found."""
         within = [
-            f"{part}: {n:,} rows repeat the text of an earlier row"
-            for part, n in self.within.items()
-            if n
+            f"{part}: {count:,} rows repeat the text of an earlier row"
+            for part, count in self.within.items()
+            if count
         ]
+        kinds = (("the same", True, self.exact), ("nearly the same", False, self.near))
         across = [
-            f"{part}: {n:,} rows have {kind} text as a row of {other}{self._named(part, other, exact)}"
-            for kind, exact, counts in (
-                ("the same", True, self.exact),
-                ("nearly the same", False, self.near),
-            )
-            for (part, other), n in counts.items()
-            if n
+            f"{part}: {count:,} rows have {kind} text as a row of {other}"
+            f" (rows {self._named(part, other, exact)})"
+            for kind, exact, counts in kinds
+            for (part, other), count in counts.items()
+            if count
         ]
         return (*within, *across)
 
     def _named(self, part: str, other: str, exact: bool) -> str:
-        chosen = [
+        return ", ".join(
             f"{pair.row + 1} = {pair.other_row + 1}"
             for pair in self.examples
             if (pair.part, pair.other, pair.exact) == (part, other, exact)
-        ]
-        return f" (rows {', '.join(chosen)})" if chosen else ""
+        )
 
 
 def text_hashes(texts: Iterable[str]) -> np.ndarray:
@@ -87,9 +85,14 @@ def text_hashes(texts: Iterable[str]) -> np.ndarray:
 
 
 def corpus_hashes(corpus: Corpus) -> np.ndarray:
-    """The hash of every text of a corpus, with its pair if there is one, uint64 (n,)."""
+    """The hash of the text of every row, uint64 (n,)."""
+    return np.concatenate([np.zeros(0, np.uint64), *map(text_hashes, corpus.texts())])
+
+
+def row_hashes(corpus: Corpus) -> np.ndarray:
+    """The hash of every row: of its text, or of its text and pair; uint64 (n,)."""
     if not corpus.has_pairs:
-        return np.concatenate([np.zeros(0, np.uint64), *map(text_hashes, corpus.texts())])
+        return corpus_hashes(corpus)
     both = zip(corpus.texts(), corpus.texts("pair"), strict=True)
     joined = (map("\n".join, zip(texts, pairs, strict=True)) for texts, pairs in both)
     return np.concatenate([np.zeros(0, np.uint64), *map(text_hashes, joined)])
@@ -97,15 +100,13 @@ def corpus_hashes(corpus: Corpus) -> np.ndarray:
 
 def drop_seen(corpus: Corpus, hashes: np.ndarray) -> tuple[Corpus, int]:
     """The corpus without the rows whose text is among `hashes`, and how many those were."""
-    fresh = ~np.isin(
-        np.concatenate([np.zeros(0, np.uint64), *map(text_hashes, corpus.texts())]), hashes
-    )
-    return corpus.take(np.flatnonzero(fresh)), int((~fresh).sum())
+    seen = np.isin(corpus_hashes(corpus), hashes)
+    return corpus.take(np.flatnonzero(~seen)), int(seen.sum())
 
 
 def find(data: Data, near: bool = True) -> Duplicates:
     """Duplicates within the parts and across; near ones of valid and test against train."""
-    hashes = {part: corpus_hashes(corpus) for part, corpus in data.parts.items()}
+    hashes = {part: row_hashes(corpus) for part, corpus in data.parts.items()}
     within = {part: len(h) - len(np.unique(h)) for part, h in hashes.items()}
     exact: dict[tuple[str, str], int] = {}
     examples: list[Pair] = []

@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO, TextIO, cast
@@ -39,7 +39,7 @@ def open_text(path: Path) -> Iterator[TextIO]:
     except FileNotFoundError:
         raise SteepError(f"{path}: there is no such file.") from None
     except OSError as error:
-        raise SteepError(f"{path}: cannot be read: {error.strerror}.") from None
+        raise SteepError(f"{path}: cannot be read: {error.strerror or error}.") from None
 
 
 def sample(path: Path) -> str:
@@ -53,7 +53,7 @@ def sample(path: Path) -> str:
     return start
 
 
-def fingerprint(paths: list[Path], *options: object) -> str:
+def fingerprint(paths: Iterable[Path], *options: object) -> str:
     """A key that changes with the place, size or time of a file, or with an option."""
     key = hashlib.blake2b(repr(options).encode(), digest_size=12)
     for path in paths:

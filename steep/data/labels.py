@@ -37,7 +37,7 @@ def encode(
 
     `rows` are the row numbers (n,) for messages. Raises SteepError at a label that does not fit.
     """
-    kind = task.kind if task is not None else args.task
+    kind: str = task.kind if task is not None else args.task
     if kind == "auto":
         kind = _infer(columns, args)
     _check_kind(kind, columns, source)
@@ -172,7 +172,7 @@ def _finish(values: np.ndarray, labels: tuple[str, ...], where: str, task: Task 
         f"{label} {int(count):,}" for label, count in zip(labels, values.sum(axis=0), strict=True)
     )
     none = int((values.sum(axis=1) == 0).sum())
-    note = f"labels in {where}: {len(labels)} that may occur together ({counts}); {none:,} rows with none"
+    note = f"labels in {where}: {len(labels)} together ({counts}); {none:,} rows with none"
     return Encoded(Task("multi", labels), values, (note,) if task is None else ())
 
 

@@ -25,10 +25,9 @@ def read(
     for whatever is wrong with the file or the options.
     """
     options = args or DataArgs()
-    chosen = {
-        name: value for name, value in (("text", text), ("label", label)) if value is not None
-    }
-    return load(Path(source), replace(options, **chosen))
+    text = options.text if text is None else text
+    label = options.label if label is None else label
+    return load(Path(source), replace(options, text=text, label=label))
 
 
 def load(file: Path, args: DataArgs) -> Data:
@@ -65,9 +64,12 @@ def load(file: Path, args: DataArgs) -> Data:
 def _split(whole: Corpus, own: dict[str, Corpus], args: DataArgs) -> Splits:
     """The whole file split by shares, and the rows of the parts that have a file of their own."""
     splits = split(whole, args)
-    rows = {part: corpus.rows() for part, corpus in own.items()}
-    origins = {part: Origin.of(corpus) for part, corpus in own.items()}
-    return replace(splits, **rows, origins=splits.origins | origins)
+    return replace(
+        splits,
+        valid=own["valid"].rows() if "valid" in own else splits.valid,
+        test=own["test"].rows() if "test" in own else splits.test,
+        origins=splits.origins | {part: Origin.of(corpus) for part, corpus in own.items()},
+    )
 
 
 def _load(path: Path, whole: Corpus, own: dict[str, Corpus]) -> Splits:

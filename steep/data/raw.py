@@ -1,7 +1,8 @@
-"""What does a file look like before its columns are given a meaning? The type every reader returns."""
+"""What is a file of rows before its columns have a meaning? The type that every reader returns."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -19,11 +20,12 @@ class Raw:
 
     `columns` says whether a column holds a text (`TEXT`) or lists of texts (`TEXTS`); numbers come
     as they are written. `batches(names)` streams these columns in the file's order, all rows, and
-    raises SteepError at a row that cannot be read.
+    raises SteepError at a row that cannot be read. `files` are what the rows come from.
     """
 
     columns: Mapping[str, pa.DataType]
     batches: Callable[[Sequence[str]], Iterator[pa.RecordBatch]]
+    files: tuple[Path, ...]
     notes: tuple[str, ...] = ()
 
 

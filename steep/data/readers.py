@@ -35,15 +35,6 @@ def open_raw(path: Path, args: TableArgs) -> Raw:
     )
 
 
-def files_of(path: Path) -> list[Path]:
-    """The files that a reader of `path` reads; none for a data set of the hub."""
-    if not path.is_dir():
-        return [path] if path.exists() else []
-    if records.is_saved(path):
-        return sorted(file for file in path.rglob("*") if file.is_file())
-    return documents.text_files(path)
-
-
 def is_by_class(path: Path) -> bool:
     """Whether `path` is a folder of text files whose sub-folders are classes."""
     return path.is_dir() and not records.is_saved(path) and documents.is_by_class(path)

@@ -42,7 +42,7 @@ def open_json_lines(path: Path) -> Raw:
                 wanted, [_cells(path, number, record, wanted) for number, record in records]
             )
 
-    return Raw(columns, batches)
+    return Raw(columns, batches, (path,))
 
 
 def open_parquet(path: Path) -> Raw:
@@ -58,7 +58,7 @@ def open_parquet(path: Path) -> Raw:
             arrays = [_as_text(path, name, group.column(name)) for name in names]
             yield pa.RecordBatch.from_arrays(arrays, names=list(names))
 
-    return Raw(columns, batches)
+    return Raw(columns, batches, (path,))
 
 
 def open_saved(path: Path) -> Raw:
@@ -110,7 +110,8 @@ def _open_dataset(path: Path, table: datasets.Dataset) -> Raw:
             arrays = [_named(path, name, group, table.features) for name in names]
             yield pa.RecordBatch.from_arrays(arrays, names=list(names))
 
-    return Raw(columns, batches)
+    sources = tuple(Path(file["filename"]) for file in table.cache_files)
+    return Raw(columns, batches, sources)
 
 
 def _named(path: Path, name: str, group: pa.Table, features: datasets.Features) -> pa.Array:

@@ -10,7 +10,7 @@ import numpy as np
 from steep import runs, seeds
 from steep.config import SplitArgs
 from steep.data.corpus import Corpus
-from steep.data.duplicates import corpus_hashes
+from steep.data.duplicates import row_hashes
 from steep.errors import SteepError
 
 PARTS = ("train", "valid", "test")
@@ -30,7 +30,7 @@ class Origin:
         """The origin of a whole corpus; does not depend on the file's place or format."""
         key = hashlib.blake2b(digest_size=12)
         key.update(corpus.rows().astype("<i8").tobytes())
-        key.update(corpus_hashes(corpus).tobytes())
+        key.update(row_hashes(corpus).tobytes())
         return cls(corpus.source, key.hexdigest())
 
 
@@ -71,8 +71,8 @@ class Splits:
         origin = self.origins[part]
         if Origin.of(corpus).fingerprint != origin.fingerprint:
             raise SteepError(
-                f"{corpus.source}: its rows or texts are not those of the file '{origin.file}' that "
-                f"the {part} rows of the splits were drawn from. Give that file"
+                f"{corpus.source}: its rows or texts are not those of '{origin.file}', the file "
+                f"that the {part} rows of the splits were drawn from. Give that file"
                 f"{'' if part == 'train' else f' (--{part})'}, or split anew."
             )
 
@@ -102,7 +102,7 @@ def split(corpus: Corpus, args: SplitArgs) -> Splits:
         "valid": 0.0 if args.valid else args.valid_share,
     }
     _check_shares(shares, len(corpus), corpus.source)
-    hashes = corpus_hashes(corpus)
+    hashes = row_hashes(corpus)
     _, first, group = np.unique(hashes, return_index=True, return_inverse=True)
     strata = _strata(corpus)[first]
     places = _draw(strata, shares, seeds.numbers(args.split_seed, "split"))[group]

@@ -32,7 +32,9 @@ def stored(key: str, raw: Raw, roles: Mapping[str, str]) -> tuple[datasets.Datas
         try:
             _write(path, raw, roles)
         except OSError as error:
-            raise SteepError(f"{path}: the cache cannot be written: {error.strerror}.") from None
+            raise SteepError(
+                f"{path}: the cache cannot be written: {error.strerror or error}."
+            ) from None
     return datasets.Dataset.from_file(str(path)), runs.read_json(path.with_suffix(".json"))["rows"]
 
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from steep.config import TableArgs
 from steep.data import delimited, files, labels, readers, store
-from steep.data.corpus import Corpus, Task
+from steep.data.corpus import Corpus, Task, join
 from steep.data.raw import TEXT, TEXTS, Raw
 from steep.errors import SteepError
 
@@ -30,7 +30,8 @@ def read_table(path: Path, args: TableArgs, task: Task | None = None) -> Corpus:
         return corpus
     cells = {name: corpus.table.data.column(f"label {i}") for i, name in enumerate(columns)}
     encoded = labels.encode(cells, corpus.rows(), args, str(path), task)
-    table = corpus.table.select_columns([n for n in corpus.table.column_names if n[:6] != "label "])
+    raw_labels = [name for name in corpus.table.column_names if name.startswith("label ")]
+    table = corpus.table.remove_columns(raw_labels)
     table = datasets.concatenate_datasets([table, _one_column(encoded.values)], axis=1)
     return replace(corpus, table=table, task=encoded.task, notes=corpus.notes + encoded.notes)
 
@@ -39,21 +40,12 @@ def read_texts(paths: Sequence[Path], args: TableArgs) -> Corpus:
     """Text without labels from files of any kind, in the order given.
 
     A table without the column `args.text` may have a column 'text', or one column of text only.
-    Row numbers run on from file to file.
+    Several files are joined: their rows are numbered anew, from 0.
     """
     if not paths:
         raise SteepError("No file of text is given.")
-    parts = [_read_unlabelled(path, args) for path in paths]
-    if len(parts) == 1:
-        return parts[0]
-    tables = [part.table.select_columns(["id", "text"]) for part in parts]
-    table = datasets.concatenate_datasets(tables)
-    rows = datasets.Dataset.from_dict({"row": np.arange(len(table))})
-    return Corpus(
-        datasets.concatenate_datasets([rows, table], axis=1),
-        source=", ".join(part.source for part in parts),
-        notes=tuple(note for part in parts for note in part.notes),
-    )
+    corpora = [_read_unlabelled(path, args) for path in paths]
+    return corpora[0] if len(corpora) == 1 else join(corpora)
 
 
 def _read_unlabelled(path: Path, args: TableArgs) -> Corpus:
@@ -79,7 +71,7 @@ def _only_text(path: Path, raw: Raw, args: TableArgs) -> str:
 
 def _corpus(path: Path, raw: Raw, roles: dict[str, str], args: TableArgs) -> Corpus:
     """The corpus of these columns, from the cache if the file was read before."""
-    key = files.fingerprint(readers.files_of(path), str(path), roles, args.unit)
+    key = files.fingerprint(raw.files, str(path), roles, args.unit)
     table, rows = store.stored(key, raw, roles)
     if not len(table):
         raise SteepError(f"{path}: no row with a text in column '{args.text}' ({rows:,} rows).")

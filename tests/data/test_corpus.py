@@ -1,0 +1,25 @@
+"""Are the columns of a corpus what its docstring says?"""
+
+import numpy as np
+
+from steep.config import TableArgs
+from steep.data.corpus import join
+from steep.data.tables import read_table
+
+
+def test_taken_positions_keep_their_rows_and_labels(write):
+    path = write("t.csv", "text,l\na,x\n,x\nb,y\nc,x\nd,y\n")
+    corpus = read_table(path, TableArgs(label="l")).take(np.array([3, 0, 1]))
+    assert corpus.rows().tolist() == [4, 0, 2]
+    assert corpus.labels().tolist() == [1, 0, 1]
+    assert list(corpus.texts(size=2)) == [["d", "a"], ["b"]]
+
+
+def test_joined_corpora_are_numbered_anew(write):
+    path = write("t.csv", "text,pair,l\na,b,x\nc,d,y\n")
+    corpus = read_table(path, TableArgs(pair="pair", label="l"))
+    both = join([corpus.take(np.array([1])), corpus.take(np.array([], int)), corpus])
+    assert [text for group in both.texts() for text in group] == ["c", "d", "a", "c", "b", "d"]
+    assert both.rows().tolist() == list(range(6))
+    assert both.table.column_names == ["row", "id", "text"]
+    assert both.task is None

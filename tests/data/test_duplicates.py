@@ -1,0 +1,81 @@
+"""Are equal and nearly equal texts found, and nothing else?"""
+
+import random
+
+import numpy as np
+import pytest
+
+from steep.config import DataArgs, TableArgs
+from steep.data import duplicates
+from steep.data.load import load
+from steep.data.tables import read_table
+
+WORDS = [f"w{i}" for i in range(400)]
+
+
+def sentence(draw, length):
+    return " ".join(draw.choices(WORDS, k=length))
+
+
+def data_of(write, tmp_path, train, valid, test):
+    for name, texts in (("t", train), ("v", valid), ("w", test)):
+        write(f"{name}.csv", "\n".join(["text,n", *(f"{text},1" for text in texts)]))
+    return load(tmp_path / "t.csv", DataArgs(valid=tmp_path / "v.csv", test=tmp_path / "w.csv"))
+
+
+def test_hashes_are_the_same_on_every_machine():
+    found = duplicates.text_hashes(["Ein  Text", "ein text\n", "other", ""])
+    assert found.dtype == np.uint64
+    assert found[0] == found[1] != found[2]
+    assert found[0] == 0x1411B63A98F9796C
+    assert len(duplicates.text_hashes([])) == 0
+
+
+def test_equal_texts_are_counted_within_and_across(write, tmp_path):
+    train = ["one", "ONE ", "two", "three"]
+    data = data_of(write, tmp_path, train, ["one", "four"], ["three", "four", "five"])
+    found = duplicates.find(data)
+    assert found.within == {"train": 1, "valid": 0, "test": 0}
+    assert found.exact == {("valid", "train"): 1, ("test", "train"): 1, ("test", "valid"): 1}
+    assert found.near == {("valid", "train"): 0, ("test", "train"): 0}
+    assert "test: 1 rows have the same text as a row of train (rows 1 = 4)" in found.notes()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_changed_word_is_found_and_another_text_is_not(write, tmp_path, seed):
+    draw = random.Random(seed)
+    train = [sentence(draw, 80) for _ in range(60)]
+    changed = [text.replace(text.split()[40], "changed", 1) for text in train[:20]]
+    shared = [" ".join(text.split()[:40]) + " " + sentence(draw, 40) for text in train[:20]]
+    data = data_of(write, tmp_path, train, shared, changed + [sentence(draw, 80)])
+    found = duplicates.find(data)
+    assert found.near == {("valid", "train"): 0, ("test", "train"): 20}
+    assert all(pair.row == pair.other_row and pair.similarity >= 0.8 for pair in found.examples)
+
+
+def test_short_texts_are_no_near_duplicates(write, tmp_path):
+    train = [f"my card number {i} does not work" for i in range(50)]
+    test = [f"my card number {i} does not work" for i in range(50, 90)]
+    assert duplicates.find(data_of(write, tmp_path, train, ["none"], test)).notes() == ()
+
+
+def test_seen_texts_are_dropped(write):
+    corpus = read_table(write("t.txt", "one\nTwo\nthree"), TableArgs())
+    clean, dropped = duplicates.drop_seen(corpus, duplicates.text_hashes(["two ", "four"]))
+    assert (clean.rows().tolist(), dropped) == ([0, 2], 1)
+
+
+def test_a_pair_is_part_of_the_row_but_not_of_the_text(write):
+    path = write("t.csv", "text,pair\na,b\na,c\na,b\n")
+    corpus = read_table(path, TableArgs(pair="pair"))
+    assert len(np.unique(duplicates.row_hashes(corpus))) == 2
+    assert len(np.unique(duplicates.corpus_hashes(corpus))) == 1
+
+
+def test_real_reviews(shared_data):
+    data = load(
+        shared_data / "jigsaw2018" / "multilabel_first3000.csv.gz", DataArgs(text="comment_text")
+    )
+    found = duplicates.find(data)
+    assert found.exact == {("valid", "train"): 0, ("test", "train"): 0, ("test", "valid"): 0}
+    assert all(pair.similarity >= duplicates.SIMILAR for pair in found.examples)
