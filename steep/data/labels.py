@@ -124,7 +124,7 @@ def _multi(
             "Name several columns, or say what separates the labels with --label-delimiter."
         )
     values = [_zero_one(cells, rows, source, name) for name, cells in columns.items()]
-    return _finish(np.stack(values, axis=1), labels, f"{len(labels)} columns", task)
+    return _finish(np.stack(values, axis=1), labels, f"{len(labels)} columns of 0 and 1", task)
 
 
 def _zero_one(cells: pa.ChunkedArray, rows: np.ndarray, source: str, name: str) -> np.ndarray:
@@ -168,12 +168,12 @@ def _items(cells: pa.ChunkedArray, delimiter: str | None) -> list[list[str]]:
 
 
 def _finish(values: np.ndarray, labels: tuple[str, ...], where: str, task: Task | None) -> Encoded:
-    counts = ", ".join(
-        f"{label} {int(count):,}" for label, count in zip(labels, values.sum(axis=0), strict=True)
-    )
+    counts = values.sum(axis=0).astype(int)
+    named = [f"{label} {count:,}" for label, count in zip(labels, counts, strict=True)]
     none = int((values.sum(axis=1) == 0).sum())
-    note = f"labels in {where}: {len(labels)} together ({counts}); {none:,} rows with none"
-    return Encoded(Task("multi", labels), values, (note,) if task is None else ())
+    several = f"{len(labels)} labels in {where}, any number a row ({_some(named)})"
+    notes = (f"{several}; {none:,} rows with none",) if task is None else ()
+    return Encoded(Task("multi", labels), values, notes)
 
 
 def _regression(texts: pa.ChunkedArray, rows: np.ndarray, source: str, name: str) -> Encoded:
