@@ -14,6 +14,7 @@ from steep.report.run import learning, losses, masked_loss
 from steep.report.words import (
     NOTHING,
     capital,
+    chance,
     count,
     counted,
     duration,
@@ -139,7 +140,7 @@ def _gains(comparisons: list[dict[str, Any]]) -> Table:
             number(found.get("gain"), sign=True),
             span(found.get("low"), found.get("high"), sign=True),
             span(found.get("bootstrap_low"), found.get("bootstrap_high"), sign=True),
-            number(found.get("p_value")),
+            chance(found.get("p_value")),
             number(found.get("minimum_detectable")),
             _needed(found),
         )

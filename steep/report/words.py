@@ -20,6 +20,11 @@ def span(low: float | None, high: float | None, sign: bool = False) -> str:
     return f"{number(low, sign=sign)} to {number(high, sign=sign)}"
 
 
+def chance(p: float | None) -> str:
+    """A p-value; the smallest ones are only bounded."""
+    return "< 0.001" if p is not None and p < 0.001 else number(p)
+
+
 def count(value: float | None) -> str:
     """A whole number with commas between thousands."""
     return NOTHING if value is None or not math.isfinite(value) else f"{round(value):,}"
