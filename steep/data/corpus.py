@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal
 import datasets
 import numpy as np
 
+from steep.errors import SteepError
+
 if TYPE_CHECKING:
     from steep.data.splits import Splits
 
@@ -87,6 +89,12 @@ class Data:
     task: Task | None
     splits: "Splits"
     notes: tuple[str, ...] = field(default=())
+
+    def labelled(self) -> Task:
+        """The task; SteepError where no column of labels was named."""
+        if self.task is None:
+            raise SteepError(f"{self.train.source}: name the column of labels with --label.")
+        return self.task
 
     @property
     def parts(self) -> dict[str, Corpus]:

@@ -20,8 +20,10 @@ from steep.errors import SteepError
 FIXED = {"row": pa.int64(), "id": TEXT, "text": TEXT}
 
 
-def stored(key: str, raw: Raw, roles: Mapping[str, str]) -> tuple[datasets.Dataset, int]:
-    """The rows that have a text, and the number of all rows.
+def stored(
+    key: str, raw: Raw, roles: Mapping[str, str], keep_empty: bool
+) -> tuple[datasets.Dataset, int, int]:
+    """The rows that have a text (or all, with `keep_empty`), the number of all, and of those without.
 
     `roles` names the column of the file behind each of `id` (may be lacking: the row number is
     taken), `text`, `pair` (may be lacking) and any further ones.
@@ -30,45 +32,55 @@ def stored(key: str, raw: Raw, roles: Mapping[str, str]) -> tuple[datasets.Datas
     path = folder / f"{key}.arrow"
     if not path.with_suffix(".json").is_file():
         try:
-            _write(path, raw, roles)
+            _write(path, raw, roles, keep_empty)
         except OSError as error:
             raise SteepError(
                 f"{path}: the cache cannot be written: {error.strerror or error}."
             ) from None
-    return datasets.Dataset.from_file(str(path)), runs.read_json(path.with_suffix(".json"))["rows"]
+    counts = runs.read_json(path.with_suffix(".json"))
+    return datasets.Dataset.from_file(str(path)), counts["rows"], counts["empty"]
 
 
-def _write(path: Path, raw: Raw, roles: Mapping[str, str]) -> None:
+def _write(path: Path, raw: Raw, roles: Mapping[str, str], keep_empty: bool) -> None:
     """The Arrow file, written aside and renamed; then a file beside it that says it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f"{path.name}.{os.getpid()}")
     kinds = {role: raw.columns[name] for role, name in roles.items()}
     schema = pa.schema(FIXED | kinds)
-    number = 0
+    number = empty = 0
     try:
         with pa.OSFile(str(aside), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
             for group in raw.batches(list(dict.fromkeys(roles.values()))):
-                writer.write_batch(_shape(group, number, roles, schema))
-                number += len(group)
+                rows = _shape(group, number, roles, schema)
+                full = rows.filter(_filled(rows))
+                writer.write_batch(rows if keep_empty else full)
+                number += len(rows)
+                empty += len(rows) - len(full)
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
-    runs.write_json(path.with_suffix(".json"), {"rows": number})
+    runs.write_json(path.with_suffix(".json"), {"rows": number, "empty": empty})
 
 
 def _shape(
     group: pa.RecordBatch, first: int, roles: Mapping[str, str], schema: pa.Schema
 ) -> pa.RecordBatch:
-    """The batch under the names of the roles, without the rows that lack a text."""
+    """The batch under the names of the roles; a missing text is an empty one."""
     numbers = pa.array(np.arange(first, first + len(group)))
     columns = {role: group.column(name) for role, name in roles.items()} | {"row": numbers}
     names = numbers.cast(TEXT)
     columns["id"] = _or_else(columns["id"], names) if "id" in columns else names
-    keep = _has_text(columns["text"])
-    if "pair" in columns:
-        keep = pc.and_(keep, _has_text(columns["pair"]))
+    for role in {"text", "pair"} & set(columns):
+        columns[role] = pc.fill_null(columns[role], "")
     arrays = [columns[field.name].cast(field.type) for field in schema]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema).filter(keep)
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _filled(rows: pa.RecordBatch) -> pa.Array:
+    """Which rows have a text, and a pair if there are pairs."""
+    full = _has_text(rows.column("text"))
+    pairs = "pair" in rows.schema.names
+    return pc.and_(full, _has_text(rows.column("pair"))) if pairs else full
 
 
 def _has_text(column: pa.Array) -> pa.Array:

@@ -16,8 +16,12 @@ from steep.data.raw import TEXT, TEXTS, Raw
 from steep.errors import SteepError
 
 
-def read_table(path: Path, args: TableArgs, task: Task | None = None) -> Corpus:
+def read_table(
+    path: Path, args: TableArgs, task: Task | None = None, keep_empty: bool = False
+) -> Corpus:
     """A table of texts, with labels if `args.label` names some.
+
+    Rows without a text are dropped, unless `keep_empty` makes empty texts of them; both are noted.
 
     With `task` (of the training rows) the labels must be labels of that task. Raises SteepError
     for a file that cannot be read, a missing column, or a label that does not fit.
@@ -25,7 +29,7 @@ def read_table(path: Path, args: TableArgs, task: Task | None = None) -> Corpus:
     raw = readers.open_raw(path, args)
     columns = _label_columns(path, raw, args)
     roles = _roles(path, raw, args) | {f"label {i}": name for i, name in enumerate(columns)}
-    corpus = _corpus(path, raw, roles, args)
+    corpus = _corpus(path, raw, roles, args, keep_empty)
     if not columns:
         return corpus
     cells = {name: corpus.table.data.column(f"label {i}") for i, name in enumerate(columns)}
@@ -69,16 +73,19 @@ def _only_text(path: Path, raw: Raw, args: TableArgs) -> str:
     raise SteepError(_explain_missing(path, raw, args.text))
 
 
-def _corpus(path: Path, raw: Raw, roles: dict[str, str], args: TableArgs) -> Corpus:
+def _corpus(
+    path: Path, raw: Raw, roles: dict[str, str], args: TableArgs, keep_empty: bool = False
+) -> Corpus:
     """The corpus of these columns, from the cache if the file was read before."""
-    key = files.fingerprint(raw.files, str(path), roles, args.unit)
-    table, rows = store.stored(key, raw, roles)
+    key = files.fingerprint(raw.files, str(path), roles, args.unit, keep_empty)
+    table, rows, empty = store.stored(key, raw, roles, keep_empty)
     if not len(table):
         raise SteepError(f"{path}: no row with a text in column '{args.text}' ({rows:,} rows).")
     notes = list(raw.notes)
-    if rows > len(table):
+    if empty:
         what = "text" if args.pair is None else "text or pair"
-        notes.append(f"{path.name}: {rows - len(table):,} of {rows:,} rows without {what} dropped")
+        fate = "kept, with an empty text" if keep_empty else "dropped"
+        notes.append(f"{path.name}: {empty:,} of {rows:,} rows without {what} {fate}")
     twice = len(table) - pc.count_distinct(table.data.column("id")).as_py()
     if twice:
         notes.append(f"{path.name}: {twice:,} rows share their id with an earlier row")

@@ -1,0 +1,67 @@
+"""Which texts go into which batch, and how long is it padded?
+
+Batches hold texts of similar length. Their padded lengths come from a small fixed set: little
+padding is computed, and the processor's matrix routines meet the same few shapes again and again.
+"""
+
+import numpy as np
+
+from steep.data.tokens import Frame
+from steep.seeds import numbers
+
+LENGTHS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+POOL = 50  # batches drawn together before sorting by length, as fastai's SortedDL does
+
+
+def padded_length(longest: int) -> int:
+    """The smallest length of the fixed set that holds `longest` tokens."""
+    return next((length for length in LENGTHS if length >= longest), -(-longest // 128) * 128)
+
+
+def shuffled(lengths: np.ndarray, batch_size: int, seed: int, epoch: int) -> np.ndarray:
+    """An order of the texts, int64 (n,): random, but of similar lengths within each batch.
+
+    It depends on seed and epoch alone (stream "order"), so that it can be drawn again.
+    """
+    random = numbers(seed, "order", epoch)
+    order = random.permutation(len(lengths))
+    pools = np.split(order, range(batch_size * POOL, len(order), batch_size * POOL))
+    grouped = np.concatenate([pool[np.argsort(-lengths[pool], kind="stable")] for pool in pools])
+    full = len(grouped) // batch_size * batch_size  # a last, smaller batch stays last
+    batches = grouped[:full].reshape(-1, batch_size)
+    return np.concatenate([random.permutation(batches).ravel(), grouped[full:]])
+
+
+def by_length(lengths: np.ndarray) -> np.ndarray:
+    """An order from the longest text to the shortest: for prediction, so memory runs out at once."""
+    return np.argsort(-lengths, kind="stable")
+
+
+def by_tokens(lengths: np.ndarray, batch_tokens: int, seed: int, epoch: int) -> list[np.ndarray]:
+    """Batches of positions with about `batch_tokens` tokens each, padding included, in random order.
+
+    Every text is in exactly one batch. All batches of one padded length have as many rows, but for
+    one smaller batch a length.
+    """
+    random = numbers(seed, "order", epoch)
+    order = random.permutation(len(lengths))
+    padded = np.array([padded_length(n) for n in range(int(lengths.max()) + 1)])[lengths[order]]
+    batches: list[np.ndarray] = []
+    for length in np.unique(padded):
+        members = order[padded == length]
+        rows = max(1, batch_tokens // int(length))
+        batches.extend(np.split(members, range(rows, len(members), rows)))
+    return [batches[i] for i in random.permutation(len(batches))]
+
+
+def pad(inputs: list[np.ndarray], value: int, length: int) -> np.ndarray:
+    """The rows side by side, int64 (rows, length), filled with `value` at the end."""
+    batch = np.full((len(inputs), length), value, np.int64)
+    for row, ids in zip(batch, inputs, strict=True):
+        row[: len(ids)] = ids
+    return batch
+
+
+def framed(ids: np.ndarray, frame: Frame) -> np.ndarray:
+    """A text's tokens between the tokenizer's special tokens."""
+    return np.concatenate([frame.before, ids, frame.after]).astype(np.int64)

@@ -1,0 +1,165 @@
+"""What are the tokens of a corpus, and how do they become a model's inputs?
+
+A corpus is tokenised once, whole, without special tokens, into one flat memory-mapped array; the
+model's inputs (`Frame`) are cut from it afterwards, for any length, truncation or window.
+"""
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import datasets
+import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from steep.console import track
+from steep.data.corpus import Corpus
+from steep.errors import SteepError
+
+CHUNK = 1000
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Token ids of many texts, end to end.
+
+    `ids` is int32 (tokens,), `offsets` int64 (texts + 1,): text `i` is ids[offsets[i]:offsets[i+1]].
+    """
+
+    ids: np.ndarray
+    offsets: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return self.ids[self.offsets[index] : self.offsets[index + 1]]
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """Tokens in each text, int64 (texts,)."""
+        return np.diff(self.offsets)
+
+
+def tokenize(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, column: str = "text") -> Tokens:
+    """The tokens of a corpus; computed once, then taken from the cache folder of `datasets`.
+
+    The key of the cache is the fingerprint of the text column and of the tokenizer.
+    """
+    folder = Path(datasets.config.HF_DATASETS_CACHE) / "steep" / "tokens"
+    folder = folder / _fingerprint(corpus, tokenizer, column)
+    if not (folder / "offsets.npy").exists():
+        _write(corpus, tokenizer, column, folder)
+    return Tokens(
+        np.load(folder / "ids.npy", mmap_mode="r", allow_pickle=False),
+        np.load(folder / "offsets.npy", mmap_mode="r", allow_pickle=False),
+    )
+
+
+def _fingerprint(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, column: str) -> str:
+    vocabulary = hashlib.blake2b(json.dumps(sorted(tokenizer.get_vocab().items())).encode())
+    rules = (type(tokenizer).__name__, sorted(map(str, tokenizer.init_kwargs.items())))
+    key = f"{corpus.table._fingerprint}/{column}/{vocabulary.hexdigest()}/{rules}"
+    return hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
+
+
+def _write(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, column: str, folder: Path) -> None:
+    """Tokenise in chunks (the fast tokenizer uses every core) and write aside, then rename."""
+    folder.mkdir(parents=True, exist_ok=True)
+    raw, lengths = folder / f"raw-{os.getpid()}", []
+    chunks = track(corpus.texts(column, CHUNK), -(-len(corpus) // CHUNK), "tokenising")
+    with raw.open("wb") as stream:
+        for texts in chunks:
+            encoded = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+            lengths.extend(map(len, encoded))
+            flat = np.fromiter((i for ids in encoded for i in ids), np.int32)
+            flat.tofile(stream)
+    offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    flat = np.memmap(raw, np.int32, "r", shape=(offsets[-1],)) if offsets[-1] else np.empty(0, "i4")
+    for name, array in (("ids", flat), ("offsets", offsets)):
+        aside = folder / f"{name}-{os.getpid()}.npy"
+        np.save(aside, array, allow_pickle=False)
+        aside.replace(folder / f"{name}.npy")
+    raw.unlink()
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The special tokens that a tokenizer puts around a text, or around a pair of texts.
+
+    BERT: `before` [CLS], `between` [SEP], `after` [SEP]; `types` are the segment numbers of the
+    first text's part and of the second's.
+    """
+
+    before: tuple[int, ...]
+    between: tuple[int, ...]
+    after: tuple[int, ...]
+    types: tuple[int, int]
+    pad: int
+
+    def room(self, max_length: int, pair: bool = False) -> int:
+        """Tokens of text that fit into an input of `max_length` tokens."""
+        special = len(self.before) + len(self.after) + (len(self.between) if pair else 0)
+        return max_length - special
+
+
+def frame(tokenizer: PreTrainedTokenizerBase) -> Frame:
+    """The frame of a tokenizer, read off what it does to one letter and to two.
+
+    Raises SteepError for a tokenizer without padding, or that adds tokens in another shape.
+    """
+    if tokenizer.pad_token_id is None:
+        raise SteepError(f"{tokenizer.name_or_path}: its tokenizer has no padding token.")
+    a, b = (tokenizer(t, add_special_tokens=False)["input_ids"] for t in ("a", "b"))
+    one = tokenizer("a", return_token_type_ids=True)
+    two = tokenizer("a", "b", return_token_type_ids=True)
+    start = _find(one["input_ids"], a)
+    second = _find(two["input_ids"], b, start + len(a))
+    if start < 0 or second < 0:
+        raise SteepError(f"{tokenizer.name_or_path}: its tokenizer frames texts in an unknown way.")
+    return Frame(
+        before=tuple(one["input_ids"][:start]),
+        between=tuple(two["input_ids"][start + len(a) : second]),
+        after=tuple(one["input_ids"][start + len(a) :]),
+        types=(two["token_type_ids"][start], two["token_type_ids"][second]),
+        pad=tokenizer.pad_token_id,
+    )
+
+
+def _find(ids: list[int], part: list[int], start: int = 0) -> int:
+    """Where `part` begins in `ids` from `start` on, or -1."""
+    ends = range(start, len(ids) - len(part) + 1)
+    return next((i for i in ends if ids[i : i + len(part)] == part), -1)
+
+
+def truncate(ids: np.ndarray, room: int, truncation: str) -> np.ndarray:
+    """At most `room` of the tokens: the head, the tail, or head and tail.
+
+    Head and tail keep a quarter from the head, as 128 + 382 of 510 (Sun et al. 2019, section 5.3.1).
+    """
+    if len(ids) <= room:
+        return ids
+    if truncation == "head":
+        return ids[:room]
+    if truncation == "tail":
+        return ids[-room:]
+    head = room // 4
+    return np.concatenate([ids[:head], ids[len(ids) - (room - head) :]])
+
+
+def windows(tokens: Tokens, room: int) -> np.ndarray:
+    """Where windows of at most `room` tokens begin and end in `tokens.ids`, int64 (windows, 2).
+
+    A window never crosses from one document into the next. A long document gives windows of equal
+    length, so that none is left with a few stray tokens.
+    """
+    lengths = np.asarray(tokens.lengths)
+    counts = -(-lengths // room)
+    owner = np.repeat(np.arange(len(lengths)), counts)
+    rank = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+    begin = tokens.offsets[owner] + rank * lengths[owner] // counts[owner]
+    end = tokens.offsets[owner] + (rank + 1) * lengths[owner] // counts[owner]
+    return np.stack([begin, end], axis=1)

@@ -1,0 +1,70 @@
+"""How do batches enter a Hugging Face model, and logits leave it? Two thin modules around it.
+
+A fastai `Learner` calls `model(*inputs)` with tensors; a Hugging Face model wants keywords.
+"""
+
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+
+class Classifier(nn.Module):
+    """`batch` int64 (rows, 2 or 3, length), of ids, attention mask and segments -> logits (rows, labels)."""
+
+    def __init__(self, model: PreTrainedModel, bf16: bool) -> None:
+        super().__init__()
+        self.model, self.bf16 = model, bf16
+
+    def forward(self, batch: Tensor) -> Tensor:
+        with _autocast(batch, self.bf16):
+            return self.model(**_keywords(batch)).logits.float()
+
+
+class MaskedLM(nn.Module):
+    """`batch` as above and `positions` int64 (m,) in the flattened batch -> logits (m, vocabulary).
+
+    Only the masked positions pass through the head: the vocabulary projection over all positions
+    costs a small model more than its encoder. Heads work position by position, so gathering before
+    the head gives the logits that gathering after it would.
+    """
+
+    def __init__(self, model: PreTrainedModel, bf16: bool) -> None:
+        super().__init__()
+        self.model, self.bf16 = model, bf16
+        self.positions: Tensor | None = None
+        model.base_model.register_forward_hook(self._gather)
+
+    def forward(self, batch: Tensor, positions: Tensor) -> Tensor:
+        self.positions = positions
+        with _autocast(batch, self.bf16):
+            logits = self.model(**_keywords(batch)).logits
+        self.positions = None
+        return logits[0].float()
+
+    def _gather(self, encoder: nn.Module, inputs: tuple, output: dict) -> dict:
+        if self.positions is not None:
+            hidden = output["last_hidden_state"]
+            output["last_hidden_state"] = hidden.flatten(0, 1)[self.positions].unsqueeze(0)
+        return output
+
+
+def _keywords(batch: Tensor) -> dict[str, Tensor]:
+    names = ("input_ids", "attention_mask", "token_type_ids")
+    return dict(zip(names, batch.unbind(1), strict=False))
+
+
+def _autocast(batch: Tensor, bf16: bool) -> AbstractContextManager:
+    """bf16 for matrix products, fp32 for weights and sums; on any device."""
+    return torch.autocast(batch.device.type, torch.bfloat16, enabled=bf16)
+
+
+def rescale_output(model: PreTrainedModel, scale: float, shift: float) -> None:
+    """Fold `output * scale + shift` into the last linear layer of a one-output model, in place."""
+    encoder = {id(module) for module in model.base_model.modules()}
+    linear = [m for m in model.modules() if isinstance(m, nn.Linear) and id(m) not in encoder]
+    last = next(layer for layer in reversed(linear) if layer.out_features == 1)
+    with torch.no_grad():
+        last.weight.mul_(scale)
+        last.bias.mul_(scale).add_(shift)

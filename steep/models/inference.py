@@ -1,0 +1,33 @@
+"""What does a trained classifier say of each row? Batches by length, order restored."""
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from steep.console import track
+from steep.data.batches import by_length
+from steep.data.inputs import Rows
+from steep.models.devices import Machine
+from steep.models.heads import Classifier
+
+
+def predict(model: PreTrainedModel, rows: Rows, machine: Machine, batch_size: int) -> np.ndarray:
+    """Probabilities (rows, labels), or targets (rows,), in the order of the corpus."""
+    classifier = Classifier(model, machine.bf16).eval().to(machine.device)
+    order = by_length(rows.lengths)
+    batches = np.split(order, range(batch_size, len(order), batch_size))
+    outputs = []
+    with torch.inference_mode():
+        for members in track(batches, len(batches), "predicting"):
+            inputs, _ = rows.collate([rows[i] for i in members])
+            logits = classifier(torch.from_numpy(inputs).to(machine.device))
+            outputs.append(activation(logits, rows.task.kind).cpu())
+    return torch.cat(outputs).numpy()[np.argsort(order)]
+
+
+def activation(logits: Tensor, kind: str) -> Tensor:
+    """Logits (rows, labels) as class probabilities, label probabilities, or targets (rows,)."""
+    if kind == "single":
+        return logits.softmax(-1)
+    return logits.sigmoid() if kind == "multi" else logits[:, 0]

@@ -1,0 +1,42 @@
+"""Which parameters belong to which layer? Layer groups of any encoder, found by structure."""
+
+from torch import nn
+from transformers import PreTrainedModel
+
+
+def layer_groups(model: PreTrainedModel) -> list[list[nn.Parameter]]:
+    """The parameters of a model with a head, from the bottom to the top.
+
+    One group for the embeddings, one for each encoder layer, one for the head with whatever stands
+    between it and the layers (pooler, last norm). Parameters that are shared between places belong
+    to the lowest. The groups partition all parameters: one left out would silently never train.
+    """
+    encoder = model.base_model
+    path, layers = _layers(encoder)
+    stem = list(dict(encoder.named_children())).index(path.split(".")[0])
+    below = [child for i, (_, child) in enumerate(encoder.named_children()) if i <= stem]
+    in_layers = {id(p) for p in layers.parameters()}
+    embeddings = [p for child in below for p in child.parameters() if id(p) not in in_layers]
+    groups = _distinct([embeddings, *([*layer.parameters()] for layer in layers)])
+    known = {id(p) for group in groups for p in group}
+    head = [p for p in model.parameters() if id(p) not in known]
+    groups.append(head)
+    assert sum(map(len, groups)) == len(list(model.parameters())), "groups must partition the model"
+    return groups
+
+
+def _layers(encoder: nn.Module) -> tuple[str, nn.ModuleList]:
+    """The stack of layers: the module list that holds the most parameters, the outermost if tied."""
+    lists = [(n, m) for n, m in encoder.named_modules() if isinstance(m, nn.ModuleList)]
+    return max(lists, key=lambda item: sum(p.numel() for p in item[1].parameters()))
+
+
+def _distinct(groups: list[list[nn.Parameter]]) -> list[list[nn.Parameter]]:
+    """The groups without parameters that stood in an earlier one."""
+    seen: set[int] = set()
+    distinct = []
+    for group in groups:
+        fresh = list({id(p): p for p in group if id(p) not in seen}.values())
+        seen.update(map(id, fresh))
+        distinct.append(fresh)
+    return distinct

@@ -1,0 +1,160 @@
+"""steep fit: fine-tuning a classifier on labels, the fastai way (step 3)."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from steep import runs
+from steep.config import FitArgs
+from steep.console import say
+from steep.data.corpus import Corpus, Data
+from steep.data.duplicates import corpus_hashes
+from steep.data.inputs import Rows
+from steep.data.load import load
+from steep.errors import SteepError
+from steep.evaluate.metrics import check_metric, primary
+from steep.evaluate.summary import lines, summarise
+from steep.models.checkpoints import find
+from steep.models.devices import Machine, choose
+from steep.seeds import numbers
+from steep.stages import facts
+from steep.train import classify, engine
+
+SPACE = 3  # times the checkpoint's size that a run needs on the disk
+
+
+def fit(
+    source: Data | str | Path,
+    encoder: str | Path | None = None,
+    *,
+    out: str | Path,
+    args: FitArgs | None = None,
+) -> Path:
+    """Step 3: fine-tune a classifier; returns the folder `out`, a Hugging Face checkpoint.
+
+    It starts from `encoder` (a folder of `steep.adapt`) or `args.model`, or from `args.model` with
+    the encoder of the former grafted in. Splits are those of the adaptation, if it had the same
+    file. Raises SteepError for whatever is wrong with files, options or checkpoints.
+    """
+    args = args or FitArgs()
+    args = replace(args, encoder=Path(encoder)) if encoder else args
+    out = Path(out)
+    runs.check_free(out, args.overwrite)
+    data = source if isinstance(source, Data) else load(Path(source), _with_splits(args))
+    check(data, args)
+    with runs.writing(out, "fit", args, args.overwrite) as run:
+        results, fitted = _run(data, args, run)
+        runs.write_json(run.folder / runs.RESULTS, results)
+        fitted.learn.model.model.save_pretrained(run.folder)
+        fitted.learn.dls.train_ds.tokenizer.save_pretrained(run.folder)
+    best = results["test"] or results["valid"]
+    say(f"{'test' if results['test'] else 'validation'} ({best['rows']:,} rows):")
+    for line in lines(best):
+        say(f"  {line}")
+    say(f"model: {out}")
+    return out
+
+
+def check(data: Data, args: FitArgs) -> None:
+    """Raises SteepError if `data` and `args` make no training."""
+    task = data.labelled()
+    if not len(data.valid):
+        raise SteepError("valid_share 0: fit needs validation rows to choose its epoch by.")
+    if args.model is None and args.encoder is None:
+        raise SteepError(
+            "Name a checkpoint with --model, or a folder of 'steep adapt' by --encoder."
+        )
+    if args.encoder is not None:
+        runs.read_manifest(args.encoder, "adapt") if args.model is None else find(args.encoder)
+    if args.metric:
+        check_metric(task, args.metric)
+
+
+def budgeted(data: Data, args: FitArgs) -> Data:
+    """`data` with at most `args.label_budget` training rows, drawn from the stream "labels"."""
+    if args.label_budget is None or args.label_budget >= len(data.train):
+        return data
+    order = numbers(args.seed, "labels").permutation(len(data.train))
+    return replace(data, train=data.train.take(np.sort(_balanced(data.train, order, args))))
+
+
+def _balanced(train: Corpus, order: np.ndarray, args: FitArgs) -> np.ndarray:
+    """The first rows of `order`, but at least one of every class that a single-label task has."""
+    labels = train.labels()
+    if labels.ndim > 1 or train.task is None or train.task.kind != "single":
+        return order[: args.label_budget]
+    _, first = np.unique(labels[order], return_index=True)
+    chosen = dict.fromkeys([*order[first], *order])
+    return np.array(list(chosen)[: max(args.label_budget or 0, len(first))])
+
+
+def _with_splits(args: FitArgs) -> FitArgs:
+    """The options with the splits of the adaptation, unless the user split otherwise."""
+    if args.encoder is None or args.splits or args.valid or args.test:
+        return args
+    splits = args.encoder / runs.SPLITS
+    return replace(args, splits=splits) if splits.is_file() else args
+
+
+def _run(data: Data, args: FitArgs, run: runs.Run) -> tuple[dict[str, Any], classify.Fitted]:
+    """Train and predict; writes history and predictions, returns the results."""
+    start, machine, task = args.encoder or args.model, choose(args), data.labelled()
+    facts.record(run, data, machine, str(find(args.model or args.encoder)))
+    note_leaks(data, args, run)
+    budget = budgeted(data, args)
+    if budget is not data:
+        run.note(f"{len(budget.train):,} of {len(data.train):,} training labels are used")
+    base = args.model if args.encoder else None
+    learn = engine.learner(budget, start, args, base)
+    note_truncation(learn.dls.train_ds, args, run)
+    run.note(f"computing on {machine}")
+    runs.check_space(run.folder, SPACE * learn.model.model.num_parameters() * 4)
+    fitted = classify.train(learn, budget, args)
+    classify.check_finite(fitted, args)
+    classify.in_own_units(fitted)
+    runs.write_csv(run.folder / runs.HISTORY, fitted.history)
+    return {
+        "task": {"kind": task.kind, "labels": list(task.labels)},
+        "metric": args.metric or primary(task),
+        "best_epoch": fitted.best_epoch,
+        "valid": _score(fitted, data.valid, "valid", machine, run),
+        "test": _score(fitted, data.test, "test", machine, run) if data.test else None,
+        "tokens_per_second": fitted.tokens_per_second,
+    }, fitted
+
+
+def _score(
+    fitted: classify.Fitted, corpus: Corpus, part: str, machine: Machine, run: runs.Run
+) -> dict[str, Any]:
+    probabilities, task = fitted.predict(corpus, machine), fitted.learn.dls.train_ds.task
+    path = run.folder / runs.PREDICTIONS / f"{part}.csv"
+    runs.write_csv(path, facts.prediction_lines(corpus, task.labels, probabilities))
+    return summarise(task, corpus.labels(), probabilities)
+
+
+def note_truncation(rows: Rows, args: FitArgs, run: runs.Run) -> None:
+    """Say how much text does not fit into the model's inputs."""
+    lengths = rows.tokens.lengths + (rows.pairs.lengths if rows.pairs else 0)
+    over = lengths > rows.room
+    if over.any():
+        lost = (lengths[over] - rows.room).sum() / lengths.sum()
+        run.note(
+            f"{over.sum():,} of {len(lengths):,} training texts are longer than {args.max_length} "
+            f"tokens; {lost:.1%} of all tokens are cut off ({args.truncation} is kept)"
+        )
+
+
+def note_leaks(data: Data, args: FitArgs, run: runs.Run) -> None:
+    """Say how many validation and test texts the encoder was adapted on."""
+    if args.encoder is None or not (args.encoder / runs.SEEN).is_file():
+        return
+    seen = np.load(args.encoder / runs.SEEN, allow_pickle=False)
+    for part in ("valid", "test"):
+        corpus = data.parts.get(part)
+        known = int(np.isin(corpus_hashes(corpus), seen).sum()) if corpus is not None else 0
+        if corpus is not None and known:
+            run.note(
+                f"transductive: step 2 saw the text of {known:,} of {len(corpus):,} {part} rows"
+            )

@@ -1,0 +1,203 @@
+"""What happens around the training steps? Order of rows, accumulation, scores, progress."""
+
+import math
+import time
+
+import torch
+from fastai.callback.core import Callback, CancelBatchException, CancelFitException
+from fastai.learner import Recorder
+from rich.progress import Progress
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from steep.console import progress
+from steep.data.corpus import Task
+from steep.evaluate.metrics import higher_is_better, score
+from steep.train.rows import Order
+from steep.train.windows import IGNORED, Stream
+
+
+class Epochs(Callback):
+    """Tells the source of training batches which epoch it is, counted over all fits."""
+
+    def __init__(self, source: Order | Stream) -> None:
+        self.source, self.done = source, 0
+
+    def before_train(self) -> None:
+        self.source.epoch = self.done
+
+    def after_train(self) -> None:
+        self.done += 1
+
+
+class Accumulate(Callback):
+    """One step of the optimiser for `batch_size` rows computed in parts.
+
+    Each part's mean loss counts by its share of the rows, so that the gradient is that of the whole
+    batch; a smaller last batch of an epoch is a step of its own. (fastai's own GradientAccumulation
+    carries it over into the next epoch.)
+    """
+
+    order, run_valid = -4, False
+
+    def __init__(self, batch_size: int, rows: int) -> None:
+        self.batch_size, self.rows, self.seen = batch_size, rows, 0
+
+    def before_train(self) -> None:
+        self.seen = 0
+
+    def after_loss(self) -> None:
+        batch = self.seen // self.batch_size
+        size = min(self.batch_size, self.rows - batch * self.batch_size)
+        self.learn.loss_grad = self.loss_grad * (len(self.yb[0]) / size)
+        self.seen += len(self.yb[0])
+
+    def before_step(self) -> None:
+        if self.seen % self.batch_size and self.seen < self.rows:
+            raise CancelBatchException
+
+
+class StopIfDiverged(Callback):
+    """Ends a training whose loss is not finite: nothing good can come of it."""
+
+    run_valid, diverged = False, False
+
+    def after_loss(self) -> None:
+        if not torch.isfinite(self.loss):
+            self.diverged = True
+            raise CancelFitException
+
+
+class Scores(Callback):
+    """Scores the validation rows after each epoch and keeps the weights of the best.
+
+    `history` holds a dictionary an epoch. Ties in the metric go to the lower loss.
+    """
+
+    run_train, order = False, 70
+
+    def __init__(self, task: Task, metric: str) -> None:
+        self.task, self.metric = task, metric
+        self.history: list[dict[str, float]] = []
+        self.best, self.weights = (-math.inf, -math.inf), {}
+
+    def before_fit(self) -> None:
+        self.started = time.monotonic()
+
+    def before_validate(self) -> None:
+        self.outputs: list[Tensor] = []
+        self.targets: list[Tensor] = []
+
+    def after_pred(self) -> None:
+        self.outputs.append(self.pred.detach().cpu())
+        self.targets.append(self.yb[0].cpu())
+
+    def after_validate(self) -> None:
+        probabilities = self.loss_func.activation(torch.cat(self.outputs)).numpy()
+        self.latest = score(self.task, torch.cat(self.targets).numpy(), probabilities)
+
+    def after_epoch(self) -> None:
+        train_loss, valid_loss = self.recorder.values[-1][:2]
+        line = {"epoch": self.epoch + 1, "train_loss": train_loss, "valid_loss": valid_loss}
+        rate = {"learning_rate": float(self.opt.hypers[-1]["lr"])}
+        seconds = {"seconds": round(time.monotonic() - self.started, 2)}
+        self.history.append(line | self.latest | rate | seconds)
+        sign = 1 if higher_is_better(self.metric) else -1
+        rank = (sign * self.latest.get(self.metric, -math.inf), -valid_loss)
+        if rank > self.best:
+            self.best, self.best_epoch = rank, self.epoch + 1
+            state = self.model.state_dict()
+            self.weights = {name: value.detach().cpu().clone() for name, value in state.items()}
+
+    def after_fit(self) -> None:
+        if self.weights:
+            self.model.load_state_dict(self.weights)
+
+
+class MaskedScores(Callback):
+    """Masked loss and accuracy on the held-out text, over all its masked tokens."""
+
+    run_train, order = False, 60
+
+    def before_validate(self) -> None:
+        self.loss_sum, self.right, self.count = 0.0, 0, 0
+
+    def after_pred(self) -> None:
+        labels = self.yb[0]
+        loss = cross_entropy(self.pred, labels, ignore_index=IGNORED, reduction="sum")
+        self.loss_sum += float(loss)
+        self.right += int((self.pred.argmax(-1) == labels).sum())
+        self.count += int((labels != IGNORED).sum())
+
+    @property
+    def loss_per_token(self) -> float:
+        return self.loss_sum / self.count
+
+    @property
+    def accuracy(self) -> float:
+        return self.right / self.count
+
+
+class Bar(Callback):
+    """A progress bar over all training steps, with tokens a second (padding does not count)."""
+
+    order, run_valid = 80, False
+
+    def __init__(self, description: str) -> None:
+        self.description, self.tokens, self.seconds = description, 0, 0.0
+        self.live: Progress | None = None
+
+    def before_fit(self) -> None:
+        self.live = progress()
+        self.task = self.live.add_task(
+            self.description, total=len(self.dls.train) * self.n_epoch, rate=""
+        )
+        self.live.start()
+
+    def before_train(self) -> None:
+        self.since, self.earlier = time.monotonic(), self.seconds
+
+    def after_batch(self) -> None:
+        self.tokens += int(self.xb[0][:, 1].sum())
+        self.seconds = self.earlier + time.monotonic() - self.since
+        rate = f" {self.tokens / self.seconds / 1000:.1f}k tokens/s, loss {self.smooth:.3f}"
+        self.live.update(self.task, advance=1, rate=rate)
+
+    def after_cancel_fit(self) -> None:
+        self.close()
+
+    def after_fit(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self.live is not None:
+            self.live.stop()
+            self.live = None
+
+    @property
+    def smooth(self) -> float:
+        recorder: Recorder = self.learn.recorder
+        return float(recorder.smooth_loss.value)
+
+
+class MaskedHistory(Callback):
+    """A line of history for each measurement of the masked loss."""
+
+    order = 90
+
+    def __init__(self, scores: MaskedScores, bar: Bar, per_pass: int) -> None:
+        self.scores, self.bar_of_run, self.per_pass = scores, bar, per_pass
+        self.lines: list[dict[str, float]] = []
+
+    def after_epoch(self) -> None:
+        line = {
+            "step": self.train_iter,
+            "epoch": round(self.train_iter / self.per_pass, 3),
+            "tokens": self.bar_of_run.tokens,
+            "train_loss": self.bar_of_run.smooth,
+            "valid_loss": self.scores.loss_per_token,
+            "valid_accuracy": self.scores.accuracy,
+            "learning_rate": float(self.opt.hypers[-1]["lr"]),
+            "seconds": round(self.bar_of_run.seconds, 2),
+        }
+        self.lines.append(line)

@@ -1,0 +1,77 @@
+"""How does a classifier train? All layers, lower ones slower; the best epoch is kept."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from fastai.learner import Learner
+
+from steep.config import FitArgs
+from steep.data.corpus import Corpus, Data
+from steep.data.inputs import Rows
+from steep.errors import SteepError
+from steep.evaluate.metrics import check_metric, primary
+from steep.models import inference
+from steep.models.devices import Machine
+from steep.models.heads import rescale_output
+from steep.seeds import derive
+from steep.train import engine, schedules
+from steep.train.callbacks import Bar, Scores, StopIfDiverged
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained classifier and how it got there; `history` holds a dictionary an epoch."""
+
+    learn: Learner
+    history: list[dict[str, Any]]
+    best_epoch: int
+    tokens_per_second: float
+    diverged: bool
+
+    def predict(self, corpus: Corpus, machine: Machine) -> np.ndarray:
+        """Probabilities (rows, labels), or targets (rows,), in the order of the corpus."""
+        like: Rows = self.learn.dls.train_ds
+        rows = Rows(corpus, like.task, like.tokenizer, like.max_length, like.truncation)
+        model = self.learn.model.model
+        return inference.predict(model, rows, machine, 2 * self.learn.dls.train.bs)
+
+
+def train(learn: Learner, data: Data, args: FitArgs, description: str = "fitting") -> Fitted:
+    """Fine-tune `learn` on `data`; its weights are then those of the best epoch on validation.
+
+    A training whose loss becomes infinite ends early, with `diverged` set.
+    """
+    torch.manual_seed(derive(args.seed, "dropout"))
+    task = data.labelled()
+    metric = check_metric(task, args.metric) if args.metric else primary(task)
+    scores, bar, finite = Scores(task, metric), Bar(description), StopIfDiverged()
+    lrs = schedules.discriminative(learn, args.learning_rate, args.decay)
+    rate = schedules.course(args.schedule, args.warmup)
+    steps = args.epochs * -(-len(data.train) // args.batch_size)
+    engine.run(learn, args.epochs, schedules.scheduler(lrs, rate, steps), [scores, bar, finite])
+    return Fitted(
+        learn,
+        scores.history,
+        scores.best_epoch,
+        round(bar.tokens / max(bar.seconds, 1e-9), 1),
+        finite.diverged,
+    )
+
+
+def in_own_units(fitted: Fitted) -> None:
+    """Make a regression model predict on the scale of its targets, for whoever loads it later."""
+    loss = fitted.learn.loss_func
+    if isinstance(loss, engine.ScaledMSE):
+        rescale_output(fitted.learn.model.model, loss.deviation, loss.mean)
+        loss.mean, loss.deviation = 0.0, 1.0
+
+
+def check_finite(fitted: Fitted, args: FitArgs) -> None:
+    """Raises SteepError if the training diverged."""
+    if fitted.diverged:
+        raise SteepError(
+            f"the loss became infinite in epoch {len(fitted.history) + 1}; nothing was written. "
+            f"Choose a learning_rate below {args.learning_rate:g}."
+        )

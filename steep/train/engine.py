@@ -1,0 +1,138 @@
+"""THE seam between fastai and Hugging Face: how are a model and data put into one `Learner`?
+
+Nothing outside `steep.train` imports fastai. Traps that this module avoids are listed, with the
+reason for each line, in docs/engine.md.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import fastai.callback.progress  # noqa: F401  (adds no_bar to Learner; without it errors mislead)
+import fastai.callback.schedule  # noqa: F401  (adds fit_one_cycle and lr_find)
+import numpy as np
+from fastai.callback.core import Callback
+from fastai.callback.training import GradientClip
+from fastai.data.core import DataLoaders
+from fastai.learner import Learner
+from fastai.losses import BaseLoss, BCEWithLogitsLossFlat, CrossEntropyLossFlat
+from fastai.metrics import accuracy, accuracy_multi, rmse
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from steep.config import AdaptArgs, FitArgs
+from steep.data.corpus import Data, Task
+from steep.errors import SteepError
+from steep.models.checkpoints import check_length, load_classifier, load_tokenizer
+from steep.models.devices import choose
+from steep.models.heads import Classifier, MaskedLM
+from steep.models.layers import layer_groups
+from steep.train import rows, windows
+from steep.train.callbacks import Accumulate, Epochs
+from steep.train.optimizer import adam_w
+
+METRICS = {"single": accuracy, "multi": accuracy_multi, "regression": rmse}
+
+
+class ScaledMSE(BaseLoss):
+    """Mean squared error of targets brought to mean 0 and deviation 1; predicts on their own scale."""
+
+    def __init__(self, mean: float, deviation: float) -> None:
+        super().__init__(nn.MSELoss, axis=-1, floatify=True, is_2d=False)
+        self.mean, self.deviation = mean, deviation
+
+    def __call__(self, inp: Tensor, targ: Tensor) -> Tensor:
+        return super().__call__(inp, (targ - self.mean) / self.deviation)
+
+    def activation(self, output: Tensor) -> Tensor:
+        return output.flatten() * self.deviation + self.mean
+
+
+def loss_for(task: Task, labels: np.ndarray) -> BaseLoss:
+    """The loss of a task; `labels` are those of the training rows."""
+    if task.kind == "single":
+        return CrossEntropyLossFlat()
+    if task.kind == "multi":
+        return BCEWithLogitsLossFlat()
+    return ScaledMSE(float(labels.mean()), float(labels.std()) or 1.0)
+
+
+def learner(
+    data: Data, checkpoint: str | Path, args: FitArgs | None = None, base: str | Path | None = None
+) -> Learner:
+    """A plain fastai `Learner` that fine-tunes `checkpoint` on `data`.
+
+    `checkpoint` is a Hugging Face folder or hub name, or a folder of `steep.adapt`; with `base`, the
+    classifier is built from that and the encoder of `checkpoint` grafted in. Everything that fastai
+    offers works on it: `lr_find`, `fit_one_cycle`, `freeze_to`, `get_preds`, `show_results` ...
+
+    Raises SteepError when the checkpoint cannot be loaded or does not fit the data.
+    """
+    args, task = args or FitArgs(), data.labelled()
+    machine, tokenizer = choose(args), load_tokenizer(checkpoint)
+    encoder = Path(checkpoint) if base is not None else None
+    model = load_classifier(base or checkpoint, task, machine.attention, args.seed, encoder)
+    check_length(args.max_length, model)
+    if args.batch_size % args.accumulate:
+        raise SteepError(
+            f"batch_size {args.batch_size} cannot be computed in {args.accumulate} equal parts. "
+            "Choose a batch_size that accumulate divides."
+        )
+    dls = rows.loaders(data, tokenizer, args, machine.device)
+    callbacks = [Epochs(dls.train.get_idxs), GradientClip(args.clip)]
+    if args.accumulate > 1:
+        callbacks.append(Accumulate(args.batch_size, len(dls.train_ds)))
+    return _learner(
+        dls,
+        Classifier(model, machine.bf16),
+        loss_for(task, data.train.labels()),
+        args.learning_rate,
+        args.weight_decay,
+        callbacks,
+        [METRICS[task.kind]],
+    )
+
+
+def masked_learner(model: MaskedLM, dls: DataLoaders, args: AdaptArgs) -> Learner:
+    """A `Learner` that trains a masked language model on the batches of `windows.loaders`."""
+    return _learner(
+        dls,
+        model,
+        CrossEntropyLossFlat(ignore_index=windows.IGNORED),
+        args.learning_rate,
+        args.weight_decay,
+        [Epochs(dls.train.dataset), GradientClip(args.clip)],
+    )
+
+
+def run(learn: Learner, epochs: int, scheduler: Callback, callbacks: list[Callback]) -> None:
+    """Train quietly: the callbacks given show progress and keep the history."""
+    with learn.no_bar(), learn.no_logging():
+        learn.fit(epochs, cbs=[scheduler, *callbacks])
+
+
+def _learner(
+    dls: DataLoaders,
+    model: Classifier | MaskedLM,
+    loss: BaseLoss,
+    lr: float,
+    wd: float,
+    callbacks: list[Callback],
+    metrics: list[Callable[..., Any]] | None = None,
+) -> Learner:
+    def splitter(adapter: Classifier | MaskedLM) -> list[list[nn.Parameter]]:
+        return layer_groups(adapter.model)
+
+    return Learner(
+        dls,
+        model.to(dls.device),
+        loss_func=loss,
+        opt_func=adam_w,
+        lr=lr,
+        splitter=splitter,
+        cbs=callbacks,
+        metrics=metrics,
+        wd=wd,
+        train_bn=False,  # frozen means frozen: fastai would go on training every LayerNorm
+        moms=(0.9, 0.9, 0.9),  # BERT's beta1, instead of a cycle
+    )

@@ -1,0 +1,77 @@
+"""How do labelled texts reach the classifier? fastai `DataLoaders` over a tokenised corpus."""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import torch
+from fastai.data.core import DataLoaders, TfmdDL
+from fastai.data.transforms import Category, MultiCategory
+from fastai.text.data import TensorText
+from fastai.torch_core import TitledStr
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from steep.config import FitArgs
+from steep.data.batches import by_length, shuffled
+from steep.data.corpus import Data
+from steep.data.inputs import Rows, Sample
+
+
+class ShownRows(Rows):
+    """Rows that fastai can batch, and show as text and label."""
+
+    n_inp = 1
+
+    def batch(self, samples: list[Sample]) -> tuple[TensorText, Tensor]:
+        """int64 (rows, 2 or 3, padded length) of ids, mask and segments; and labels."""
+        inputs, labels = self.collate(samples)
+        return TensorText(torch.from_numpy(inputs)), torch.from_numpy(labels)
+
+    def decode(self, sample: tuple[Tensor, Tensor], full: bool = True) -> tuple:
+        """A sample as text and label that fastai can show."""
+        inputs, label = sample
+        ids = inputs[0][inputs[1] == 1].tolist()
+        return TitledStr(self.tokenizer.decode(ids, skip_special_tokens=True)), self._name(label)
+
+    def _name(self, label: Tensor) -> TitledStr | Category | MultiCategory:
+        if self.task.kind == "single":
+            return Category(self.task.labels[int(label)])
+        if self.task.kind == "multi":
+            return MultiCategory([n for n, on in zip(self.task.labels, label, strict=True) if on])
+        return TitledStr(f"{float(label):.4g}")
+
+
+class Order:
+    """The order of the training rows: that of the current epoch."""
+
+    def __init__(self, lengths: np.ndarray, batch_size: int, seed: int) -> None:
+        self.lengths, self.batch_size, self.seed, self.epoch = lengths, batch_size, seed, 0
+
+    def __call__(self) -> list[int]:
+        return shuffled(self.lengths, self.batch_size, self.seed, self.epoch).tolist()
+
+
+def ordered(rows: ShownRows, batch_size: int) -> TfmdDL:
+    """Batches from the longest text to the shortest; fastai puts predictions back into order."""
+    order = by_length(rows.lengths).tolist()
+    return _loader(rows, batch_size, lambda: order)
+
+
+def loaders(
+    data: Data, tokenizer: PreTrainedTokenizerBase, args: FitArgs, device: torch.device
+) -> DataLoaders:
+    """Training and validation batches; a training batch comes in `args.accumulate` parts."""
+    train, valid = (
+        ShownRows(corpus, data.labelled(), tokenizer, args.max_length, args.truncation)
+        for corpus in (data.train, data.valid)
+    )
+    order = Order(train.lengths, args.batch_size, args.seed)
+    parts = _loader(train, args.batch_size // args.accumulate, order)
+    return DataLoaders(parts, ordered(valid, 2 * args.batch_size), device=device)
+
+
+def _loader(rows: ShownRows, batch_size: int, order: Callable[[], list[int]]) -> TfmdDL:
+    # `TfmdDL.new`, which `get_preds` calls, loses a `create_batch` that is a bound method.
+    batch = partial(ShownRows.batch, rows)
+    return TfmdDL(rows, bs=batch_size, num_workers=0, create_batch=batch, get_idxs=order)
