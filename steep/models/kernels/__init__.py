@@ -1,0 +1,15 @@
+"""What makes training fast on a CPU? Faster forms of a Hugging Face model's own layers, in place.
+
+    kernels.install(model, seed)        # same parameters, same state_dict, faster layers
+    loss = kernels.cross_entropy(logits, labels)
+    kernels.remove(model)               # the plain model again
+
+The parameters stay fp32 and stay the same objects; activations are bf16 where the processor has
+it. Only pure torch is used. See docs/performance.md for what each part buys.
+"""
+
+from steep.models.kernels.install import fast_dtype, install, remove
+from steep.models.kernels.loss import cross_entropy
+from steep.models.kernels.memory import keep_freed_memory
+
+__all__ = ["cross_entropy", "fast_dtype", "install", "keep_freed_memory", "remove"]

@@ -1,0 +1,143 @@
+"""How is attention computed with dropout, in memory that does not grow with the square of length?
+
+Tile by tile: scores of a few sentences or heads at a time fit the processor's cache. The way back
+computes scores again and draws the same dropout bits again, so nothing of size (length, length) is
+kept (as FlashAttention does: Dao et al. 2022, section 3.1). torch's own kernel draws no parallel
+dropout, and its backward pass is slow for heads of 32.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from steep.models.kernels.compute import Compute, dropped_share
+
+TILE = 2**20
+"""Scores in a tile: 2 MB in bf16, about a core's second-level cache."""
+
+SHORT = 64
+"""Up to this length plain matrix products beat torch's fused kernel in inference, too."""
+
+Tile = tuple[slice, slice]
+
+
+def attention(
+    compute: Compute,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    rate: float,
+    scaling: float,
+) -> Tensor:
+    """softmax(query key^T scaling + mask) value, with dropout of the probabilities at `rate`.
+
+    query, key, value: (batch, heads, length, head size); mask: additive or bool (True = seen),
+    broadcast to (batch, 1, length, length). Returns (batch, length, heads, head size).
+    """
+    query, key, value = (tensor.to(compute.dtype) for tensor in (query, key, value))
+    if not torch.is_grad_enabled() and rate == 0 and query.shape[2] > SHORT:
+        fused = nn.functional.scaled_dot_product_attention
+        return fused(query, key, value, attn_mask=mask, scale=scaling).transpose(1, 2)
+    additive = None
+    if mask is not None:
+        additive = _additive(mask, compute.dtype).expand(*query.shape[:2], -1, -1)
+    return _Attention.apply(query, key, value, additive, rate, scaling, compute)
+
+
+class _Attention(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        mask: Tensor | None,
+        rate: float,
+        scaling: float,
+        compute: Compute,
+    ) -> Tensor:
+        ctx.save_for_backward(query, key, value, mask)
+        ctx.rate, ctx.scaling, ctx.compute = rate, scaling, compute
+        ctx.draw = compute.next_draw() if rate else 0
+        bits = compute.bits(ctx.draw)
+        batch, heads, length, size = query.shape
+        out = query.new_empty(batch, length, heads, value.shape[-1])
+        for tile in _tiles(query, key):
+            keys, values = (_flat(tensor, tile) for tensor in (key, value))
+            seen = _probabilities(_flat(query, tile).mul(scaling), keys, mask, tile)
+            if rate:
+                seen.mul_(bits.keep(seen.shape, rate, seen.dtype))
+            target = out.transpose(1, 2)[tile]
+            torch.mul(torch.bmm(seen, values).view(target.shape), _rescale(rate), out=target)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        query, key, value, mask = ctx.saved_tensors
+        bits = ctx.compute.bits(ctx.draw)
+        grads = [torch.empty_like(tensor) for tensor in (query, key, value)]
+        for tile in _tiles(query, key):
+            parts = [_flat(tensor, tile) for tensor in (query, key, value)]
+            d_out = _flat(grad.transpose(1, 2), tile).mul(_rescale(ctx.rate))
+            parts[0] = parts[0].mul(ctx.scaling)
+            seen = _probabilities(parts[0], parts[1], mask, tile)
+            keep = bits.keep(seen.shape, ctx.rate, seen.dtype) if ctx.rate else None
+            for whole, part in zip(grads, _tile_grads(*parts, seen, keep, d_out), strict=True):
+                target = whole[tile]
+                target.copy_(part.view(target.shape))
+        grads[0].mul_(ctx.scaling)
+        return *grads, None, None, None, None
+
+
+def _tile_grads(
+    query: Tensor, key: Tensor, value: Tensor, seen: Tensor, keep: Tensor | None, d_out: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of the (scaled) query, key and value of one tile, each (pairs, length, size)."""
+    d_seen = torch.bmm(d_out, value.transpose(1, 2))
+    dropped = seen
+    if keep is not None:
+        d_seen.mul_(keep)
+        dropped = keep.mul_(seen)
+    d_value = torch.bmm(dropped.transpose(1, 2), d_out)
+    d_scores = torch._softmax_backward_data(d_seen, seen, -1, seen.dtype)
+    return torch.bmm(d_scores, key), torch.bmm(d_scores.transpose(1, 2), query), d_value
+
+
+def _probabilities(query: Tensor, key: Tensor, mask: Tensor | None, tile: Tile) -> Tensor:
+    """softmax(query key^T + mask): (pairs, length, length) of one tile."""
+    scores = torch.bmm(query, key.transpose(1, 2))
+    if mask is not None:
+        part = mask[tile]
+        scores.view(*part.shape[:2], *scores.shape[1:]).add_(part)
+    return torch.softmax(scores, -1, out=scores)
+
+
+def _tiles(query: Tensor, key: Tensor) -> Iterator[Tile]:
+    """Slices of (batch, heads) whose scores are about `TILE`: whole sentences, or some heads."""
+    batch, heads, length, _ = query.shape
+    pairs = max(1, TILE // (length * key.shape[2]))
+    rows = max(1, pairs // heads)
+    columns = min(pairs, heads)
+    for row in range(0, batch, rows):
+        for column in range(0, heads, columns):
+            yield slice(row, row + rows), slice(column, column + columns)
+
+
+def _flat(tensor: Tensor, tile: Tile) -> Tensor:
+    """A tile of (batch, heads, length, size) as (pairs, length, size)."""
+    return tensor[tile].reshape(-1, *tensor.shape[2:])
+
+
+def _additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    if mask.dtype != torch.bool:
+        return mask.to(dtype)
+    return torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, torch.finfo(dtype).min)
+
+
+def _rescale(rate: float) -> float:
+    return 1 / (1 - dropped_share(rate))

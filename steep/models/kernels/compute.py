@@ -1,0 +1,55 @@
+"""In which type do the layers of one model compute, and where do its dropout bits come from?"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from steep import seeds
+
+
+@dataclass
+class Compute:
+    """What the layers of one model share.
+
+    Every draw of dropout bits has a number; its bits follow from (seed, number) alone. So they do
+    not depend on the number of threads, and a backward pass can draw them again instead of keeping
+    them. `drawn` may be saved and set again to resume a run exactly.
+    """
+
+    seed: int
+    dtype: torch.dtype
+    drawn: int = 0
+
+    def next_draw(self) -> int:
+        """The number of a new draw."""
+        self.drawn += 1
+        return self.drawn
+
+    def bits(self, draw: int) -> "Bits":
+        """The random bits of draw number `draw`."""
+        return Bits(seeds.derive(self.seed, "dropout", draw))
+
+
+class Bits:
+    """A stream of random bytes, drawn in bulk as 64-bit integers (SFC64, O'Neill 2018)."""
+
+    def __init__(self, seed: int) -> None:
+        self._source = np.random.SFC64(seed)
+
+    def keep(self, shape: torch.Size, rate: float, dtype: torch.dtype) -> Tensor:
+        """A mask of `shape`: 0 with probability `dropped_share(rate)`, else 1."""
+        count = shape.numel()
+        words = self._source.random_raw((count + 7) // 8)
+        drawn = torch.from_numpy(words.view(np.uint8))[:count].view(shape)
+        return drawn.ge_(_threshold(rate)).to(dtype)
+
+
+def dropped_share(rate: float) -> float:
+    """The probability with which `Bits.keep` drops: `rate` rounded to 1/256."""
+    return _threshold(rate) / 256
+
+
+def _threshold(rate: float) -> int:
+    return min(round(256 * rate), 255)

@@ -1,0 +1,120 @@
+"""Which layers of a Hugging Face model are computed by the fast forms, and how is that undone?
+
+Layers are found by structure, so every encoder built of torch's own layers profits; what is not
+recognised stays as it is. A layer keeps its class, its parameters and its names: only `forward` is
+replaced, on the instance.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers.masking_utils import bidirectional_mask_function, sdpa_mask
+
+from steep.models.kernels.attention import attention
+from steep.models.kernels.compute import Compute
+from steep.models.kernels.dropout import dropout
+from steep.models.kernels.linear import linear
+from steep.models.kernels.norm import layer_norm, residual_norm
+
+ATTENTION = "steep"
+
+
+def fast_dtype() -> torch.dtype:
+    """bf16 where the processor multiplies bf16 matrices itself, else fp32."""
+    known = torch.cpu.get_capabilities()
+    return torch.bfloat16 if known.get("amx_bf16") or known.get("avx512_bf16") else torch.float32
+
+
+def install(model: PreTrainedModel, seed: int, dtype: torch.dtype | None = None) -> Compute:
+    """Make `model` (on the CPU) fast, in place; its dropout then follows from `seed`.
+
+    Activations are in `dtype`, by default `fast_dtype()`; parameters are left alone. The model's
+    own gradient checkpointing cannot be used with it: dropout would be drawn anew. Returns what
+    the layers share: save and restore its `drawn` to resume a run exactly.
+    """
+    remove(model)
+    compute = Compute(seed, dtype or fast_dtype())
+    for module in model.modules():
+        module.steep_compute = compute
+        fast = _fast_form(module)
+        if fast is not None:
+            module.forward = partial(fast, module, compute)
+    if compute.dtype == torch.bfloat16:
+        model.forward = partial(_under_autocast, model)
+    if not model.config.is_encoder_decoder and model._can_set_attn_implementation():
+        model.steep_attention_before = model.config._attn_implementation
+        model.set_attn_implementation(ATTENTION)
+    return compute
+
+
+def remove(model: PreTrainedModel) -> None:
+    """Undo `install`; a model without it is left as it is."""
+    for module in model.modules():
+        if module.__dict__.pop("steep_compute", None) is not None:
+            module.__dict__.pop("forward", None)
+    before = model.__dict__.pop("steep_attention_before", None)
+    if before is not None:
+        model.set_attn_implementation(before)
+
+
+def _fast_form(module: nn.Module) -> Callable[..., Tensor] | None:
+    """The function that replaces `module.forward`, or None."""
+    if type(module) is nn.Linear:
+        return linear
+    if type(module) is nn.LayerNorm and module.weight is not None and module.bias is not None:
+        return layer_norm
+    if type(module) is nn.Dropout and not module.inplace:
+        return dropout
+    children = {name: type(child) for name, child in module.named_children()}
+    return _block_output if children == _BLOCK_OUTPUT else None
+
+
+_BLOCK_OUTPUT = {"dense": nn.Linear, "LayerNorm": nn.LayerNorm, "dropout": nn.Dropout}
+"""The end of a block of BERT, RoBERTa, ELECTRA, MPNet, DeBERTa-v2 and their many relatives."""
+
+
+def _block_output(
+    module: nn.Module, compute: Compute, hidden_states: Tensor, input_tensor: Tensor
+) -> Tensor:
+    """`LayerNorm(dropout(dense(hidden_states)) + input_tensor)`."""
+    dense = module.dense(hidden_states)
+    return residual_norm(module.LayerNorm, module.dropout, compute, dense, input_tensor)
+
+
+def _under_autocast(model: PreTrainedModel, *args: Any, **kwargs: Any) -> Any:
+    """The model's own forward; autocast joins types where a layer was not recognised."""
+    with torch.autocast("cpu", torch.bfloat16):
+        return type(model).forward(model, *args, **kwargs)
+
+
+def _attention_interface(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    **_unused: Any,
+) -> tuple[Tensor, None]:
+    """Hugging Face's attention interface: -> (batch, length, heads, head size), no weights."""
+    scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+    compute = module.steep_compute
+    return attention(compute, query, key, value, attention_mask, dropout, scaling), None
+
+
+def _mask_interface(
+    mask_function: Callable[..., Any], attention_mask: Tensor | None, **arguments: Any
+) -> Tensor | None:
+    """Hugging Face's mask interface: padding alone as (batch, 1, 1, length), else as for sdpa."""
+    if mask_function is bidirectional_mask_function and attention_mask is not None:
+        return None if attention_mask.all() else attention_mask.bool()[:, None, None, :]
+    return sdpa_mask(mask_function=mask_function, attention_mask=attention_mask, **arguments)
+
+
+AttentionInterface.register(ATTENTION, _attention_interface)
+AttentionMaskInterface.register(ATTENTION, _mask_interface)

@@ -1,0 +1,57 @@
+"""How is a linear layer computed in bf16 over fp32 parameters?
+
+Autocast would cast weights, activations and gradients op by op; here the weight is cast once per
+forward pass, and activations stay in the compute type from one layer to the next.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from steep.models.kernels.compute import Compute
+
+NARROWEST = 32
+"""Layers with fewer outputs (classifier heads) cost nothing and are kept in full precision."""
+
+
+def linear(module: nn.Linear, compute: Compute, x: Tensor) -> Tensor:
+    """`module(x)`: (..., in) -> (..., out) in the compute type; narrow layers in the weight's."""
+    if module.out_features < NARROWEST:
+        return nn.functional.linear(x.to(module.weight.dtype), module.weight, module.bias)
+    return _Linear.apply(x.to(compute.dtype), module.weight, module.bias)
+
+
+class _Linear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        cast = weight.to(x.dtype)
+        ctx.save_for_backward(x, cast)
+        ctx.parameter_type = weight.dtype
+        return nn.functional.linear(x, cast, None if bias is None else bias.to(x.dtype))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        grad = grad.to(x.dtype)
+        rows = grad.reshape(-1, grad.shape[-1])
+        need_x, need_weight, need_bias = ctx.needs_input_grad
+        return (
+            (rows @ weight).view(x.shape) if need_x else None,
+            _outer(rows, x.reshape(-1, x.shape[-1])).to(ctx.parameter_type)
+            if need_weight
+            else None,
+            rows.sum(0).to(ctx.parameter_type) if need_bias else None,
+        )
+
+
+def _outer(grad: Tensor, x: Tensor) -> Tensor:
+    """grad^T x: (rows, out), (rows, in) -> (out, in).
+
+    oneDNN is a quarter faster when the wider of the two is the transposed operand.
+    """
+    if grad.shape[1] >= x.shape[1]:
+        return grad.t() @ x
+    return (x.t() @ grad).t().contiguous()
