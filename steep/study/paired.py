@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from steep.evaluate.intervals import percentiles
+from steep.metrics.intervals import percentiles
 
 CONFIDENCE, POWER = 0.95, 0.8
 MOST_SEEDS = 200  # beyond that nobody trains more

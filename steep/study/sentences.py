@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from steep.evaluate.metrics import METRICS
+from steep.metrics.scores import METRICS
 
 _RAW = ("rmse", "mae", "log_loss", "spearman", "r2")
 _POINTS = {name for names in METRICS.values() for name in names} - set(_RAW)

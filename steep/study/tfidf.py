@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from steep.data.corpus import Task
 from steep.errors import SteepError
-from steep.evaluate.metrics import higher_is_better, primary, score
+from steep.metrics.scores import higher_is_better, primary, score
 from steep.seeds import derive
 
 C_GRID = (1.0, 4.0, 16.0, 64.0)
@@ -51,7 +51,7 @@ def fit_tfidf(
     task: Task,
     seed: int = 0,
 ) -> Tfidf:
-    """The baseline fitted on the training rows; labels as in `steep.evaluate.metrics.score`.
+    """The baseline fitted on the training rows; labels as in `steep.metrics.scores.score`.
 
     Of several strengths the one with the best primary metric on the validation rows is kept (log
     loss where that metric is undefined there); among equals, the strongest regularisation. Raises

@@ -17,8 +17,8 @@ import numpy as np
 
 from steep.data.corpus import Task
 from steep.errors import SteepError
-from steep.evaluate.intervals import resampled
-from steep.evaluate.metrics import check_metric, higher_is_better, score
+from steep.metrics.intervals import resampled
+from steep.metrics.scores import check_metric, higher_is_better, score
 from steep.seeds import numbers
 from steep.study import sentences
 from steep.study.paired import CONFIDENCE, compare
@@ -34,7 +34,7 @@ class CellResult:
     """A finished fit of a study.
 
     `seconds` is the time of the fit; `probabilities` are the predictions on the test rows, as in
-    `steep.evaluate.metrics.score`; `diverged` marks a training that was given up.
+    `steep.metrics.scores.score`; `diverged` marks a training that was given up.
     """
 
     arm: str
@@ -67,7 +67,7 @@ def verdict(
 ) -> dict[str, Any]:
     """Whether step 2 raised `metric` by more than `smallest_effect` (in the metric's own unit).
 
-    labels: those of the test rows, as in `steep.evaluate.metrics.score`. Cells are paired by seed.
+    labels: those of the test rows, as in `steep.metrics.scores.score`. Cells are paired by seed.
     A cell that diverged, or whose metric is undefined, is left out with its pair and named in
     `warnings`. Raises SteepError on an unknown metric, a negative smallest effect, two cells with
     the same arm and seed, or a study without the arms base and adapted.

@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from steep.console import progress
 from steep.data.corpus import Task
-from steep.evaluate.metrics import higher_is_better, score
+from steep.metrics.scores import higher_is_better, score
 from steep.train.rows import Order
 from steep.train.windows import IGNORED, Stream
 

@@ -11,7 +11,7 @@ from steep.config import FitArgs
 from steep.data.corpus import Corpus, Data
 from steep.data.inputs import Rows
 from steep.errors import SteepError
-from steep.evaluate.metrics import check_metric, primary
+from steep.metrics.scores import check_metric, primary
 from steep.models import inference
 from steep.models.devices import Machine
 from steep.models.heads import rescale_output

@@ -17,7 +17,7 @@ from steep import runs
 from steep.cli import app
 from steep.config import DemoArgs, FitArgs
 from steep.errors import SteepError
-from steep.report import page
+from steep.reports import page
 from steep.stages import demo
 
 

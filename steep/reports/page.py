@@ -5,10 +5,10 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from steep.errors import SteepError
-from steep.report import run, study
-from steep.report.blocks import Page
-from steep.report.folder import RunFolder, read
-from steep.report.markdown import inline, verbatim
+from steep.reports import run, study
+from steep.reports.blocks import Page
+from steep.reports.folder import RunFolder, read
+from steep.reports.markdown import inline, verbatim
 
 NAME = "report.html"
 
@@ -32,9 +32,9 @@ def write(folder: Path, out: Path | None = None, texts: bool = True) -> Path:
 
 
 def render(page: Page, template: str) -> str:
-    """The page in a template of `steep/report/templates`."""
+    """The page in a template of `steep/reports/templates`."""
     environment = Environment(
-        loader=PackageLoader("steep.report"),
+        loader=PackageLoader("steep.reports"),
         autoescape=select_autoescape(["html.j2"]),
         undefined=StrictUndefined,
         trim_blocks=True,

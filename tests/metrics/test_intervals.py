@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 
 from steep.data.corpus import Task
-from steep.evaluate.intervals import intervals, resampled
-from steep.evaluate.metrics import METRICS, score
+from steep.metrics.intervals import intervals, resampled
+from steep.metrics.scores import METRICS, score
 from steep.seeds import numbers
 
 ROWS = 60

@@ -5,8 +5,8 @@ import json
 import numpy as np
 
 from steep.data.corpus import Task
-from steep.evaluate.metrics import score
-from steep.evaluate.summary import lines, summarise
+from steep.metrics.scores import score
+from steep.metrics.summary import lines, summarise
 
 
 def test_single():

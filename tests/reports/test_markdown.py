@@ -6,7 +6,7 @@ import re
 import pytest
 from markdown_it import MarkdownIt
 
-from steep.report.markdown import inline, verbatim
+from steep.reports.markdown import inline, verbatim
 
 TEXTS = [
     "a | b",

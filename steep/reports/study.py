@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from steep.report import background, charts, confusion, mistakes, reproduce
-from steep.report.blocks import Block, Page, Section, Table
-from steep.report.folder import StudyFolder
-from steep.report.mistakes import Votes
-from steep.report.run import learning, losses, masked_loss
-from steep.report.words import (
+from steep.reports import background, charts, confusion, mistakes, reproduce
+from steep.reports.blocks import Block, Page, Section, Table
+from steep.reports.folder import StudyFolder
+from steep.reports.mistakes import Votes
+from steep.reports.run import learning, losses, masked_loss
+from steep.reports.words import (
     NOTHING,
     capital,
     chance,

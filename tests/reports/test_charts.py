@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from steep.report import charts
+from steep.reports import charts
 
 
 def test_ticks_are_round_and_cover_the_values() -> None:

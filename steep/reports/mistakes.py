@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from steep.errors import SteepError
-from steep.report.blocks import Example, Examples
-from steep.report.words import counted, number
+from steep.reports.blocks import Example, Examples
+from steep.reports.words import counted, number
 
 SHOWN = 8
 SMALLEST = 1e-7  # probabilities are written with few digits: keeps the logarithm finite

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from steep.report.blocks import Axis, Curve, DotRow, Dots, Panel, Panels, Point, Style
-from steep.report.words import number
+from steep.reports.blocks import Axis, Curve, DotRow, Dots, Panel, Panels, Point, Style
+from steep.reports.words import number
 
 Seeds = dict[int, float]
 

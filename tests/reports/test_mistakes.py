@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from steep.errors import SteepError
-from steep.report import confusion, mistakes
+from steep.reports import confusion, mistakes
 
 TASK = {"kind": "single", "labels": ["no", "yes"]}
 

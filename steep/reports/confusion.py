@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from steep.report.blocks import Cell, Matrices, Matrix, Table
-from steep.report.words import count, counted
+from steep.reports.blocks import Cell, Matrices, Matrix, Table
+from steep.reports.words import count, counted
 
 FULL = 8  # a larger matrix does not fit beside another one, nor on a phone
 PAIRS = 15

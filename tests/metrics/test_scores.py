@@ -9,7 +9,7 @@ from sklearn import metrics as sk
 
 from steep.data.corpus import Task
 from steep.errors import SteepError
-from steep.evaluate.metrics import (
+from steep.metrics.scores import (
     METRICS,
     check_metric,
     confusion,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from steep.data.corpus import Task
-from steep.evaluate.metrics import METRICS, metrics
+from steep.metrics.scores import METRICS, metrics
 from steep.seeds import numbers
 
 _CELLS = 1_500_000  # resamples x rows computed at once: some tens of megabytes

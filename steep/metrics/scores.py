@@ -9,7 +9,7 @@ import numpy as np
 
 from steep.data.corpus import Task
 from steep.errors import SteepError
-from steep.evaluate.weighted import (
+from steep.metrics.weighted import (
     Weighted,
     auc,
     macro_f1,

@@ -5,7 +5,7 @@ from importlib import resources
 
 import pytest
 
-TEMPLATES = resources.files("steep.report").joinpath("templates")
+TEMPLATES = resources.files("steep.reports").joinpath("templates")
 CSS = TEMPLATES.joinpath("style.css").read_text(encoding="utf-8")
 LIGHT, DARK = (dict(re.findall(r"--(\w+): (#\w{6})", part)) for part in CSS.split("@media")[:2])
 

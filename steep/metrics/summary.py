@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from steep.data.corpus import Task
-from steep.evaluate.intervals import intervals
-from steep.evaluate.metrics import confusion, per_class, score
+from steep.metrics.intervals import intervals
+from steep.metrics.scores import confusion, per_class, score
 
 
 def summarise(

@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 
 from steep import runs
 from steep.errors import SteepError
-from steep.report.page import write
+from steep.reports.page import write
 
 MANY = tuple(f"intent {i}" for i in range(77))
 VOID = {"meta", "br"}
@@ -281,7 +281,7 @@ def test_a_broken_file_is_named(
 
 def test_no_torch_is_imported(study: Path, tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from steep.report.page import write; "
+        "import sys; from pathlib import Path; from steep.reports.page import write; "
         f"write(Path({str(study)!r}), Path({str(tmp_path / 'r.html')!r})); "
         "print([name for name in ('torch', 'fastai', 'transformers') if name in sys.modules])"
     )

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from steep.report import background, charts, confusion, mistakes, reproduce
-from steep.report.blocks import Block, Curve, Page, Panels, Section, Style, Table
-from steep.report.folder import RunFolder
-from steep.report.words import capital, count, counted, duration, number, plain, span
+from steep.reports import background, charts, confusion, mistakes, reproduce
+from steep.reports.blocks import Block, Curve, Page, Panels, Section, Style, Table
+from steep.reports.folder import RunFolder
+from steep.reports.words import capital, count, counted, duration, number, plain, span
 
 PARTS = {"valid": "validation", "test": "test"}
 CLASSES = 20

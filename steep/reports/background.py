@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from steep.report.blocks import Block, Command, Facts, Notes, Section, Table
-from steep.report.words import count, counted, duration, listed
+from steep.reports.blocks import Block, Command, Facts, Notes, Section, Table
+from steep.reports.words import count, counted, duration, listed
 
 LABELS = 20
 PURPOSE = {"train": "training", "valid": "validation", "test": "testing"}

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from steep.report import words
+from steep.reports import words
 
 
 @pytest.mark.parametrize("value", [None, math.nan, math.inf])

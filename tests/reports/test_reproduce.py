@@ -4,7 +4,7 @@ import shlex
 from pathlib import Path
 
 from steep import config
-from steep.report.reproduce import command
+from steep.reports.reproduce import command
 
 
 def manifest(args: object, *files: str) -> dict:
