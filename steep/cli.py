@@ -1,8 +1,7 @@
 """Which commands are there? One function each; whatever is heavy is imported inside it."""
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -47,7 +46,7 @@ def check(file: Table, args: CheckArgs) -> None:
     """
     from steep.stages import check as stage
 
-    _print(stage.check(file, args=args))
+    stage.check(file, args=args)
 
 
 @command(app, AdaptArgs)
@@ -91,7 +90,7 @@ def evaluate(model: Model, file: Table, args: EvaluateArgs) -> None:
     """
     from steep.stages import evaluate as stage
 
-    _print(stage.evaluate(model, file, args=args))
+    stage.evaluate(model, file, args=args)
 
 
 @command(app, CompareArgs, stopped="Finished cells of the study are kept; run it again to go on.")
@@ -149,10 +148,6 @@ def _steep(
     ] = False,
 ) -> None:
     """Adapt a BERT to your own text, fine-tune it, and learn whether that was worth it."""
-
-
-def _print(result: dict[str, Any]) -> None:
-    typer.echo(json.dumps(result, indent=1, ensure_ascii=False))
 
 
 def main() -> None:

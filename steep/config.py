@@ -20,13 +20,29 @@ Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "bf16", "fp32"]
 
 
-def option(default: Any, sentence: str) -> Any:
-    """A field with its default and its sentence of help."""
-    return field(default=default, metadata={"help": sentence})
+def option(
+    default: Any, sentence: str, least: float | None = None, most: float | None = None
+) -> Any:
+    """A field with its default, its sentence of help, and the least and most it may be."""
+    return field(default=default, metadata={"help": sentence, "least": least, "most": most})
 
 
 @dataclass(frozen=True, kw_only=True)
-class TableArgs:
+class Options:
+    """What all option classes share: numbers out of their bounds are refused."""
+
+    def __post_init__(self) -> None:
+        for f in dataclasses.fields(self):
+            value, least, most = self.__dict__[f.name], f.metadata["least"], f.metadata["most"]
+            low = value is not None and least is not None and value < least
+            high = value is not None and most is not None and value > most
+            if low or high:
+                bounds = f"at least {least:g}" if most is None else f"{least:g} to {most:g}"
+                raise SteepError(f"option '{f.name}' must be {bounds}, not {value:g}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableArgs(Options):
     """How a table of texts is read."""
 
     text: str = option("text", "Column that holds the text.")
@@ -43,7 +59,7 @@ class TableArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SplitArgs:
+class SplitArgs(Options):
     """Which rows are for training, validation and test."""
 
     valid: Path | None = option(None, "File with the validation rows, instead of a share.")
@@ -60,7 +76,7 @@ class DataArgs(TableArgs, SplitArgs):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunArgs:
+class RunArgs(Options):
     """How a run behaves on this machine."""
 
     device: Device = option("auto", "Where to compute; by default the GPU where there is one.")
@@ -82,15 +98,23 @@ class AdaptArgs(DataArgs, RunArgs):
     """steep adapt: further pre-training on your own text."""
 
     model: str = option("bert-base-uncased", "Checkpoint to start from: a folder or a hub name.")
-    epochs: float = option(1.0, "Passes over the text.")
-    max_minutes: float | None = option(None, "Fit the number of passes to this many minutes.")
-    learning_rate: float = option(1e-4, "Highest learning rate.")
-    max_length: int = option(128, "Tokens in a window; longer documents give several windows.")
-    batch_tokens: int = option(4096, "Tokens in a batch, padding included.")
-    mask_share: float = option(0.15, "Share of tokens to predict (80 % masked, 10 % random).")
-    warmup: float = option(0.06, "Share of the steps in which the learning rate rises.")
-    weight_decay: float = option(0.01, "Weight decay; biases and norms have none.")
-    clip: float = option(1.0, "Largest norm of the gradient.")
+    epochs: float = option(1.0, "Passes over the text.", least=0.001)
+    max_minutes: float | None = option(
+        None, "Fit the number of passes to this many minutes.", least=0.01
+    )
+    learning_rate: float = option(1e-4, "Highest learning rate.", least=0)
+    max_length: int = option(
+        128, "Tokens in a window; longer documents give several windows.", least=8
+    )
+    batch_tokens: int = option(4096, "Tokens in a batch, padding included.", least=8)
+    mask_share: float = option(
+        0.15, "Share of tokens to predict (80 % masked, 10 % random).", least=0.01, most=0.9
+    )
+    warmup: float = option(
+        0.06, "Share of the steps in which the learning rate rises.", least=0, most=0.9
+    )
+    weight_decay: float = option(0.01, "Weight decay; biases and norms have none.", least=0)
+    clip: float = option(1.0, "Largest norm of the gradient.", least=0.0001)
     heldout_share: float = option(0.05, "Share of documents kept aside to measure masked loss.")
     transductive: bool = option(False, "Train on the text of validation and test rows, too.")
 
@@ -101,19 +125,25 @@ class FitArgs(DataArgs, RunArgs):
 
     model: str | None = option(None, "Checkpoint to start from: a folder or a hub name.")
     encoder: Path | None = option(None, "Folder of 'steep adapt' whose encoder is used.")
-    epochs: int = option(3, "Passes over the labelled rows.")
-    learning_rate: float = option(5e-5, "Highest learning rate, of the head.")
-    decay: float = option(0.95, "Each lower layer learns this much slower than the one above.")
+    epochs: int = option(3, "Passes over the labelled rows.", least=1)
+    learning_rate: float = option(5e-5, "Highest learning rate, of the head.", least=0)
+    decay: float = option(
+        0.95, "Each lower layer learns this much slower than the one above.", least=0.01, most=1
+    )
     schedule: Schedule = option("one-cycle", "Course of the learning rate.")
-    warmup: float = option(0.1, "Share of the steps in which the learning rate rises.")
-    batch_size: int = option(32, "Rows in a step of the optimiser.")
-    accumulate: int = option(1, "Parts in which a batch is computed, to save memory.")
-    max_length: int = option(256, "Longest input in tokens; longer texts are truncated.")
+    warmup: float = option(
+        0.1, "Share of the steps in which the learning rate rises.", least=0, most=0.9
+    )
+    batch_size: int = option(32, "Rows in a step of the optimiser.", least=1)
+    accumulate: int = option(1, "Parts in which a batch is computed, to save memory.", least=1)
+    max_length: int = option(256, "Longest input in tokens; longer texts are truncated.", least=8)
     truncation: Truncation = option("head", "Which part of a long text is kept.")
-    weight_decay: float = option(0.01, "Weight decay; biases and norms have none.")
-    clip: float = option(1.0, "Largest norm of the gradient.")
+    weight_decay: float = option(0.01, "Weight decay; biases and norms have none.", least=0)
+    clip: float = option(1.0, "Largest norm of the gradient.", least=0.0001)
     metric: str | None = option(None, "Validation metric that chooses the epoch; default by task.")
-    label_budget: int | None = option(None, "Use only this many training labels, drawn by seed.")
+    label_budget: int | None = option(
+        None, "Use only this many training labels, drawn by seed.", least=1
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +153,7 @@ class PredictArgs(RunArgs):
     text: str | None = option(None, "Column that holds the text; default as in training.")
     pair: str | None = option(None, "Column of the second text; default as in training.")
     id: str | None = option(None, "Column that names the rows; by default 'id' where it exists.")
-    batch_size: int = option(64, "Rows computed at once.")
+    batch_size: int = option(64, "Rows computed at once.", least=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +161,7 @@ class EvaluateArgs(PredictArgs):
     """steep evaluate: predictions against labels."""
 
     label: str | None = option(None, "Column(s) of labels; default as in training.")
-    resamples: int = option(1000, "Bootstrap resamples behind the intervals.")
+    resamples: int = option(1000, "Bootstrap resamples behind the intervals.", least=100)
     out: Path | None = option(None, "Write results and predictions to this folder, too.")
 
 
@@ -141,11 +171,11 @@ class CompareArgs(FitArgs):
 
     unlabelled: tuple[Path, ...] = option((), "Files of further text for step 2 (repeatable).")
     arms: str = option("tfidf,base,adapted", "Arms of the study, joined by commas.")
-    seeds: int = option(5, "Seeds; every arm runs once with each.")
-    smallest_effect: float = option(0.0, "Gain below which step 2 is not worth it to you.")
-    adapt_epochs: float = option(1.0, "Passes over the text in step 2.")
-    adapt_learning_rate: float = option(1e-4, "Highest learning rate of step 2.")
-    adapt_max_length: int = option(128, "Tokens in a window of step 2.")
+    seeds: int = option(5, "Seeds; every arm runs once with each.", least=1)
+    smallest_effect: float = option(0.0, "Gain below which step 2 is not worth it to you.", least=0)
+    adapt_epochs: float = option(1.0, "Passes over the text in step 2.", least=0.001)
+    adapt_learning_rate: float = option(1e-4, "Highest learning rate of step 2.", least=0)
+    adapt_max_length: int = option(128, "Tokens in a window of step 2.", least=8)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +186,7 @@ class DemoArgs(RunArgs):
     yes: bool = option(False, "Install the demo's checkpoint without asking.")
     labels: int = option(300, "Training labels of the fits and of the comparison.")
     seeds: int = option(3, "Seeds of the comparison.")
-    epochs: int = option(3, "Passes over the labelled rows.")
+    epochs: int = option(3, "Passes over the labelled rows.", least=1)
     adapt_epochs: float = option(0.3, "Passes over the text in step 2.")
 
 
@@ -195,6 +225,13 @@ def read_toml(path: Path, section: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise SteepError(f"{path}: '{section}' must be a table, written [{section}].")
     return {name.replace("-", "_"): value for name, value in values.items()}
+
+
+def part(args: Any, kind: type[Args], without: tuple[str, ...] = ()) -> Args:
+    """The options of `kind` that `args` has, too; those named in `without` keep their defaults."""
+    names = {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    given = {f.name: f for f in dataclasses.fields(args) if f.name in names - {*without}}
+    return kind(**{name: args.__dict__[name] for name in given})
 
 
 def as_mapping(args: Any) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def progress(unit: str = "") -> Progress:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    return Progress(*columns, console=err, transient=not err.is_terminal)
+    return Progress(*columns, console=err, disable=not err.is_terminal)
 
 
 def track(items: Iterable[Item], total: int, description: str) -> Iterator[Item]:

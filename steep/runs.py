@@ -67,7 +67,7 @@ def writing(out: Path, stage: str, args: Any, overwrite: bool = False) -> Iterat
     started = time.monotonic()
     try:
         partial.mkdir(parents=True)
-        run = Run(partial, _manifest(stage, args))
+        run = Run(partial, manifest(stage, args))
         yield run
         run.record(seconds=round(time.monotonic() - started, 1))
         write_json(partial / MANIFEST, run.manifest)
@@ -86,6 +86,17 @@ def check_free(out: Path, overwrite: bool = False) -> None:
         raise SteepError(f"{out} is a file; --out must name a folder.")
     if out.is_dir() and any(out.iterdir()) and not overwrite:
         raise SteepError(f"{out} is in use. Choose another --out, or add --overwrite.")
+
+
+def make(out: Path, overwrite: bool = False) -> None:
+    """An empty folder that fills up bit by bit, as a study does; SteepError if it is in use."""
+    check_free(out, overwrite)
+    try:
+        if out.exists() and overwrite:
+            shutil.rmtree(out)
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SteepError(_explain(error, out)) from error
 
 
 def check_space(out: Path, needed: int) -> None:
@@ -139,7 +150,7 @@ def read_manifest(folder: Path, stage: str) -> dict[str, Any]:
     return manifest
 
 
-def _manifest(stage: str, args: Any) -> dict[str, Any]:
+def manifest(stage: str, args: Any) -> dict[str, Any]:
     return {
         "stage": stage,
         "args": config.as_mapping(args),

@@ -13,7 +13,7 @@ from steep.reports.markdown import inline, verbatim
 NAME = "report.html"
 
 
-def write(folder: Path, out: Path | None = None, texts: bool = True) -> Path:
+def write(folder: str | Path, out: str | Path | None = None, texts: bool = True) -> Path:
     """Write the report of a run or study folder; returns the path of the HTML page.
 
     The page goes to `out` (default: report.html in the folder), its Markdown twin beside it with
@@ -21,7 +21,8 @@ def write(folder: Path, out: Path | None = None, texts: bool = True) -> Path:
     the same bytes. Raises SteepError if the folder is neither a run nor a study, if one of its
     files is broken, or if `out` does not end in .html or cannot be written.
     """
-    target = out or folder / NAME
+    folder = Path(folder)
+    target = Path(out) if out else folder / NAME
     if target.suffix != ".html" or target.is_dir():
         raise SteepError(f"{target}: a report needs a file name that ends in .html.")
     found = read(folder)

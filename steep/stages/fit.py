@@ -9,6 +9,7 @@ import numpy as np
 from steep import runs
 from steep.config import FitArgs
 from steep.console import say
+from steep.data.budget import within
 from steep.data.corpus import Corpus, Data
 from steep.data.duplicates import corpus_hashes
 from steep.data.inputs import Rows
@@ -18,7 +19,6 @@ from steep.metrics.scores import check_metric, primary
 from steep.metrics.summary import lines, summarise
 from steep.models.checkpoints import find
 from steep.models.devices import Machine, choose
-from steep.seeds import numbers
 from steep.stages import facts
 from steep.train import classify, engine
 
@@ -72,24 +72,6 @@ def check(data: Data, args: FitArgs) -> None:
         check_metric(task, args.metric)
 
 
-def budgeted(data: Data, args: FitArgs) -> Data:
-    """`data` with at most `args.label_budget` training rows, drawn from the stream "labels"."""
-    if args.label_budget is None or args.label_budget >= len(data.train):
-        return data
-    order = numbers(args.seed, "labels").permutation(len(data.train))
-    return replace(data, train=data.train.take(np.sort(_balanced(data.train, order, args))))
-
-
-def _balanced(train: Corpus, order: np.ndarray, args: FitArgs) -> np.ndarray:
-    """The first rows of `order`, but at least one of every class that a single-label task has."""
-    labels = train.labels()
-    if labels.ndim > 1 or train.task is None or train.task.kind != "single":
-        return order[: args.label_budget]
-    _, first = np.unique(labels[order], return_index=True)
-    chosen = dict.fromkeys([*order[first], *order])
-    return np.array(list(chosen)[: max(args.label_budget or 0, len(first))])
-
-
 def _with_splits(args: FitArgs) -> FitArgs:
     """The options with the splits of the adaptation, unless the user split otherwise."""
     if args.encoder is None or args.splits or args.valid or args.test:
@@ -103,7 +85,7 @@ def _run(data: Data, args: FitArgs, run: runs.Run) -> tuple[dict[str, Any], clas
     start, machine, task = args.encoder or args.model, choose(args), data.labelled()
     facts.record(run, data, machine, str(find(args.model or args.encoder)))
     note_leaks(data, args, run)
-    budget = budgeted(data, args)
+    budget = within(data, args.label_budget, args.seed)
     if budget is not data:
         run.note(f"{len(budget.train):,} of {len(data.train):,} training labels are used")
     base = args.model if args.encoder else None

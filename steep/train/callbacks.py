@@ -10,7 +10,7 @@ from rich.progress import Progress
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from steep.console import progress
+from steep.console import err, progress, say
 from steep.data.corpus import Task
 from steep.metrics.scores import higher_is_better, score
 from steep.train.rows import Order
@@ -139,7 +139,10 @@ class MaskedScores(Callback):
 
 
 class Bar(Callback):
-    """A progress bar over all training steps, with tokens a second (padding does not count)."""
+    """A progress bar over all training steps, with tokens a second (padding does not count).
+
+    Where there is no terminal, a line an epoch.
+    """
 
     order, run_valid = 80, False
 
@@ -160,8 +163,11 @@ class Bar(Callback):
     def after_batch(self) -> None:
         self.tokens += int(self.xb[0][:, 1].sum())
         self.seconds = self.earlier + time.monotonic() - self.since
-        rate = f" {self.tokens / self.seconds / 1000:.1f}k tokens/s, loss {self.smooth:.3f}"
-        self.live.update(self.task, advance=1, rate=rate)
+        self.live.update(self.task, advance=1, rate=self.pace)
+
+    def after_train(self) -> None:
+        if not err.is_terminal:
+            say(f"{self.description}, {self.epoch + 1} of {self.n_epoch}:{self.pace}")
 
     def after_cancel_fit(self) -> None:
         self.close()
@@ -173,6 +179,11 @@ class Bar(Callback):
         if self.live is not None:
             self.live.stop()
             self.live = None
+
+    @property
+    def pace(self) -> str:
+        rate = self.tokens / max(self.seconds, 1e-9) / 1000
+        return f" {rate:.1f}k tokens/s, loss {self.smooth:.3f}"
 
     @property
     def smooth(self) -> float:

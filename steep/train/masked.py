@@ -1,6 +1,5 @@
 """How does a masked language model train? Head first where it is new, then everything."""
 
-import time
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from steep.models.devices import Machine
 from steep.models.heads import MaskedLM
 from steep.train import engine, schedules
 from steep.train.callbacks import Bar, MaskedHistory, MaskedScores, StopIfDiverged
+from steep.train.probe import seconds_per_step
 from steep.train.windows import Heldout, Pile, Stream, loaders
 
 MEASUREMENTS = 10  # of the held-out loss in a run
@@ -46,23 +46,12 @@ def train(
     per_pass = learner(1).dls.train_ds.per_pass
     total = max(1, round(args.epochs * per_pass))
     if args.max_minutes is not None:
-        total = max(1, min(total, int(args.max_minutes * 60 / seconds_per_step(learner(8)))))
+        seconds, _ = seconds_per_step(learner(8))
+        total = max(1, min(total, int(args.max_minutes * 60 / seconds)))
     if lm.new_head:
         _warm_head(learner(max(1, min(HEAD_STEPS, round(HEAD_SHARE * total)))), args)
     rounds = min(MEASUREMENTS, total)
     return _adapt(learner(-(-total // rounds)), rounds, args)
-
-
-def seconds_per_step(learn: Learner, warm: int = 2) -> float:
-    """Seconds of a training step, measured on the training batches; no weight is changed."""
-    learn.model.train()
-    started = 0.0
-    for number, (*inputs, labels) in enumerate(learn.dls.train):
-        if number == warm:
-            started = time.monotonic()
-        learn.loss_func(learn.model(*inputs), labels).backward()
-    learn.model.zero_grad(set_to_none=True)
-    return (time.monotonic() - started) / (number + 1 - warm)
 
 
 def _warm_head(learn: Learner, args: AdaptArgs) -> None:

@@ -68,11 +68,11 @@ class _Attention(torch.autograd.Function):
         out = query.new_empty(batch, length, heads, value.shape[-1])
         for tile in _tiles(query, key):
             keys, values = (_flat(tensor, tile) for tensor in (key, value))
-            seen = _probabilities(_flat(query, tile).mul(scaling), keys, mask, tile)
+            seen = _probabilities(_flat(query, tile), keys, scaling, mask, tile)
             if rate:
                 seen.mul_(bits.keep(seen.shape, rate, seen.dtype))
             target = out.transpose(1, 2)[tile]
-            torch.mul(torch.bmm(seen, values).view(target.shape), _rescale(rate), out=target)
+            target.copy_(_scaled_product(seen, values, _rescale(rate)).view(target.shape))
         return out
 
     @staticmethod
@@ -84,20 +84,26 @@ class _Attention(torch.autograd.Function):
         for tile in _tiles(query, key):
             parts = [_flat(tensor, tile) for tensor in (query, key, value)]
             d_out = _flat(grad.transpose(1, 2), tile).mul(_rescale(ctx.rate))
-            parts[0] = parts[0].mul(ctx.scaling)
-            seen = _probabilities(parts[0], parts[1], mask, tile)
+            seen = _probabilities(parts[0], parts[1], ctx.scaling, mask, tile)
             keep = bits.keep(seen.shape, ctx.rate, seen.dtype) if ctx.rate else None
-            for whole, part in zip(grads, _tile_grads(*parts, seen, keep, d_out), strict=True):
+            for whole, part in zip(
+                grads, _tile_grads(*parts, ctx.scaling, seen, keep, d_out), strict=True
+            ):
                 target = whole[tile]
                 target.copy_(part.view(target.shape))
-        grads[0].mul_(ctx.scaling)
         return *grads, None, None, None, None
 
 
 def _tile_grads(
-    query: Tensor, key: Tensor, value: Tensor, seen: Tensor, keep: Tensor | None, d_out: Tensor
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    scaling: float,
+    seen: Tensor,
+    keep: Tensor | None,
+    d_out: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of the (scaled) query, key and value of one tile, each (pairs, length, size)."""
+    """Gradients of query, key and value of one tile, each (pairs, length, size)."""
     d_seen = torch.bmm(d_out, value.transpose(1, 2))
     dropped = seen
     if keep is not None:
@@ -105,15 +111,23 @@ def _tile_grads(
         dropped = keep.mul_(seen)
     d_value = torch.bmm(dropped.transpose(1, 2), d_out)
     d_scores = torch._softmax_backward_data(d_seen, seen, -1, seen.dtype)
-    return torch.bmm(d_scores, key), torch.bmm(d_scores.transpose(1, 2), query), d_value
+    d_query = _scaled_product(d_scores, key, scaling)
+    return d_query, _scaled_product(d_scores.transpose(1, 2), query, scaling), d_value
 
 
-def _probabilities(query: Tensor, key: Tensor, mask: Tensor | None, tile: Tile) -> Tensor:
-    """softmax(query key^T + mask): (pairs, length, length) of one tile."""
-    scores = torch.bmm(query, key.transpose(1, 2))
-    if mask is not None:
-        part = mask[tile]
-        scores.view(*part.shape[:2], *scores.shape[1:]).add_(part)
+def _scaled_product(left: Tensor, right: Tensor, scaling: float) -> Tensor:
+    """left right scaling: oneDNN scales within the product."""
+    return torch.baddbmm(left.new_zeros(1, 1, 1), left, right, beta=0, alpha=scaling)
+
+
+def _probabilities(
+    query: Tensor, key: Tensor, scaling: float, mask: Tensor | None, tile: Tile
+) -> Tensor:
+    """softmax(query key^T scaling + mask): (pairs, length, length) of one tile."""
+    if mask is None:
+        scores = _scaled_product(query, key.transpose(1, 2), scaling)
+    else:
+        scores = torch.baddbmm(_flat(mask, tile), query, key.transpose(1, 2), alpha=scaling)
     return torch.softmax(scores, -1, out=scores)
 
 

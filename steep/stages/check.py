@@ -1,0 +1,106 @@
+"""steep check: what is in a table, what will go wrong, and what it will cost."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from steep import runs
+from steep.config import CheckArgs
+from steep.console import out as console
+from steep.console import say
+from steep.data import duplicates
+from steep.data.corpus import Corpus, Data, join
+from steep.data.load import load
+from steep.data.tokens import Tokens, tokenize
+from steep.errors import SteepError
+from steep.models.checkpoints import load_tokenizer
+from steep.stages import facts
+from steep.stages.words import lines
+from steep.train import probe
+
+LENGTHS = (64, 128, 256, 512)
+FEW = 10  # rows of a class below which its scores mean little
+
+
+def check(source: Data | str | Path, *, args: CheckArgs | None = None) -> dict[str, Any]:
+    """What is in a table: printed, and returned as plain JSON.
+
+    With a checkpoint (`args.model`), lengths are in its tokens, and the time of adapt and fit is
+    estimated from a few seconds of real training steps on this machine. Raises SteepError for
+    whatever is wrong with the file, the options or the checkpoint.
+    """
+    args = args or CheckArgs()
+    if args.out is not None and args.out.is_dir():
+        raise SteepError(f"{args.out} is a folder; --out must name a JSON file.")
+    data = source if isinstance(source, Data) else load(Path(source), args)
+    everything = join(list(data.parts.values()))
+    findings = facts.describe(data) | {"notes": list(data.notes)}
+    say("looking for duplicates ...")
+    findings["notes"] += [n for n in duplicates.find(data).notes() if n not in data.notes]
+    if data.task is not None:
+        findings["task"] = {"kind": data.task.kind, "labels": list(data.task.labels)}
+        findings["warnings"] = _label_warnings(data)
+    if args.model is None:
+        findings["words"] = _lengths(_word_counts(everything))
+    else:
+        tokens = tokenize(everything, load_tokenizer(args.model))
+        findings["tokens"] = _lengths(tokens.lengths) | _fit_of_tokenizer(tokens, args.model)
+        findings["truncation"] = {str(n): _lost(tokens.lengths, n) for n in LENGTHS}
+        findings["time"] = probe.estimate(data, args)
+    for line in lines(findings):
+        console.print(line, markup=False)
+    if args.out is not None:
+        runs.write_json(args.out, findings)
+    return findings
+
+
+def _word_counts(corpus: Corpus) -> np.ndarray:
+    return np.array([len(text.split()) for texts in corpus.texts() for text in texts])
+
+
+def _lengths(lengths: np.ndarray) -> dict[str, float]:
+    """Mean, median, 95th percentile and longest."""
+    middle, high = np.percentile(lengths, [50, 95])
+    return {
+        "total": int(lengths.sum()),
+        "mean": round(float(lengths.mean()), 1),
+        "median": float(middle),
+        "p95": float(high),
+        "longest": int(lengths.max()),
+    }
+
+
+def _lost(lengths: np.ndarray, max_length: int) -> dict[str, float]:
+    """What inputs of `max_length` tokens, two of them special, would cut off."""
+    over = np.maximum(lengths - (max_length - 2), 0)
+    return {
+        "texts": round(float((over > 0).mean()), 4),
+        "tokens": round(float(over.sum() / max(lengths.sum(), 1)), 4),
+    }
+
+
+def _fit_of_tokenizer(tokens: Tokens, model: str) -> dict[str, float]:
+    """The share of tokens that the tokenizer does not know."""
+    unknown = load_tokenizer(model).unk_token_id
+    count = int((tokens.ids == unknown).sum()) if unknown is not None else 0
+    return {"unknown": round(count / max(len(tokens.ids), 1), 5)}
+
+
+def _label_warnings(data: Data) -> list[str]:
+    """What the label counts will make difficult."""
+    warnings = []
+    for part, counts in facts.describe(data)["labels"].items():
+        few = [f"{name} ({count})" for name, count in counts.items() if count < FEW]
+        if few:
+            more = f" and {len(few) - 5} more" if len(few) > 5 else ""
+            warnings.append(f"{part}: fewer than {FEW} rows of {', '.join(few[:5])}{more}")
+    counts = facts.label_counts(data.train)
+    if counts and data.task and data.task.kind == "single":
+        largest = max(counts.values()) / sum(counts.values())
+        if largest > 0.8:
+            warnings.append(
+                f"{largest:.0%} of the training rows are of one class: accuracy flatters; look at "
+                "macro_f1, or choose it with --metric"
+            )
+    return warnings

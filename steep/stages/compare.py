@@ -1,0 +1,137 @@
+"""steep compare: was step 2 worth it? A paired study of several seeds, and its verdict."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from steep import config, runs
+from steep.config import AdaptArgs, CompareArgs, FitArgs
+from steep.console import say
+from steep.data.corpus import Corpus, Data, Task
+from steep.data.load import load
+from steep.errors import SteepError
+from steep.metrics.scores import check_metric, primary, score
+from steep.models.checkpoints import find
+from steep.models.devices import choose
+from steep.stages import facts
+from steep.stages.adapt import adapt
+from steep.study import design
+from steep.study.run import run
+from steep.study.verdict import verdict
+
+ADAPTED = "adapted"
+
+
+def compare(source: Data | str | Path, *, out: str | Path, args: CompareArgs | None = None) -> Path:
+    """Run a study of base against adapted; returns the folder `out` with its verdict.
+
+    Finished cells are kept: the same command goes on where it was stopped. Raises SteepError for
+    whatever is wrong with files, options or checkpoints.
+    """
+    args, out = args or CompareArgs(), Path(out)
+    cells = design.plan(args)
+    if args.model is None:
+        raise SteepError("Name a checkpoint with --model; both arms start from it.")
+    find(args.model)
+    data = source if isinstance(source, Data) else load(Path(source), args)
+    task, test = data.labelled(), _test(data)
+    metric = _metric(task, test, args)
+    _begin(out, args, data, metric)
+    say(f"{len(cells)} cells: {args.arms} x {args.seeds} seeds; finished ones are kept in {out}")
+    if not (out / ADAPTED / runs.MANIFEST).is_file():
+        adapt(data, out=out / ADAPTED, args=adapting(args), unlabelled=args.unlabelled)
+    for cell in cells:
+        if not cell.path(out).is_file():
+            outcome = run(cell, data, test, out / ADAPTED, config.part(args, FitArgs))
+            lines = facts.prediction_lines(test, task.labels, outcome.test)
+            design.write(cell, out, outcome.facts, lines)
+            say(f"{cell.arm}, seed {cell.seed}: {metric} {outcome.facts['test'][metric]:.4f}")
+    _finish(out, cells, task, test.labels(), metric, args)
+    return out
+
+
+def adapting(args: CompareArgs) -> AdaptArgs:
+    """The options of step 2 within a study."""
+    assert args.model is not None
+    return replace(
+        config.part(args, AdaptArgs, without=("epochs", "learning_rate", "max_length")),
+        model=args.model,
+        epochs=args.adapt_epochs,
+        learning_rate=args.adapt_learning_rate,
+        max_length=args.adapt_max_length,
+    )
+
+
+def _test(data: Data) -> Corpus:
+    if data.test is None or not len(data.test) or not len(data.valid):
+        raise SteepError(
+            "A study needs validation rows, to choose epochs by, and test rows, to compare on: "
+            "leave valid_share and test_share above 0, or name files with --valid and --test."
+        )
+    return data.test
+
+
+def _metric(task: Task, test: Corpus, args: CompareArgs) -> str:
+    """The metric of the study; SteepError if it is unknown or undefined on the test rows."""
+    metric = check_metric(task, args.metric) if args.metric else primary(task)
+    shape = (len(test),) if task.kind == "regression" else (len(test), len(task.labels))
+    constant = np.full(shape, 1 / len(task.labels))
+    if metric not in score(task, test.labels(), constant):
+        raise SteepError(
+            f"{metric} is undefined on the {len(test):,} test rows (one class only?). Choose "
+            "another --metric, or a larger test_share."
+        )
+    return metric
+
+
+def _begin(out: Path, args: CompareArgs, data: Data, metric: str) -> None:
+    """Make the study folder, or check that the one there is of the same study."""
+    task, path = data.labelled(), out / runs.STUDY
+    study = runs.manifest("compare", args) | {
+        "arms": list(dict.fromkeys(cell.arm for cell in design.plan(args))),
+        "seeds": list(range(args.seed, args.seed + args.seeds)),
+        "data": facts.describe(data),
+        "task": {"kind": task.kind, "labels": list(task.labels)},
+        "metric": metric,
+        "base": args.model,
+        "device": str(choose(args).device),
+        "precision": "bf16" if choose(args).bf16 else "fp32",
+        "notes": list(data.notes),
+    }
+    if path.is_file() and not args.overwrite:
+        known = runs.read_json(path)
+        changed = [k for k in ("args", "data") if known[k] != study[k]]
+        if changed:
+            raise SteepError(
+                f"{out} holds a study with other {changed[0]}. Repeat its options to go on with "
+                "it, choose another --out, or add --overwrite."
+            )
+        say(f"{out}: going on with the study that is there")
+        return
+    runs.make(out, args.overwrite)
+    runs.write_json(path, study)
+    data.splits.save(out / runs.SPLITS)
+
+
+def _finish(
+    out: Path,
+    cells: list[design.Cell],
+    task: Task,
+    labels: np.ndarray,
+    metric: str,
+    args: CompareArgs,
+) -> None:
+    """Verdict and total cost."""
+    results = [design.read(cell, out, task) for cell in cells]
+    step2 = runs.read_manifest(out / ADAPTED, "adapt")["seconds"]
+    found = verdict(task, labels, results, metric, step2, args.smallest_effect, args.seed)
+    runs.write_json(out / runs.VERDICT, found)
+    spent: dict[str, Any] = {"step2_seconds": step2}
+    spent["seconds"] = round(step2 + sum(cell.seconds for cell in results), 1)
+    runs.write_json(out / runs.STUDY, runs.read_json(out / runs.STUDY) | spent)
+    say(f"\n{found['paragraph']}")
+    for warning in found["warnings"]:
+        say(f"Note: {warning}")
+    say(f"study: {out}; 'steep report {out}' makes a page of it")

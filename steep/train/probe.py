@@ -1,0 +1,67 @@
+"""How long will adapt and fit take on this machine? A few measured steps of each, extrapolated."""
+
+import time
+from typing import Any
+
+from fastai.learner import Learner
+
+from steep.config import AdaptArgs, CheckArgs, FitArgs
+from steep.data.corpus import Data, join
+from steep.data.tokens import frame, tokenize
+from steep.models.checkpoints import load_masked_lm
+from steep.models.devices import Machine, choose
+from steep.models.heads import MaskedLM
+from steep.objectives.masking import vocabulary
+from steep.train import engine
+from steep.train.windows import Heldout, Pile, Stream, loaders
+
+WARM, TIMED = 2, 6  # steps
+
+
+def estimate(data: Data, args: CheckArgs) -> dict[str, Any]:
+    """Tokens a second and seconds a pass over the training rows, of adapt and (with labels) fit."""
+    assert args.model is not None
+    machine = choose(args)
+    times = {"machine": str(machine), "adapt": _pace(_masked(data, args, machine))}
+    if data.task is not None and len(data.valid):
+        times["fit"] = _pace(engine.learner(data, args.model, FitArgs(seed=args.seed)))
+    return times
+
+
+def seconds_per_step(learn: Learner, warm: int = WARM, timed: int = TIMED) -> tuple[float, float]:
+    """Seconds and tokens of a training step, measured; no weight is changed."""
+    learn.model.train()
+    started, tokens, steps = time.monotonic(), 0, 0
+    for number, (*inputs, labels) in enumerate(learn.dls.train):
+        if number == warm:
+            started, tokens, steps = time.monotonic(), 0, 0
+        learn.loss_func(learn.model(*inputs), labels).backward()
+        tokens, steps = tokens + int(inputs[0][:, 1].sum()), steps + 1
+        if number == warm + timed - 1:
+            break
+    learn.model.zero_grad(set_to_none=True)
+    return (time.monotonic() - started) / steps, tokens / steps
+
+
+def _pace(learn: Learner) -> dict[str, float]:
+    seconds, tokens = seconds_per_step(learn)
+    rows = learn.dls.train_ds
+    steps = rows.per_pass if isinstance(rows, Stream) else len(learn.dls.train)
+    return {
+        "tokens_per_second": round(tokens / seconds, 1),
+        "seconds_per_epoch": round(seconds * steps, 1),
+    }
+
+
+def _masked(data: Data, args: CheckArgs, machine: Machine) -> Learner:
+    assert args.model is not None
+    options = AdaptArgs(model=args.model, seed=args.seed)
+    lm = load_masked_lm(args.model, machine.attention, args.seed)
+    tokens = tokenize(join([data.train]), lm.tokenizer)
+    words = vocabulary(lm.tokenizer)
+    pile = Pile(tokens, frame(lm.tokenizer), words, options.max_length, options.mask_share)
+    spans = pile.spans()
+    stream = Stream(pile, spans, options.batch_tokens, WARM + TIMED, options.seed)
+    heldout = Heldout(pile, spans[:1], options.batch_tokens, options.seed)
+    dls = loaders(stream, heldout, machine.device)
+    return engine.masked_learner(MaskedLM(lm.model, machine.bf16), dls, options)
