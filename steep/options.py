@@ -32,8 +32,11 @@ def command(
         def call(**values: Any) -> None:
             given = {option.name: values.pop(option.name) for option in options}
             values.pop("config")
-            args = from_mapping(kind, given, "command line")
-            with_errors(lambda: function(**values, args=args), stopped)
+
+            def run() -> None:
+                function(**values, args=from_mapping(kind, given, "command line"))
+
+            with_errors(run, stopped)
 
         call.__doc__ = function.__doc__
         call.__signature__ = inspect.Signature([*own, config, *options])  # type: ignore[attr-defined]

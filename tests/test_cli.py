@@ -1,7 +1,6 @@
 """Does the command line offer every option, explain every mistake, and start at once?"""
 
 import dataclasses
-import json
 import os
 import re
 import subprocess
@@ -233,11 +232,6 @@ def test_ctrl_c_ends_with_130_and_says_what_is_kept(
         app(["compare", "a.csv", "--out", "s"])
     assert ended.value.code == 130
     assert capfd.readouterr().err.startswith("Stopped. Finished cells of the study are kept")
-
-
-def test_results_go_to_standard_output_as_json(stage: Any) -> None:
-    stage("evaluate", lambda model, file, args: {"rows": 2, "name": "Ünal"})
-    assert json.loads(invoke("evaluate", "m", "a.csv").stdout) == {"rows": 2, "name": "Ünal"}
 
 
 def test_an_unknown_public_name_is_an_attribute_error() -> None:

@@ -25,7 +25,7 @@ def record(run: Run, data: Data, machine: Machine, base: str) -> None:
 def describe(data: Data) -> dict[str, Any]:
     """Files, rows, parts and label counts, as plain JSON."""
     origins = {origin.file: origin.fingerprint for origin in data.splits.origins.values()}
-    rows = {name: 0 for name in origins}
+    rows = dict.fromkeys(origins, 0)
     for part, corpus in data.parts.items():
         rows[data.splits.origins[part].file] += len(corpus)
     return {

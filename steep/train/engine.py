@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import fastai.callback.progress  # noqa: F401  (adds no_bar to Learner; without it errors mislead)
+import fastai.callback.progress
 import fastai.callback.schedule  # noqa: F401  (adds fit_one_cycle and lr_find)
 import numpy as np
 from fastai.callback.core import Callback
@@ -18,7 +18,6 @@ from fastai.learner import Learner
 from fastai.losses import BaseLoss, BCEWithLogitsLossFlat, CrossEntropyLossFlat
 from fastai.metrics import accuracy, accuracy_multi, rmse
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from steep.config import AdaptArgs, FitArgs
 from steep.data.corpus import Data, Task
