@@ -1,4 +1,4 @@
-"""How does Steep speak to its user? One console, on standard error; results go to standard output."""
+"""How does Steep speak to its user? On standard error; results go to standard output."""
 
 from collections.abc import Iterable, Iterator
 from typing import TypeVar

@@ -151,6 +151,7 @@ def read_manifest(folder: Path, stage: str) -> dict[str, Any]:
 
 
 def manifest(stage: str, args: Any) -> dict[str, Any]:
+    """What is known of a run when it starts: options, versions, machine, time."""
     return {
         "stage": stage,
         "args": config.as_mapping(args),

@@ -33,12 +33,12 @@ def shuffled(lengths: np.ndarray, batch_size: int, seed: int, epoch: int) -> np.
 
 
 def by_length(lengths: np.ndarray) -> np.ndarray:
-    """An order from the longest text to the shortest: for prediction, so memory runs out at once."""
+    """The order from the longest text to the shortest: if memory runs out, it does so at once."""
     return np.argsort(-lengths, kind="stable")
 
 
 def by_tokens(lengths: np.ndarray, batch_tokens: int, seed: int, epoch: int) -> list[np.ndarray]:
-    """Batches of positions with about `batch_tokens` tokens each, padding included, in random order.
+    """Batches of positions, about `batch_tokens` tokens each with padding, in random order.
 
     Every text is in exactly one batch. All batches of one padded length have as many rows, but for
     one smaller batch a length.

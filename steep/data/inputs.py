@@ -11,7 +11,7 @@ Sample = tuple[np.ndarray, np.ndarray | int | float]
 
 
 class Rows:
-    """A corpus as samples: row `i` -> (int64 (2 or 3, tokens) of ids, mask, segments; its label)."""
+    """A corpus as samples: row `i` -> int64 (2 or 3, tokens) of ids, mask, segments; its label."""
 
     def __init__(
         self,

@@ -23,7 +23,7 @@ FIXED = {"row": pa.int64(), "id": TEXT, "text": TEXT}
 def stored(
     key: str, raw: Raw, roles: Mapping[str, str], keep_empty: bool
 ) -> tuple[datasets.Dataset, int, int]:
-    """The rows that have a text (or all, with `keep_empty`), the number of all, and of those without.
+    """The rows that have a text (with `keep_empty` all), how many there are, how many lack one.
 
     `roles` names the column of the file behind each of `id` (may be lacking: the row number is
     taken), `text`, `pair` (may be lacking) and any further ones.

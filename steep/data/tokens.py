@@ -26,7 +26,7 @@ CHUNK = 1000
 class Tokens:
     """Token ids of many texts, end to end.
 
-    `ids` is int32 (tokens,), `offsets` int64 (texts + 1,): text `i` is ids[offsets[i]:offsets[i+1]].
+    `ids` is int32 (tokens,), `offsets` int64 (texts + 1,); text `i` begins at offsets[i].
     """
 
     ids: np.ndarray
@@ -69,7 +69,8 @@ def _fingerprint(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, column: str
 def _write(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, column: str, folder: Path) -> None:
     """Tokenise in chunks (the fast tokenizer uses every core) and write aside, then rename."""
     folder.mkdir(parents=True, exist_ok=True)
-    raw, lengths = folder / f"raw-{os.getpid()}", []
+    raw = folder / f"raw-{os.getpid()}"
+    lengths: list[int] = []
     chunks = track(corpus.texts(column, CHUNK), -(-len(corpus) // CHUNK), "tokenising")
     with raw.open("wb") as stream:
         for texts in chunks:
@@ -138,7 +139,7 @@ def _find(ids: list[int], part: list[int], start: int = 0) -> int:
 def truncate(ids: np.ndarray, room: int, truncation: str) -> np.ndarray:
     """At most `room` of the tokens: the head, the tail, or head and tail.
 
-    Head and tail keep a quarter from the head, as 128 + 382 of 510 (Sun et al. 2019, section 5.3.1).
+    Head and tail: a quarter from the head, as 128 + 382 of 510 in Sun et al. 2019, section 5.3.1.
     """
     if len(ids) <= room:
         return ids

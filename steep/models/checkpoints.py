@@ -30,7 +30,7 @@ from transformers import (
 from transformers.utils import logging
 
 from steep.console import say
-from steep.data.corpus import Task
+from steep.data.corpus import Task, TaskKind
 from steep.errors import SteepError
 from steep.seeds import derive
 
@@ -40,7 +40,7 @@ hub_logging.set_verbosity_error()
 
 OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert", "mpnet")
 HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
-PROBLEMS = {
+PROBLEMS: dict[TaskKind, str] = {
     "single": "single_label_classification",
     "multi": "multi_label_classification",
     "regression": "regression",

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 
 class Classifier(nn.Module):
-    """`batch` int64 (rows, 2 or 3, length), of ids, attention mask and segments -> logits (rows, labels)."""
+    """`batch` int64 (rows, 2 or 3, length) of ids, mask and segments -> logits (rows, labels)."""
 
     def __init__(self, model: PreTrainedModel, bf16: bool) -> None:
         super().__init__()

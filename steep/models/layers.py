@@ -26,7 +26,7 @@ def layer_groups(model: PreTrainedModel) -> list[list[nn.Parameter]]:
 
 
 def _layers(encoder: nn.Module) -> tuple[str, nn.ModuleList]:
-    """The stack of layers: the module list that holds the most parameters, the outermost if tied."""
+    """Path and stack of the layers: the module list with the most parameters, the outermost."""
     lists = [(n, m) for n, m in encoder.named_modules() if isinstance(m, nn.ModuleList)]
     return max(lists, key=lambda item: sum(p.numel() for p in item[1].parameters()))
 

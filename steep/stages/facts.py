@@ -72,6 +72,6 @@ def decide(probabilities: np.ndarray, multi: bool) -> np.ndarray | int:
 
 
 def _named(value: np.ndarray | int, labels: tuple[str, ...]) -> str:
-    if np.ndim(value) == 0:
+    if not isinstance(value, np.ndarray):
         return labels[int(value)]
     return "|".join(label for label, on in zip(labels, value, strict=True) if on)

@@ -72,6 +72,15 @@ def check(data: Data, args: FitArgs) -> None:
         check_metric(task, args.metric)
 
 
+def _start(args: FitArgs) -> str | Path:
+    start = args.encoder or args.model
+    if start is None:
+        raise SteepError(
+            "Name a checkpoint with --model, or a folder of 'steep adapt' by --encoder."
+        )
+    return start
+
+
 def _with_splits(args: FitArgs) -> FitArgs:
     """The options with the splits of the adaptation, unless the user split otherwise."""
     if args.encoder is None or args.splits or args.valid or args.test:
@@ -82,8 +91,8 @@ def _with_splits(args: FitArgs) -> FitArgs:
 
 def _run(data: Data, args: FitArgs, run: runs.Run) -> tuple[dict[str, Any], classify.Fitted]:
     """Train and predict; writes history and predictions, returns the results."""
-    start, machine, task = args.encoder or args.model, choose(args), data.labelled()
-    facts.record(run, data, machine, str(find(args.model or args.encoder)))
+    start, machine, task = _start(args), choose(args), data.labelled()
+    facts.record(run, data, machine, str(find(args.model or start)))
     note_leaks(data, args, run)
     budget = within(data, args.label_budget, args.seed)
     if budget is not data:

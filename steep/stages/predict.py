@@ -46,8 +46,8 @@ def predict(
 
     Multi-label: the id and a column of probabilities for each label, as a Kaggle submission has it.
     Single-label: the id, the most probable class, and p_<class> for each. Regression: the id and
-    the target. Rows without a text are counted, and predicted as an empty text. Raises SteepError for whatever
-    is wrong with the folder or the file.
+    the target. Rows without a text are counted, and predicted as an empty text. Raises
+    SteepError for whatever is wrong with the folder or the file.
     """
     args, out = args or PredictArgs(), Path(out)
     check_out(out, args.overwrite)
@@ -76,11 +76,11 @@ def load(folder: Path) -> Trained:
         table = TableArgs(**known)
         kind = Task(task["kind"], tuple(task["labels"]))
         return Trained(folder, kind, table, made["max_length"], made["truncation"])
-    config = load_trained(folder, "eager").config
+    config = load_trained(folder, "eager").config.to_dict()
     kinds = {problem: kind for kind, problem in PROBLEMS.items()}
-    labels = tuple(config.id2label[i] for i in range(config.num_labels))
-    task = Task(kinds.get(config.problem_type, "single"), labels)
-    most = min(MAX_LENGTH, config.to_dict().get("max_position_embeddings", MAX_LENGTH))
+    labels = tuple(config["id2label"].values())
+    task = Task(kinds.get(config["problem_type"], "single"), labels)
+    most = min(MAX_LENGTH, config.get("max_position_embeddings", MAX_LENGTH))
     return Trained(folder, task, TableArgs(), most, TRUNCATION)
 
 

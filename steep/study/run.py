@@ -31,7 +31,8 @@ def run(cell: Cell, data: Data, test: Corpus, adapted: Path, args: FitArgs) -> O
     budget = within(data, args.label_budget, cell.seed)
     started = time.monotonic()
     if cell.arm == "tfidf":
-        valid, outputs, history, diverged = *_tfidf(budget, test, cell.seed), [], False
+        valid, outputs = _tfidf(budget, test, cell.seed)
+        history, diverged = list[dict[str, Any]](), False
     else:
         encoder = adapted if cell.arm == "adapted" else None
         valid, outputs, history, diverged = _fine_tune(cell, budget, test, encoder, args)

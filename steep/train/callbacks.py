@@ -79,7 +79,8 @@ class Scores(Callback):
     def __init__(self, task: Task, metric: str) -> None:
         self.task, self.metric = task, metric
         self.history: list[dict[str, float]] = []
-        self.best, self.weights = (-math.inf, -math.inf), {}
+        self.best = (-math.inf, -math.inf)
+        self.weights: dict[str, Tensor] = {}
 
     def before_fit(self) -> None:
         self.started = time.monotonic()
@@ -163,7 +164,8 @@ class Bar(Callback):
     def after_batch(self) -> None:
         self.tokens += int(self.xb[0][:, 1].sum())
         self.seconds = self.earlier + time.monotonic() - self.since
-        self.live.update(self.task, advance=1, rate=self.pace)
+        if self.live is not None:
+            self.live.update(self.task, advance=1, rate=self.pace)
 
     def after_train(self) -> None:
         if not err.is_terminal:

@@ -34,7 +34,7 @@ METRICS = {"single": accuracy, "multi": accuracy_multi, "regression": rmse}
 
 
 class ScaledMSE(BaseLoss):
-    """Mean squared error of targets brought to mean 0 and deviation 1; predicts on their own scale."""
+    """Mean squared error of targets in deviations from their mean; predicts on their own scale."""
 
     def __init__(self, mean: float, deviation: float) -> None:
         super().__init__(nn.MSELoss, axis=-1, floatify=True, is_2d=False)
@@ -61,9 +61,9 @@ def learner(
 ) -> Learner:
     """A plain fastai `Learner` that fine-tunes `checkpoint` on `data`.
 
-    `checkpoint` is a Hugging Face folder or hub name, or a folder of `steep.adapt`; with `base`, the
-    classifier is built from that and the encoder of `checkpoint` grafted in. Everything that fastai
-    offers works on it: `lr_find`, `fit_one_cycle`, `freeze_to`, `get_preds`, `show_results` ...
+    `checkpoint` is a Hugging Face folder or hub name, or a folder of `steep.adapt`; with `base`,
+    the classifier is built from that and the encoder of `checkpoint` grafted in. Everything that
+    fastai offers works on it: `lr_find`, `fit_one_cycle`, `freeze_to`, `get_preds` ...
 
     Raises SteepError when the checkpoint cannot be loaded or does not fit the data.
     """

@@ -39,7 +39,7 @@ def _step(
     with torch.no_grad():
         adamw(
             [p],
-            [p.grad],
+            [p.grad],  # type: ignore[list-item]  # fastai calls this with gradients only
             [mean],
             [square],
             [],

@@ -13,7 +13,7 @@ START = 25  # one-cycle: how much smaller the rate is at the start (fastai's div
 
 
 def discriminative(learn: Learner, lr: float, decay: float = 0.95) -> np.ndarray:
-    """A learning rate for each layer group, (groups,): `lr` for the head, less for each lower layer.
+    """A learning rate for each layer group, (groups,): `lr` for the head, less below it.
 
     Source: ULMFiT section 3.2 (decay 1/2.6); Sun et al. 2019, section 5.3.3 (decay 0.95).
     """

@@ -51,7 +51,8 @@ class Pile:
         fill = -len(chosen) % ROUND
         positions = np.concatenate([real[chosen], np.zeros(fill, np.int64)])
         labels = np.concatenate([truth[chosen], np.full(fill, IGNORED)])
-        return tuple(map(torch.from_numpy, (np.stack([ids, attention], 1), positions, labels)))
+        inputs_and_mask = torch.from_numpy(np.stack([ids, attention], axis=1))
+        return inputs_and_mask, torch.from_numpy(positions), torch.from_numpy(labels)
 
 
 class Stream:
