@@ -124,7 +124,7 @@ class FitArgs(DataArgs, RunArgs):
     """steep fit: fine-tuning a classifier."""
 
     model: str | None = option(None, "Checkpoint to start from: a folder or a hub name.")
-    encoder: Path | None = option(None, "Folder of 'steep adapt' whose encoder is used.")
+    encoder: Path | None = option(None, "Folder of 'steep adapt' whose encoder is used, as it is.")
     epochs: int = option(3, "Passes over the labelled rows.", least=1)
     learning_rate: float = option(5e-5, "Highest learning rate, of the head.", least=0)
     decay: float = option(

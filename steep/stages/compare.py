@@ -1,5 +1,6 @@
 """steep compare: was step 2 worth it? A paired study of several seeds, and its verdict."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,16 @@ from steep.models.checkpoints import find
 from steep.models.devices import choose
 from steep.stages import facts
 from steep.stages.adapt import adapt
+from steep.stages.fit import leaks, like_encoder
 from steep.study import design
 from steep.study.run import run
 from steep.study.verdict import verdict
 
 ADAPTED = "adapted"
+ONE_ENCODER = (
+    "All seeds share one adapted encoder: the interval does not hold what another run of step 2, "
+    "with other masks and another order, would have changed."
+)
 
 
 def compare(source: Data | str | Path, *, out: str | Path, args: CompareArgs | None = None) -> Path:
@@ -35,20 +41,23 @@ def compare(source: Data | str | Path, *, out: str | Path, args: CompareArgs | N
     if args.model is None:
         raise SteepError("Name a checkpoint with --model; both arms start from it.")
     find(args.model)
-    data = source if isinstance(source, Data) else load(Path(source), args)
+    if args.encoder is not None:
+        runs.read_manifest(args.encoder, "adapt")
+    data = source if isinstance(source, Data) else load(Path(source), like_encoder(args))
     task, test = data.labelled(), _test(data)
     metric = _metric(task, test, args)
     _begin(out, args, data, metric)
     say(f"{len(cells)} cells: {args.arms} x {args.seeds} seeds; finished ones are kept in {out}")
-    if not (out / ADAPTED / runs.MANIFEST).is_file():
-        adapt(data, out=out / ADAPTED, args=adapting(args), unlabelled=args.unlabelled)
+    adapted = _adapted(data, out, args)
     for cell in cells:
         if not cell.path(out).is_file():
-            outcome = run(cell, data, test, out / ADAPTED, config.part(args, FitArgs))
+            outcome = run(cell, data, test, adapted, config.part(args, FitArgs))
             lines = facts.prediction_lines(test, task.labels, outcome.test)
             design.write(cell, out, outcome.facts, lines)
-            say(f"{cell.arm}, seed {cell.seed}: {metric} {outcome.facts['test'][metric]:.4f}")
-    _finish(out, cells, task, test.labels(), metric, args)
+            value = outcome.facts["test"].get(metric, math.nan)
+            say(f"{cell.arm}, seed {cell.seed}: {metric} {value:.4f}")
+    step2 = runs.read_manifest(adapted, "adapt")["seconds"]
+    _finish(out, cells, task, test.labels(), metric, step2, args)
     return out
 
 
@@ -62,6 +71,15 @@ def adapting(args: CompareArgs) -> AdaptArgs:
         learning_rate=args.adapt_learning_rate,
         max_length=args.adapt_max_length,
     )
+
+
+def _adapted(data: Data, out: Path, args: CompareArgs) -> Path:
+    """The folder of the adapted encoder: the user's, or the study's own, made once."""
+    if args.encoder is not None:
+        return args.encoder
+    if not (out / ADAPTED / runs.MANIFEST).is_file():
+        adapt(data, out=out / ADAPTED, args=adapting(args), unlabelled=args.unlabelled)
+    return out / ADAPTED
 
 
 def _test(data: Data) -> Corpus:
@@ -98,7 +116,7 @@ def _begin(out: Path, args: CompareArgs, data: Data, metric: str) -> None:
         "base": args.model,
         "device": str(choose(args).device),
         "precision": "bf16" if choose(args).bf16 else "fp32",
-        "notes": list(data.notes),
+        "notes": [*data.notes, *leaks(data, args)],
     }
     if path.is_file() and not args.overwrite:
         known = runs.read_json(path)
@@ -121,12 +139,14 @@ def _finish(
     task: Task,
     labels: np.ndarray,
     metric: str,
+    step2: float,
     args: CompareArgs,
 ) -> None:
     """Verdict and total cost."""
     results = [design.read(cell, out, task) for cell in cells]
-    step2 = runs.read_manifest(out / ADAPTED, "adapt")["seconds"]
     found = verdict(task, labels, results, metric, step2, args.smallest_effect, args.seed)
+    if args.seeds > 1:
+        found["warnings"].append(ONE_ENCODER)
     runs.write_json(out / runs.VERDICT, found)
     spent: dict[str, Any] = {"step2_seconds": step2}
     spent["seconds"] = round(step2 + sum(cell.seconds for cell in results), 1)

@@ -42,7 +42,7 @@ def fit(
     args = replace(args, encoder=Path(encoder)) if encoder else args
     out = Path(out)
     runs.check_free(out, args.overwrite)
-    data = source if isinstance(source, Data) else load(Path(source), _with_splits(args))
+    data = source if isinstance(source, Data) else load(Path(source), like_encoder(args))
     check(data, args)
     with runs.writing(out, "fit", args, args.overwrite) as run:
         results, fitted = _run(data, args, run)
@@ -81,7 +81,7 @@ def _start(args: FitArgs) -> str | Path:
     return start
 
 
-def _with_splits(args: FitArgs) -> FitArgs:
+def like_encoder(args: FitArgs) -> FitArgs:
     """The options with the splits of the adaptation, unless the user split otherwise."""
     if args.encoder is None or args.splits or args.valid or args.test:
         return args
@@ -93,7 +93,8 @@ def _run(data: Data, args: FitArgs, run: runs.Run) -> tuple[dict[str, Any], clas
     """Train and predict; writes history and predictions, returns the results."""
     start, machine, task = _start(args), choose(args), data.labelled()
     facts.record(run, data, machine, str(find(args.model or start)))
-    note_leaks(data, args, run)
+    for note in leaks(data, args):
+        run.note(note)
     budget = within(data, args.label_budget, args.seed)
     if budget is not data:
         run.note(f"{len(budget.train):,} of {len(data.train):,} training labels are used")
@@ -137,15 +138,16 @@ def note_truncation(rows: Rows, args: FitArgs, run: runs.Run) -> None:
         )
 
 
-def note_leaks(data: Data, args: FitArgs, run: runs.Run) -> None:
-    """Say how many validation and test texts the encoder was adapted on."""
+def leaks(data: Data, args: FitArgs) -> list[str]:
+    """How many validation and test texts the encoder was adapted on, in words."""
     if args.encoder is None or not (args.encoder / runs.SEEN).is_file():
-        return
+        return []
     seen = np.load(args.encoder / runs.SEEN, allow_pickle=False)
+    notes = []
     for part in ("valid", "test"):
         corpus = data.parts.get(part)
         known = int(np.isin(corpus_hashes(corpus), seen).sum()) if corpus is not None else 0
         if corpus is not None and known:
-            run.note(
-                f"transductive: step 2 saw the text of {known:,} of {len(corpus):,} {part} rows"
-            )
+            text = f"step 2 saw the text of {known:,} of {len(corpus):,} {part} rows"
+            notes.append(f"transductive: {text}")
+    return notes

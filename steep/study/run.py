@@ -26,29 +26,29 @@ class Outcome:
 
 
 def run(cell: Cell, data: Data, test: Corpus, adapted: Path, args: FitArgs) -> Outcome:
-    """Run one cell; `args` are those of the study, with the study's first seed."""
+    """Run one cell with `args`, but for the seed, which is the cell's own.
+
+    A training that diverges has no scores; its predictions are not numbers.
+    """
     args = replace(args, seed=cell.seed)
     budget = within(data, args.label_budget, cell.seed)
     started = time.monotonic()
+    history: list[dict[str, Any]] = []
     if cell.arm == "tfidf":
         valid, outputs = _tfidf(budget, test, cell.seed)
-        history, diverged = list[dict[str, Any]](), False
     else:
         encoder = adapted if cell.arm == "adapted" else None
-        valid, outputs, history, diverged = _fine_tune(cell, budget, test, encoder, args)
-    facts = {
-        "seconds": round(time.monotonic() - started, 2),
-        "diverged": diverged,
-        "valid": score(data.labelled(), data.valid.labels(), valid),
-        "test": score(data.labelled(), test.labels(), outputs),
-        "history": history,
-    }
-    return Outcome(facts, outputs)
+        valid, outputs, history = _fine_tune(cell, budget, test, encoder, args)
+    diverged = not np.isfinite(outputs).all()
+    facts = {"seconds": round(time.monotonic() - started, 2), "diverged": diverged}
+    for part, corpus, given in (("valid", data.valid, valid), ("test", test, outputs)):
+        facts[part] = {} if diverged else score(data.labelled(), corpus.labels(), given)
+    return Outcome(facts | {"history": history}, outputs)
 
 
 def _fine_tune(
     cell: Cell, data: Data, test: Corpus, encoder: Path | None, args: FitArgs
-) -> tuple[np.ndarray, np.ndarray, list[dict[str, Any]], bool]:
+) -> tuple[np.ndarray, np.ndarray, list[dict[str, Any]]]:
     """The arms differ in the encoder's weights and in nothing else."""
     assert args.model is not None
     learn = engine.learner(data, encoder or args.model, args, args.model if encoder else None)
@@ -56,7 +56,7 @@ def _fine_tune(
     classify.in_own_units(fitted)
     machine = choose(args)
     valid, outputs = (fitted.predict(corpus, machine) for corpus in (data.valid, test))
-    return valid, outputs, fitted.history, fitted.diverged
+    return valid, np.full_like(outputs, np.nan) if fitted.diverged else outputs, fitted.history
 
 
 def _tfidf(data: Data, test: Corpus, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -80,6 +80,7 @@ class Scores(Callback):
         self.task, self.metric = task, metric
         self.history: list[dict[str, float]] = []
         self.best = (-math.inf, -math.inf)
+        self.best_epoch = 0
         self.weights: dict[str, Tensor] = {}
 
     def before_fit(self) -> None:
