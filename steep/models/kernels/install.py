@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import bidirectional_mask_function, sdpa_mask
 
 from steep.models.kernels.attention import attention
@@ -101,9 +102,16 @@ def _attention_interface(
     dropout: float = 0.0,
     **_unused: Any,
 ) -> tuple[Tensor, None]:
-    """Hugging Face's attention interface: -> (batch, length, heads, head size), no weights."""
+    """Hugging Face's attention interface: -> (batch, length, heads, head size), no weights.
+
+    A model without `install` comes here, too, when it was built from the config of one with it.
+    """
+    compute = vars(module).get("steep_compute")
+    if compute is None:
+        return sdpa_attention_forward(
+            module, query, key, value, attention_mask, dropout, scaling, is_causal=False
+        )
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
-    compute = module.steep_compute
     return attention(compute, query, key, value, attention_mask, dropout, scaling), None
 
 
