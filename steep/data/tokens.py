@@ -60,9 +60,9 @@ def tokenize(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, column: str = "
 
 
 def _fingerprint(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, column: str) -> str:
-    vocabulary = hashlib.blake2b(json.dumps(sorted(tokenizer.get_vocab().items())).encode())
-    rules = (type(tokenizer).__name__, sorted(map(str, tokenizer.init_kwargs.items())))
-    key = f"{corpus.table._fingerprint}/{column}/{vocabulary.hexdigest()}/{rules}"
+    rules = json.loads(tokenizer.backend_tokenizer.to_str())
+    rules |= {"truncation": None, "padding": None}  # left behind by earlier calls; neither is used
+    key = f"{corpus.table._fingerprint}/{column}/{json.dumps(rules)}"
     return hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
 
 

@@ -1,0 +1,178 @@
+"""Are texts tokenised as the tokenizer would, framed, truncated and cut into windows as said?"""
+
+import string
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pytest
+from tokenizers import Tokenizer, models
+from transformers import (
+    AlbertTokenizerFast,
+    AutoTokenizer,
+    BertTokenizerFast,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+    RobertaTokenizerFast,
+    XLMRobertaTokenizerFast,
+)
+
+from steep.data import tokens
+from steep.data.corpus import Corpus
+from steep.data.tokens import Frame, Tokens, frame, tokenize, truncate, windows
+from steep.errors import SteepError
+
+LETTERS = string.ascii_lowercase
+
+
+def numbered(names: list[str]) -> dict[str, int]:
+    return {name: number for number, name in enumerate(names)}
+
+
+def pieces(mark: str) -> list[tuple[str, float]]:
+    return [(letter, -3.0) for letter in LETTERS] + [(mark + letter, -2.0) for letter in LETTERS]
+
+
+def word_piece() -> PreTrainedTokenizerBase:
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    return BertTokenizerFast(vocab=numbered([*special, *LETTERS, *(f"##{x}" for x in LETTERS)]))
+
+
+def byte_pair() -> PreTrainedTokenizerBase:
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    vocabulary = numbered([*special, "Ġ", *LETTERS, *(f"Ġ{letter}" for letter in LETTERS)])
+    return RobertaTokenizerFast(vocab=vocabulary, merges=[("Ġ", letter) for letter in LETTERS])
+
+
+def xlm_roberta() -> PreTrainedTokenizerBase:
+    special = [(name, 0.0) for name in ("<s>", "<pad>", "</s>", "<unk>")]
+    return XLMRobertaTokenizerFast(vocab=[*special, *pieces("▁"), ("<mask>", 0.0)])
+
+
+def albert() -> PreTrainedTokenizerBase:
+    special = [(name, 0.0) for name in ("<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]")]
+    return AlbertTokenizerFast(vocab=[*special, *pieces("▁")])
+
+
+FRAMES = [
+    (word_piece, Frame(before=(2,), between=(3,), after=(3,), types=(0, 1), pad=0)),
+    (byte_pair, Frame(before=(0,), between=(2, 2), after=(2,), types=(0, 0), pad=1)),
+    (xlm_roberta, Frame(before=(0,), between=(2, 2), after=(2,), types=(0, 0), pad=1)),
+    (albert, Frame(before=(2,), between=(3,), after=(3,), types=(0, 1), pad=0)),
+]
+
+
+def corpus(texts: list[str]) -> Corpus:
+    table = {"row": range(len(texts)), "id": list(map(str, range(len(texts)))), "text": texts}
+    return Corpus(datasets.Dataset.from_dict(table), "memory")
+
+
+def random_tokens(lengths: list[int]) -> Tokens:
+    ids = np.arange(100, 100 + sum(lengths), dtype=np.int32)
+    return Tokens(ids, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+
+
+@pytest.mark.parametrize(("make", "expected"), FRAMES)
+def test_the_frame_is_what_the_tokenizer_adds(make, expected: Frame) -> None:
+    tokenizer = make()
+    assert frame(tokenizer) == expected
+    one, two = (tokenizer(t, add_special_tokens=False)["input_ids"] for t in ("go on", "to be"))
+    single, pair = [*expected.before, *one, *expected.after], tokenizer("go on", "to be")
+    assert tokenizer("go on")["input_ids"] == single
+    joined = [*expected.before, *one, *expected.between, *two, *expected.after]
+    assert pair["input_ids"] == joined
+    assert expected.room(50) == 50 - (len(single) - len(one))
+    assert expected.room(50, pair=True) == 50 - (len(joined) - len(one) - len(two))
+
+
+def test_a_tokenizer_without_padding_is_refused() -> None:
+    bare = Tokenizer(models.WordLevel(numbered(["a", "b", "?"]), unk_token="?"))
+    with pytest.raises(SteepError, match="no padding token"):
+        frame(PreTrainedTokenizerFast(tokenizer_object=bare))
+
+
+@pytest.mark.parametrize("make", [make for make, _ in FRAMES])
+def test_tokens_are_the_tokenizers_own_without_special_ones(make) -> None:
+    texts = ["one two", "", "a", "some more words", "x y z"] * 300  # more than one chunk
+    tokenizer = make()
+    found = tokenize(corpus(texts), tokenizer)
+    assert len(found) == len(texts)
+    for index in (0, 1, 2, 3, 4, 999, 1000, 1001, 1499):
+        expected = tokenizer(texts[index], add_special_tokens=False)["input_ids"]
+        assert found[index].tolist() == expected
+    assert found.lengths.sum() == len(found.ids)
+    assert found.ids.dtype == np.int32
+
+
+def test_a_corpus_of_empty_texts_has_no_tokens() -> None:
+    assert tokenize(corpus(["", ""]), word_piece()).lengths.tolist() == [0, 0]
+
+
+def test_a_second_call_takes_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts, tokenizer = corpus(["one two", "three"]), word_piece()
+    first = tokenize(texts, tokenizer)
+
+    def never(*_: object) -> None:
+        raise AssertionError("tokenised twice")
+
+    monkeypatch.setattr(tokens, "_write", never)
+    again = tokenize(texts, tokenizer)
+    assert isinstance(again.ids, np.memmap)
+    assert again.ids.tolist() == first.ids.tolist()
+    with pytest.raises(AssertionError, match="tokenised twice"):
+        tokenize(corpus(["other words"]), tokenizer)
+
+
+def test_the_cache_tells_tokenizers_of_one_vocabulary_apart() -> None:
+    texts = corpus(["ONE two"])
+    lower = BertTokenizerFast(vocab=word_piece().get_vocab())
+    cased = BertTokenizerFast(vocab=word_piece().get_vocab())
+    cased.backend_tokenizer.normalizer = None
+    assert lower("ONE")["input_ids"] != cased("ONE")["input_ids"]
+    first, second = tokenize(texts, lower), tokenize(texts, cased)
+    assert first.ids.tolist() != second.ids.tolist()
+
+
+def test_a_tokenizer_saved_elsewhere_shares_the_cache(
+    tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts, tokenizer = (
+        corpus(["good film", "a sad story"]),
+        AutoTokenizer.from_pretrained(tiny_bert),
+    )
+    tokenize(texts, tokenizer)
+    tokenizer("one text", "another", truncation=True, max_length=8, padding="max_length")
+    tokenizer.save_pretrained(tmp_path / "adapted")
+    monkeypatch.setattr(tokens, "_write", lambda *_: pytest.fail("tokenised twice"))
+    tokenize(texts, AutoTokenizer.from_pretrained(tmp_path / "adapted"))
+
+
+def test_truncation_keeps_head_tail_or_both() -> None:
+    ids = np.arange(10)
+    assert truncate(ids, 10, "head") is ids
+    assert truncate(ids, 4, "head").tolist() == [0, 1, 2, 3]
+    assert truncate(ids, 4, "tail").tolist() == [6, 7, 8, 9]
+    assert truncate(ids, 8, "head+tail").tolist() == [0, 1, 4, 5, 6, 7, 8, 9]
+    long = truncate(np.arange(600), 510, "head+tail")
+    assert (long[:127].tolist(), long[127]) == (list(range(127)), 600 - 383)
+
+
+@pytest.mark.parametrize("room", [1, 2, 7, 30, 1000])
+def test_windows_cover_every_token_once_and_cross_no_document(room: int) -> None:
+    lengths = np.random.default_rng(0).integers(0, 80, 50).tolist()
+    lengths[0], lengths[7], lengths[-1] = 0, 0, 0
+    text = random_tokens(lengths)
+    spans = windows(text, room)
+    covered = np.concatenate([text.ids[a:b] for a, b in spans])
+    assert covered.tolist() == text.ids.tolist()
+    assert (spans[:, 1] - spans[:, 0]).max() <= room
+    assert (spans[:, 1] > spans[:, 0]).all()
+    first, last = (
+        np.searchsorted(text.offsets, at, "right") for at in (spans[:, 0], spans[:, 1] - 1)
+    )
+    assert (first == last).all()
+
+
+def test_the_windows_of_a_long_document_are_of_equal_length() -> None:
+    spans = windows(random_tokens([101, 3]), 50)
+    assert (spans[:, 1] - spans[:, 0]).tolist() == [33, 34, 34, 3]
