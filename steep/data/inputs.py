@@ -45,8 +45,10 @@ class Rows:
             first = truncate(self.tokens[index], self.room, self.truncation)
             ids = np.concatenate([around.before, first, around.after])
             return np.stack([ids, np.ones_like(ids)]).astype(np.int64)
-        # Of a pair, the longer text is cut first, as tokenizers do ("longest_first").
-        first, half = self.tokens[index], self.room // 2
+        # Of a pair, the longer text is cut first and keeps an odd token, as with tokenizers
+        # ("longest_first").
+        first = self.tokens[index]
+        half = (self.room + (len(first) > len(second))) // 2
         keep = max(half, self.room - len(second))
         first = truncate(first, keep, self.truncation)
         second = truncate(second, self.room - len(first), self.truncation)

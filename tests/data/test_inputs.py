@@ -1,0 +1,86 @@
+"""Are a classifier's inputs those that the tokenizer itself would make?"""
+
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pytest
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from steep.data.corpus import Corpus, Task
+from steep.data.inputs import Rows
+
+TASK = Task("single", ("no", "yes"))
+TEXTS = [
+    "a good film",
+    "the end of a long day",
+    "cat",
+    "x" * 30 + " road",
+    "we went home and saw it",
+]
+PAIRS = ["very dull", "b", "the " * 12, "night " * 12, "new york city is a big old city by the sea"]
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_bert: Path) -> PreTrainedTokenizerBase:
+    return AutoTokenizer.from_pretrained(tiny_bert)
+
+
+def corpus(pairs: bool = False, labels: list | None = None) -> Corpus:
+    columns = {"row": range(5), "id": list("abcde"), "text": TEXTS}
+    columns |= {"pair": PAIRS} if pairs else {}
+    columns |= {"label": labels} if labels else {}
+    return Corpus(datasets.Dataset.from_dict(columns), "memory")
+
+
+@pytest.mark.parametrize("max_length", [8, 9, 12, 64])
+def test_single_texts_are_framed_as_the_tokenizer_does(
+    tokenizer: PreTrainedTokenizerBase, max_length: int
+) -> None:
+    rows = Rows(corpus(), TASK, tokenizer, max_length)
+    for index, text in enumerate(TEXTS):
+        inputs, _ = rows[index]
+        own = tokenizer(text, truncation=True, max_length=max_length)
+        assert inputs.tolist() == [own["input_ids"], own["attention_mask"]]
+        assert rows.lengths[index] == inputs.shape[1]
+
+
+@pytest.mark.parametrize("max_length", [*range(8, 24), 64])
+def test_pairs_are_framed_and_truncated_as_the_tokenizer_does(
+    tokenizer: PreTrainedTokenizerBase, max_length: int
+) -> None:
+    rows = Rows(corpus(pairs=True), TASK, tokenizer, max_length)
+    for index, (one, two) in enumerate(zip(TEXTS, PAIRS, strict=True)):
+        own = tokenizer(one, two, truncation="longest_first", max_length=max_length)
+        expected = [own["input_ids"], own["attention_mask"], own["token_type_ids"]]
+        assert rows[index][0].tolist() == expected
+        assert rows.lengths[index] == len(own["input_ids"])
+
+
+@pytest.mark.parametrize("truncation", ["head", "tail", "head+tail"])
+def test_a_pair_never_exceeds_the_room(tokenizer: PreTrainedTokenizerBase, truncation: str) -> None:
+    rows = Rows(corpus(pairs=True), TASK, tokenizer, 15, truncation)
+    assert [rows[i][0].shape[1] for i in range(5)] == rows.lengths.tolist()
+    assert max(rows.lengths) == 15
+
+
+def test_the_tail_keeps_the_end_of_a_text(tokenizer: PreTrainedTokenizerBase) -> None:
+    ids = Rows(corpus(), TASK, tokenizer, 8, "tail")[1][0][0].tolist()
+    whole = tokenizer(TEXTS[1])["input_ids"]
+    assert ids == [whole[0], *whole[-7:]]
+
+
+def test_a_batch_is_padded_and_keeps_its_labels(tokenizer: PreTrainedTokenizerBase) -> None:
+    rows = Rows(corpus(pairs=True, labels=[0, 1, 1, 0, 1]), TASK, tokenizer, 64)
+    batch, labels = rows.collate([rows[i] for i in range(5)])
+    own = tokenizer(TEXTS, PAIRS, padding="max_length", max_length=batch.shape[-1])
+    for channel, name in enumerate(("input_ids", "attention_mask", "token_type_ids")):
+        assert batch[:, channel].tolist() == own[name]
+    assert labels.tolist() == [0, 1, 1, 0, 1]
+    assert batch.dtype == np.int64
+
+
+def test_without_labels_each_is_zero(tokenizer: PreTrainedTokenizerBase) -> None:
+    assert [
+        label for _, label in map(Rows(corpus(), TASK, tokenizer, 16).__getitem__, range(5))
+    ] == [0] * 5
