@@ -69,7 +69,12 @@ class MaskedLanguageModel:
 
 def load_tokenizer(name: str | Path) -> PreTrainedTokenizerBase:
     """The tokenizer of a checkpoint; SteepError if it cannot be loaded or is no fast one."""
-    return _load(AutoTokenizer.from_pretrained, name)
+    tokenizer = _load(AutoTokenizer.from_pretrained, name)
+    if not tokenizer.is_fast:
+        raise SteepError(
+            f"{name}: has no fast tokenizer (tokenizer.json). Choose a checkpoint with one."
+        )
+    return tokenizer
 
 
 def load_masked_lm(name: str | Path, attention: str, seed: int) -> MaskedLanguageModel:
