@@ -1,0 +1,97 @@
+"""Is every text in exactly one batch, in few shapes, in an order that can be drawn again?"""
+
+import numpy as np
+import pytest
+
+from steep.data.batches import (
+    LENGTHS,
+    by_length,
+    by_tokens,
+    framed,
+    pad,
+    padded_length,
+    shuffled,
+)
+from steep.data.tokens import Frame
+
+
+@pytest.fixture
+def lengths() -> np.ndarray:
+    return np.random.default_rng(0).integers(3, 300, 1003)
+
+
+def test_padded_lengths_are_the_smallest_of_the_fixed_set_that_fit() -> None:
+    for longest in range(1, 1500):
+        padded = padded_length(longest)
+        assert padded >= longest
+        allowed = [*LENGTHS, *range(640, 2000, 128)]
+        assert padded == min(length for length in allowed if length >= longest)
+
+
+@pytest.mark.parametrize("batch_size", [1, 8, 32, 5000])
+def test_every_row_is_in_the_order_once(lengths: np.ndarray, batch_size: int) -> None:
+    assert sorted(shuffled(lengths, batch_size, 0, 0)) == list(range(len(lengths)))
+
+
+def test_the_order_follows_from_seed_and_epoch_alone(lengths: np.ndarray) -> None:
+    first = shuffled(lengths, 8, seed=1, epoch=2)
+    np.random.seed(5)
+    shuffled(lengths, 8, seed=0, epoch=0)
+    assert (shuffled(lengths, 8, seed=1, epoch=2) == first).all()
+    assert (shuffled(lengths, 8, seed=2, epoch=2) != first).any()
+    assert (shuffled(lengths, 8, seed=1, epoch=3) != first).any()
+
+
+def test_the_rows_of_a_batch_are_of_similar_length(lengths: np.ndarray) -> None:
+    full = shuffled(lengths, 8, 0, 0)[:1000].reshape(-1, 8)
+    spread = np.ptp(lengths[full], axis=1)
+    # The few batches that join two pools may mix long and short.
+    assert np.median(spread) < 10
+    longest = lengths[full].max(1)
+    assert np.abs(np.diff(longest)).mean() > 50, "batches must not come sorted by length"
+
+
+def test_the_order_for_prediction_starts_with_the_longest(lengths: np.ndarray) -> None:
+    order = by_length(lengths)
+    assert sorted(order) == list(range(len(lengths)))
+    assert (np.diff(lengths[order]) <= 0).all()
+
+
+def test_batches_by_tokens_hold_every_text_once_in_fixed_shapes(lengths: np.ndarray) -> None:
+    batches = by_tokens(lengths, 2048, 0, 0)
+    assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
+    shapes: dict[int, list[int]] = {}
+    for batch in batches:
+        padded = {padded_length(length) for length in lengths[batch]}
+        assert len(padded) == 1, "one padded length a batch"
+        shapes.setdefault(padded.pop(), []).append(len(batch))
+    for length, rows in shapes.items():
+        whole = 2048 // length
+        assert sum(count != whole for count in rows) <= 1
+        assert max(rows) <= whole
+
+
+def test_a_text_longer_than_the_budget_is_a_batch_of_its_own() -> None:
+    batches = by_tokens(np.array([300, 10, 300]), 128, 0, 0)
+    assert sorted(batch.tolist() for batch in batches) == [[0], [1], [2]]
+
+
+def test_batches_by_tokens_follow_from_seed_and_epoch_alone(lengths: np.ndarray) -> None:
+    def order(seed: int, epoch: int) -> list[int]:
+        return np.concatenate(by_tokens(lengths, 1024, seed, epoch)).tolist()
+
+    first = order(1, 2)
+    assert order(1, 2) == first
+    assert order(1, 3) != first
+    assert order(2, 2) != first
+
+
+def test_rows_are_filled_up_at_the_end() -> None:
+    batch = pad([np.array([1, 2]), np.array([3, 4, 5])], 9, 4)
+    assert batch.tolist() == [[1, 2, 9, 9], [3, 4, 5, 9]]
+    assert batch.dtype == np.int64
+
+
+def test_a_framed_text_stands_between_special_tokens() -> None:
+    bert = Frame(before=(2,), between=(3,), after=(3,), types=(0, 1), pad=0)
+    assert framed(np.array([7, 8], np.int32), bert).tolist() == [2, 7, 8, 3]

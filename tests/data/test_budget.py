@@ -1,0 +1,63 @@
+"""Is the sample of training labels of the size asked for, nested, and does it hold every class?"""
+
+from dataclasses import replace
+
+import datasets
+import numpy as np
+import pytest
+
+from steep.data.budget import within
+from steep.data.corpus import Corpus, Data, Task
+from steep.data.splits import Splits
+
+
+def data(labels: list, task: Task) -> Data:
+    columns = {"row": range(len(labels)), "id": list(map(str, range(len(labels))))}
+    columns |= {"text": ["x"] * len(labels), "label": labels}
+    corpus = Corpus(datasets.Dataset.from_dict(columns), "memory", task)
+    nothing = np.empty(0, np.int64)
+    splits = Splits(corpus.rows(), nothing, nothing, {}, 0)
+    return Data(corpus, corpus.take(nothing), None, task, splits)
+
+
+@pytest.fixture
+def rare() -> Data:
+    """200 rows, of which one has class c."""
+    return data([0, 1] * 99 + [2, 0], Task("single", ("a", "b", "c")))
+
+
+def test_no_budget_or_a_large_one_changes_nothing(rare: Data) -> None:
+    assert within(rare, None, 0) is rare
+    assert within(rare, 200, 0) is rare
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_budget_is_met_and_every_class_is_there(rare: Data, seed: int) -> None:
+    for budget in (3, 10, 50, 199):
+        train = within(rare, budget, seed).train
+        assert len(train) == budget
+        assert set(train.labels()) == {0, 1, 2}
+        assert (np.diff(train.rows()) > 0).all(), "the file's own order"
+
+
+def test_a_budget_below_the_classes_is_raised_to_them(rare: Data) -> None:
+    assert len(within(rare, 1, 0).train) == 3
+
+
+def test_a_larger_budget_contains_the_smaller_ones_rows(rare: Data) -> None:
+    rows = [set(within(rare, budget, 4).train.rows()) for budget in (1, 5, 20, 120)]
+    assert all(small < large for small, large in zip(rows, rows[1:], strict=False))
+
+
+def test_the_sample_follows_from_the_seed(rare: Data) -> None:
+    first, again, other = (within(rare, 20, seed).train.rows() for seed in (0, 0, 1))
+    assert (first == again).all()
+    assert (first != other).any()
+
+
+def test_targets_and_several_labels_are_sampled_without_classes() -> None:
+    whole = data([float(i) for i in range(40)], Task("regression", ("y",)))
+    assert len(within(whole, 7, 0).train) == 7
+    several = data([[0.0, 1.0]] * 40, Task("multi", ("a", "b")))
+    assert len(within(several, 7, 0).train) == 7
+    assert len(within(replace(several, task=None), 1, 0).train) == 1
