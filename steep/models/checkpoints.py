@@ -91,6 +91,9 @@ def load_masked_lm(name: str | Path, attention: str, seed: int) -> MaskedLanguag
     if encoder:
         raise SteepError(f"{name}: the encoder's weights are incomplete: {_some(encoder)} missing.")
     headless = any(not key.endswith("bias") for key in info["missing_keys"])
+    if headless:  # also where the checkpoint's configuration says untied, of a head it has not
+        model.config.tie_word_embeddings = True
+        model.tie_weights()
     return MaskedLanguageModel(model, load_tokenizer(name), headless, _pooler(name, model))
 
 
@@ -137,11 +140,12 @@ def graft(source: Path, model: PreTrainedModel) -> None:
     given = {k: v for k, v in donor.state_dict().items() if k not in info["missing_keys"]}
     own = model.base_model.state_dict()
     lacking = [k for k in own if k not in given and not k.startswith("pooler.")]
+    surplus = [k for k in given if k not in own and not k.startswith("pooler.")]
     misfits = [k for k in own if k in given and own[k].shape != given[k].shape]
-    if lacking or misfits:
+    if lacking or surplus or misfits:
         raise SteepError(
             f"{source}: its encoder does not fit the checkpoint {model.config.name_or_path}: "
-            f"{_some(lacking or misfits)}. Use the checkpoint that it was adapted from."
+            f"{_some(lacking or surplus or misfits)}. Use the checkpoint that it was adapted from."
         )
     model.base_model.load_state_dict({k: given[k] for k in own if k in given}, strict=False)
 
