@@ -49,8 +49,9 @@ def train(learn: Learner, data: Data, args: FitArgs, description: str = "fitting
     scores, bar, finite = Scores(task, metric), Bar(description), StopIfDiverged()
     lrs = schedules.discriminative(learn, args.learning_rate, args.decay)
     rate = schedules.course(args.schedule, args.warmup)
-    steps = args.epochs * -(-len(data.train) // args.batch_size)
-    engine.run(learn, args.epochs, schedules.scheduler(lrs, rate, steps), [scores, bar, finite])
+    batches = len(learn.dls.train)
+    scheduler = schedules.scheduler(lrs, rate, args.epochs, batches, args.accumulate)
+    engine.run(learn, args.epochs, scheduler, [scores, bar, finite])
     return Fitted(
         learn,
         scores.history,

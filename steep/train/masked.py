@@ -57,7 +57,7 @@ def train(
 def _warm_head(learn: Learner, args: AdaptArgs) -> None:
     """Train the new head alone, with the encoder frozen, so that its noise moves nothing."""
     rate = schedules.course("linear", args.warmup)
-    scheduler = schedules.scheduler(HEAD_RATE * args.learning_rate, rate, len(learn.dls.train))
+    scheduler = schedules.scheduler(HEAD_RATE * args.learning_rate, rate, 1, len(learn.dls.train))
     learn.freeze()
     engine.run(learn, 1, scheduler, [Bar("warming up the head"), StopIfDiverged()])
     learn.unfreeze()
@@ -72,7 +72,7 @@ def _adapt(learn: Learner, rounds: int, args: AdaptArgs) -> dict[str, Any]:
     total, per_pass = rounds * len(learn.dls.train), learn.dls.train_ds.per_pass
     history, finite = MaskedHistory(scores, bar, per_pass), StopIfDiverged()
     rate = schedules.course("linear", args.warmup)
-    scheduler = schedules.scheduler(args.learning_rate, rate, total)
+    scheduler = schedules.scheduler(args.learning_rate, rate, rounds, len(learn.dls.train))
     engine.run(learn, rounds, scheduler, [scores, bar, history, finite])
     if finite.diverged:
         raise SteepError(

@@ -43,16 +43,23 @@ def course(name: str, warmup: float) -> Callable[[float], float]:
 
 
 def scheduler(
-    lrs: np.ndarray | float, rate: Callable[[float], float], steps: int
+    lrs: np.ndarray | float,
+    rate: Callable[[float], float],
+    epochs: int,
+    batches: int,
+    accumulate: int = 1,
 ) -> ParamScheduler:
-    """A fastai callback that sets the rates by `rate` at each of `steps` steps of the optimiser.
+    """A fastai callback that sets the rates by `rate` at each step of `epochs` of `batches` each.
 
-    The batches of one accumulated step share their rate, and a warm-up never starts from zero.
+    The `accumulate` batches of one step share their rate (an epoch's last step may have fewer), and
+    a warm-up never starts from zero.
     """
+    steps = -(-batches // accumulate)
 
     def at(done: float) -> np.ndarray | float:
-        step = math.floor(done * steps + 1e-6)
-        return lrs * rate(min(1.0, (step + 0.5) / steps))
+        epoch, batch = divmod(round(done * epochs * batches), batches)
+        step = epoch * steps + batch // accumulate
+        return lrs * rate((step + 0.5) / (epochs * steps))
 
     return ParamScheduler({"lr": at})
 
