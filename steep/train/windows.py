@@ -30,8 +30,14 @@ class Pile:
     mask_share: float
 
     def spans(self) -> np.ndarray:
-        """Begin and end of every window in the tokens, int64 (windows, 2)."""
-        return windows(self.tokens, self.frame.room(self.max_length))
+        """Begin and end of every window in the tokens, int64 (windows, 2).
+
+        Windows of unknown tokens alone are left out: a batch of them would have nothing to predict,
+        and its mean loss would not be a number.
+        """
+        found = windows(self.tokens, self.frame.room(self.max_length))
+        known = ~self.words.special[self.tokens.ids]
+        return found[np.logical_or.reduceat(known, found[:, 0])] if len(found) else found
 
     def batch(self, spans: np.ndarray, random: np.random.Generator) -> Batch:
         """The windows of `spans` (rows, 2), masked.

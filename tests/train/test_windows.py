@@ -1,0 +1,138 @@
+"""Do the batches of step 2 hold every window once a pass, masked right, and reproducibly?"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from steep.data.batches import LENGTHS
+from steep.data.corpus import Data
+from steep.data.tokens import Tokens, frame, tokenize
+from steep.objectives.masking import vocabulary
+from steep.train.windows import IGNORED, ROUND, Batch, Heldout, Pile, Stream, loaders
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_bert: Path) -> PreTrainedTokenizerBase:
+    return AutoTokenizer.from_pretrained(tiny_bert)
+
+
+@pytest.fixture(scope="module")
+def pile(tokenizer: PreTrainedTokenizerBase, single: Data) -> Pile:
+    text = tokenize(single.train, tokenizer)
+    return Pile(text, frame(tokenizer), vocabulary(tokenizer), 12, 0.15)
+
+
+def stream(pile: Pile, length: int, seed: int = 0) -> Stream:
+    return Stream(pile, pile.spans(), 128, length, seed)
+
+
+def original(batch: Batch) -> torch.Tensor:
+    """The ids of a batch as they were before masking, 0 where there is padding."""
+    inputs, positions, labels = batch
+    ids = inputs[:, 0].clone()
+    real = labels != IGNORED
+    ids.view(-1)[positions[real]] = labels[real]
+    return ids
+
+
+def same(one: Batch, other: Batch) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_a_pass_holds_every_window_once(pile: Pile) -> None:
+    batches = stream(pile, 10)
+    per_pass = batches.per_pass
+    batches = stream(pile, per_pass)
+    for epoch in range(2):
+        batches.epoch = epoch
+        rows = []
+        for index in range(per_pass):
+            ids, attention = original(batches[index]), batches[index][0][:, 1]
+            rows += [row[m == 1].tolist() for row, m in zip(ids, attention, strict=True)]
+        expected = [[2, *pile.tokens.ids[a:b].tolist(), 3] for a, b in pile.spans()]
+        assert sorted(rows) == sorted(expected)
+
+
+def test_rounds_run_through_the_passes(pile: Pile) -> None:
+    whole = stream(pile, 1000)
+    rounds = stream(pile, 7)
+    for step in (0, 6, 7, 20, whole.per_pass, whole.per_pass + 3):
+        rounds.epoch, index = divmod(step, 7)
+        assert same(rounds[index], whole[step])
+
+
+def test_a_batch_follows_from_seed_and_number_alone(pile: Pile) -> None:
+    first, again, other = stream(pile, 50), stream(pile, 50), stream(pile, 50, seed=1)
+    later = first[30]
+    torch.manual_seed(3)
+    assert same(again[30], later)
+    assert not same(other[30], later)
+
+
+def test_every_pass_has_masks_of_its_own(pile: Pile) -> None:
+    batches = stream(pile, 1000)
+    masks: list[dict] = []
+    for number in range(2):
+        seen = {}
+        for index in range(number * batches.per_pass, (number + 1) * batches.per_pass):
+            for row, shown in zip(original(batches[index]), batches[index][0][:, 0], strict=True):
+                seen[tuple(row.tolist())] = shown.tolist()
+        masks.append(seen)
+    changed = sum(masks[0][row] != masks[1][row] for row in masks[0])
+    assert changed > 0.7 * len(masks[0])
+
+
+def test_batches_come_in_few_shapes(pile: Pile) -> None:
+    batches = stream(pile, 1000)
+    for index in range(batches.per_pass):
+        inputs, positions, labels = batches[index]
+        rows, _, length = inputs.shape
+        assert length in LENGTHS
+        assert rows * length <= 128
+        assert len(positions) == len(labels)
+        assert len(positions) % ROUND == 0
+
+
+def test_the_share_is_masked_and_only_words_are(pile: Pile) -> None:
+    inputs, positions, labels = stream(replace(pile, mask_share=0.4), 50)[0]
+    real = labels != IGNORED
+    ids, attention = original((inputs, positions, labels)), inputs[:, 1]
+    words = (~torch.from_numpy(pile.words.special)[ids]) & (attention == 1)
+    assert int(real.sum()) == round(0.4 * int(words.sum()))
+    assert words.view(-1)[positions[real]].all()
+    hidden = (inputs[:, 0] == pile.words.mask).sum()
+    assert 0 < hidden <= real.sum()
+    assert len(set(positions[real].tolist())) == int(real.sum())
+
+
+def test_windows_of_unknown_tokens_alone_are_left_out(pile: Pile) -> None:
+    unknown, word = 1, int(pile.words.words[0])
+    ids = np.array([unknown, unknown, word, unknown, unknown], np.int32)
+    text = Tokens(ids, np.array([0, 2, 2, 4, 5]))
+    assert replace(pile, tokens=text).spans().tolist() == [[2, 4]]
+    nothing = Tokens(ids[:0], np.array([0, 0]))
+    assert replace(pile, tokens=nothing).spans().shape == (0, 2)
+
+
+def test_held_out_masks_never_change(pile: Pile) -> None:
+    spans = pile.spans()[:20]
+    heldout = Heldout(pile, spans, 128, 0)
+    dls = loaders(stream(pile, 3), heldout, torch.device("cpu"))
+    first, again = (list(dls.valid) for _ in range(2))
+    assert len(first) == len(heldout)
+    assert all(same(one, other) for one, other in zip(first, again, strict=True))
+    anew = Heldout(pile, spans, 128, 0)
+    assert all(same(one, other) for one, other in zip(first, anew.batches, strict=True))
+    assert sum(len(inputs) for inputs, _, _ in first) == 20
+
+
+def test_loaders_hand_batches_on_as_they_are(pile: Pile) -> None:
+    batches = stream(pile, 5)
+    dls = loaders(batches, Heldout(pile, pile.spans()[:3], 128, 0), torch.device("cpu"))
+    assert len(dls.train) == 5
+    for found, expected in zip(dls.train, [batches[i] for i in range(5)], strict=True):
+        assert same(tuple(found), expected)
