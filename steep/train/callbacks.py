@@ -58,9 +58,9 @@ class Accumulate(Callback):
 
 
 class StopIfDiverged(Callback):
-    """Ends a training whose loss is not finite: nothing good can come of it."""
+    """Ends a training whose loss, also on validation, is not finite: nothing good comes of it."""
 
-    run_valid, diverged = False, False
+    diverged = False
 
     def after_loss(self) -> None:
         if not torch.isfinite(self.loss):
