@@ -1,0 +1,37 @@
+"""Do the callbacks keep to the epochs, and the masked scores to the masked tokens?"""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from steep.train.callbacks import Epochs, MaskedScores
+from steep.train.windows import IGNORED
+
+
+def test_epochs_are_counted_over_all_fits() -> None:
+    source, seen = SimpleNamespace(epoch=-1), []
+    epochs = Epochs(source)  # type: ignore[arg-type]
+    for _ in range(3):
+        epochs.before_train()
+        seen.append(source.epoch)
+        epochs.after_train()
+    epochs.before_train()  # begun and cancelled, as by lr_find: the epoch comes again
+    epochs.before_train()
+    assert [*seen, source.epoch] == [0, 1, 2, 3]
+
+
+def test_masked_scores_weigh_every_token_alike() -> None:
+    scores = MaskedScores()
+    draw = torch.Generator().manual_seed(0)
+    logits = [torch.randn(n, 9, generator=draw) for n in (4, 2)]
+    labels = [torch.tensor([1, 2, 3, IGNORED]), torch.tensor([8, IGNORED])]
+    scores.before_validate()
+    for pred, label in zip(logits, labels, strict=True):
+        scores.learn = SimpleNamespace(pred=pred, yb=(label,))
+        scores.after_pred()
+    kept = torch.cat([logits[0][:3], logits[1][:1]]), torch.tensor([1, 2, 3, 8])
+    assert scores.count == 4
+    assert scores.loss_per_token == pytest.approx(float(cross_entropy(*kept)))
+    assert scores.accuracy == pytest.approx(float((kept[0].argmax(1) == kept[1]).float().mean()))

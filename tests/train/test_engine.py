@@ -1,0 +1,150 @@
+"""Is `steep.learner` a plain fastai Learner that trains what it should, and nothing else?"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from fastai.learner import Learner
+
+import steep
+from steep.config import FitArgs
+from steep.data.corpus import Data
+from steep.data.inputs import Rows
+from steep.errors import SteepError
+from steep.models.checkpoints import load_tokenizer
+from steep.models.devices import choose
+from steep.models.inference import predict
+from steep.train import engine
+
+ARGS = FitArgs(max_length=32, batch_size=16, learning_rate=2e-3, device="cpu", precision="fp32")
+KINDS = ("single", "multi", "graded")
+
+
+@pytest.fixture(params=KINDS)
+def data(request: pytest.FixtureRequest) -> Data:
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def learn(data: Data, tiny_bert: Path) -> Learner:
+    torch.manual_seed(0)
+    return steep.learner(data, tiny_bert, ARGS)
+
+
+def test_every_call_of_fastai_works(
+    data: Data, learn: Learner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with learn.no_bar(), learn.no_logging():
+        before = {name: p.detach().clone() for name, p in learn.model.named_parameters()}
+        found = learn.lr_find(start_lr=1e-6, end_lr=1e-1, num_it=12, show_plot=False)
+        assert 1e-6 < found.valley < 1e-1
+        assert all(torch.equal(before[n], p) for n, p in learn.model.named_parameters())
+        learn.freeze_to(-1)
+        learn.fit_one_cycle(1, 1e-3)
+        learn.unfreeze()
+        learn.fit_one_cycle(2, steep.discriminative(learn, 2e-3))
+        loss, metric = learn.validate()
+        learn.show_results(max_n=3)
+    assert np.isfinite([loss, metric]).all()
+    shown = capsys.readouterr().out
+    texts = list(data.valid.table["text"])
+    longest = max(texts, key=lambda text: len(text.split()))
+    assert " ".join(longest.split()[:2]) in " ".join(shown.split())
+    if data.labelled().kind == "single":
+        assert "positive" in shown or "negative" in shown
+
+
+def test_get_preds_keeps_the_files_order(data: Data, learn: Learner) -> None:
+    with learn.no_bar():
+        for ds_idx, corpus in ((0, data.train), (1, data.valid)):
+            outputs, targets = learn.get_preds(ds_idx=ds_idx)
+            np.testing.assert_allclose(targets.numpy(), corpus.labels(), rtol=1e-6)
+            rows = Rows(corpus, data.labelled(), load_tokenizer(learn.model.model.name_or_path), 32)
+            own = predict(learn.model.model, rows, choose(ARGS), 7)
+            if data.labelled().kind == "regression":
+                own = own * learn.loss_func.deviation + learn.loss_func.mean
+            np.testing.assert_allclose(outputs.numpy(), own, rtol=1e-4, atol=1e-4)
+
+
+def test_it_learns(tiny_bert: Path, single: Data) -> None:
+    torch.manual_seed(0)
+    learn = steep.learner(single, tiny_bert, ARGS)
+    with learn.no_bar(), learn.no_logging():
+        learn.fit_one_cycle(6, 5e-3)
+        _, accuracy = learn.validate()
+    assert accuracy > 0.85
+
+
+def test_every_parameter_moves(learn: Learner, weights: Callable, moved: Callable) -> None:
+    before = weights(learn.model)
+    with learn.no_bar(), learn.no_logging():
+        learn.fit(1, 1e-3)
+    assert moved(before, learn.model) == before.keys()
+
+
+def test_what_is_frozen_does_not_move(
+    tiny_bert: Path, single: Data, weights: Callable, moved: Callable
+) -> None:
+    learn = steep.learner(single, tiny_bert, ARGS)
+    name_of = {id(p): name for name, p in learn.model.named_parameters()}
+    groups = [{name_of[id(p)] for p in g} for g in learn.splitter(learn.model)]
+    with learn.no_bar(), learn.no_logging():
+        # After an epoch of everything there are moments and gradients (of zeros) for all.
+        for frozen in (1, 2, 3):
+            learn.unfreeze()
+            learn.fit(1, 1e-3)
+            learn.freeze_to(frozen)
+            before = weights(learn.model)
+            learn.fit(1, 1e-3)
+            assert moved(before, learn.model) == set().union(*groups[frozen:])
+
+
+def test_a_batch_in_parts_is_the_batch(still_bert: Path, single: Data, weights: Callable) -> None:
+    assert len(single.train) % 8, "the last batch is to be a ragged one"
+    trained = []
+    for accumulate in (1, 4):
+        args = replace(ARGS, batch_size=8, accumulate=accumulate)
+        learn = steep.learner(single, still_bert, args)
+        with learn.no_bar(), learn.no_logging():
+            learn.fit(2, 1e-4)  # a constant rate; that of a schedule is tested with the schedules
+        assert learn.dls.train.bs == 8 // accumulate
+        trained.append(weights(learn.model))
+    start = weights(steep.learner(single, still_bert, ARGS).model)
+    # AdamW divides by the gradient's size, so where a gradient is next to nothing (the key's bias:
+    # softmax does not see it) its sign is noise.
+    names = [name for name in start if not name.endswith("key.bias")]
+    for name in names:
+        torch.testing.assert_close(trained[0][name], trained[1][name], atol=1e-6, rtol=0, msg=name)
+    assert min((trained[0][name] - start[name]).abs().max() for name in names) > 1e-4
+
+
+def test_a_batch_that_cannot_be_parted_is_refused(tiny_bert: Path, single: Data) -> None:
+    with pytest.raises(SteepError, match="batch_size 16 cannot be computed in 3 equal parts"):
+        steep.learner(single, tiny_bert, replace(ARGS, accumulate=3))
+
+
+def test_what_does_not_fit_is_refused(tiny_bert: Path, single: Data, tmp_path: Path) -> None:
+    with pytest.raises(SteepError, match="max_length 65"):
+        steep.learner(single, tiny_bert, replace(ARGS, max_length=65))
+    with pytest.raises(SteepError, match="--label"):
+        steep.learner(replace(single, task=None), tiny_bert, ARGS)
+    with pytest.raises(SteepError, match=r"no config\.json"):
+        steep.learner(single, tmp_path, ARGS)
+
+
+def test_the_loss_of_targets_is_in_deviations_from_the_mean(graded: Data) -> None:
+    labels = graded.train.labels()
+    loss = engine.loss_for(graded.labelled(), labels)
+    targets = torch.from_numpy(labels)
+    perfect = (targets - labels.mean()) / labels.std()
+    assert float(loss(perfect[:, None].float(), targets)) == pytest.approx(0, abs=1e-9)
+    assert float(loss(torch.zeros(len(labels), 1), targets)) == pytest.approx(1.0, abs=1e-5)
+    np.testing.assert_allclose(loss.activation(perfect[:, None].float()), labels, rtol=1e-5)
+
+
+def test_targets_that_are_all_alike_give_a_finite_loss(graded: Data) -> None:
+    loss = engine.loss_for(graded.labelled(), np.full(5, 3.0))
+    assert float(loss(torch.zeros(5, 1), torch.full((5,), 3.0))) == 0.0

@@ -1,0 +1,177 @@
+"""Does step 2 train all that it should, and is what it reports true?"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from fastai.callback.core import Callback
+from torch.nn.functional import cross_entropy
+from transformers import AutoTokenizer, BertModel
+
+from steep.config import AdaptArgs
+from steep.data.corpus import Data
+from steep.data.tokens import frame, tokenize
+from steep.errors import SteepError
+from steep.models.checkpoints import MaskedLanguageModel, load_masked_lm
+from steep.models.devices import Machine
+from steep.objectives.masking import vocabulary
+from steep.train import engine, masked
+from steep.train.windows import IGNORED, Heldout, Pile
+
+CPU = Machine(torch.device("cpu"), bf16=False, attention="eager")
+ARGS = AdaptArgs(max_length=16, batch_tokens=256, epochs=3, learning_rate=3e-3, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def pile(tiny_bert: Path, single: Data) -> Pile:
+    tokenizer = AutoTokenizer.from_pretrained(tiny_bert)
+    text = tokenize(single.train, tokenizer)
+    return Pile(text, frame(tokenizer), vocabulary(tokenizer), 16, 0.15)
+
+
+@pytest.fixture(scope="module")
+def headless(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("headless")
+    BertModel.from_pretrained(tiny_bert).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(tiny_bert).save_pretrained(folder)
+    return folder
+
+
+def train(
+    checkpoint: Path, pile: Pile, args: AdaptArgs = ARGS, dropout_seed: int = 0
+) -> tuple[MaskedLanguageModel, dict[str, Any]]:
+    lm = load_masked_lm(checkpoint, "eager", args.seed)
+    spans = pile.spans()
+    return lm, masked.train(lm, pile, spans[20:], spans[:20], args, CPU, dropout_seed)
+
+
+def test_it_learns_and_every_parameter_moves(
+    tiny_bert: Path, pile: Pile, weights: Callable, moved: Callable
+) -> None:
+    before = weights(load_masked_lm(tiny_bert, "eager", 0).model)
+    lm, report = train(tiny_bert, pile, replace(ARGS, epochs=8))
+    assert moved(before, lm.model) == before.keys()
+    assert lm.model.get_output_embeddings().weight is lm.model.get_input_embeddings().weight
+    assert report["masked_loss"]["after"] < report["masked_loss"]["before"] - 0.15
+    assert report["history"][-1]["valid_loss"] == report["masked_loss"]["after"]
+    assert report["history"][-1]["step"] == report["steps"]
+    assert len(report["history"]) <= 10
+    assert report["epochs"] >= 8
+
+
+def test_the_held_out_loss_is_the_mean_over_masked_tokens(tiny_bert: Path, pile: Pile) -> None:
+    lm, report = train(tiny_bert, pile, replace(ARGS, epochs=0.2))
+    losses, right = [], []
+    with torch.no_grad():
+        for inputs, positions, labels in Heldout(pile, pile.spans()[:20], 256, 0).batches:
+            logits = lm.model.eval()(input_ids=inputs[:, 0], attention_mask=inputs[:, 1]).logits
+            real = labels != IGNORED
+            found = logits.flatten(0, 1)[positions[real]]
+            losses.append(cross_entropy(found, labels[real], reduction="none"))
+            right.append(found.argmax(-1) == labels[real])
+    assert report["masked_loss"]["after"] == pytest.approx(
+        float(torch.cat(losses).mean()), rel=1e-4
+    )
+    assert report["masked_accuracy"]["after"] == pytest.approx(
+        float(torch.cat(right).float().mean())
+    )
+    assert report["heldout_tokens"] == len(torch.cat(losses))
+
+
+def test_tokens_are_counted_without_padding(tiny_bert: Path, pile: Pile) -> None:
+    _, report = train(tiny_bert, pile, replace(ARGS, epochs=1))
+    spans = pile.spans()[20:]
+    a_pass = int((spans[:, 1] - spans[:, 0]).sum()) + 2 * len(spans)
+    assert report["tokens"] == pytest.approx(report["epochs"] * a_pass, rel=0.2)
+    assert report["tokens"] == report["history"][-1]["tokens"]
+
+
+def test_the_same_seed_gives_the_same_weights(
+    tiny_bert: Path, pile: Pile, weights: Callable
+) -> None:
+    args = replace(ARGS, epochs=0.5)
+    one, two = (train(tiny_bert, pile, args)[0].model for _ in range(2))
+    other = train(tiny_bert, pile, replace(args, seed=1))[0].model
+    drops = train(tiny_bert, pile, args, dropout_seed=1)[0].model
+    for name, value in weights(one).items():
+        assert torch.equal(value, weights(two)[name]), name
+    name = "bert.encoder.layer.0.output.dense.weight"
+    assert not torch.equal(weights(one)[name], weights(other)[name])
+    assert not torch.equal(weights(one)[name], weights(drops)[name])
+
+
+def test_a_new_head_learns_before_the_encoder_moves(
+    headless: Path, pile: Pile, monkeypatch: pytest.MonkeyPatch, weights: Callable, moved: Callable
+) -> None:
+    lm = load_masked_lm(headless, "eager", 0)
+    assert lm.new_head
+    before, seen = weights(lm.model), []
+    adapt = masked._adapt
+    monkeypatch.setattr(
+        masked, "_adapt", lambda *a: seen.append(moved(before, lm.model)) or adapt(*a)
+    )
+    spans = pile.spans()
+    report = masked.train(lm, pile, spans[20:], spans[:20], ARGS, CPU, 0)
+    head = {name for name in before if name.startswith("cls.")}
+    assert seen == [head], "the warm-up trains the head, and nothing but the head"
+    assert moved(before, lm.model) == before.keys(), "and then all is trained"
+    assert all(p.requires_grad for p in lm.model.parameters())
+    assert report["masked_loss"]["after"] < report["masked_loss"]["before"]
+
+
+def test_a_head_of_its_own_is_not_warmed_up(
+    tiny_bert: Path, pile: Pile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(masked, "_warm_head", lambda *_: pytest.fail("warmed up"))
+    train(tiny_bert, pile, replace(ARGS, epochs=0.1))
+
+
+def test_minutes_bound_the_steps(
+    tiny_bert: Path, pile: Pile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(masked, "seconds_per_step", lambda _: (2.0, 100.0))
+    _, report = train(tiny_bert, pile, replace(ARGS, max_minutes=0.2))
+    assert report["steps"] == 6
+    _, report = train(tiny_bert, pile, replace(ARGS, epochs=0.1, max_minutes=500))
+    assert report["epochs"] < 0.5
+
+
+def test_a_rate_that_is_too_high_is_a_clear_message(tiny_bert: Path, pile: Pile) -> None:
+    with pytest.raises(SteepError, match=r"nothing was written.*learning_rate below 1e\+30"):
+        train(tiny_bert, pile, replace(ARGS, learning_rate=1e30, warmup=0.0))
+
+
+class Rates(Callback):
+    """Keeps the rate at every step."""
+
+    def before_fit(self) -> None:
+        self.kept: list[float] = []
+
+    def before_step(self) -> None:
+        self.kept.append(float(self.opt.hypers[0]["lr"]))
+
+
+def test_the_rate_rises_and_falls_once_over_all_rounds(
+    tiny_bert: Path, pile: Pile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, make = Rates(), engine.masked_learner
+
+    def watched(*arguments: Any) -> Any:
+        learn = make(*arguments)
+        learn.add_cb(seen)
+        return learn
+
+    monkeypatch.setattr(engine, "masked_learner", watched)
+    _, report = train(tiny_bert, pile, replace(ARGS, warmup=0.25))
+    rates = np.array(seen.kept)
+    assert len(rates) == report["steps"]
+    peak = int(rates.argmax())
+    assert peak == pytest.approx(len(rates) / 4, abs=1)
+    assert rates.max() == pytest.approx(ARGS.learning_rate, rel=0.1)
+    assert (np.diff(rates[: peak + 1]) > 0).all()
+    assert (np.diff(rates[peak:]) < 0).all()
+    assert 0 < rates[-1] < 0.1 * rates.max()

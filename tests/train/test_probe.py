@@ -1,0 +1,40 @@
+"""Does a probe measure without changing anything?"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from steep.config import CheckArgs, FitArgs
+from steep.data.corpus import Data
+from steep.train import engine, probe
+
+
+def test_measuring_changes_no_weight(
+    single: Data, tiny_bert: Path, weights: Callable, moved: Callable
+) -> None:
+    learn = engine.learner(single, tiny_bert, FitArgs(max_length=32, device="cpu"))
+    before = weights(learn.model)
+    seconds, tokens = probe.seconds_per_step(learn)
+    assert moved(before, learn.model) == set()
+    assert all(p.grad is None for p in learn.model.parameters())
+    assert seconds > 0
+    assert 32 * 5 < tokens < 32 * 32
+
+
+def test_seconds_are_those_of_a_step_and_warm_steps_do_not_count(
+    single: Data, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learn = engine.learner(single, tiny_bert, FitArgs(max_length=32, batch_size=8, device="cpu"))
+    clock = iter([0.0, 100.0, 106.0])  # start, after warming up, end
+    monkeypatch.setattr(probe.time, "monotonic", lambda: next(clock))
+    seconds, _ = probe.seconds_per_step(learn, warm=2, timed=6)
+    assert seconds == pytest.approx(1.0)
+
+
+def test_an_estimate_of_both_steps(single: Data, tiny_bert: Path) -> None:
+    found = probe.estimate(single, CheckArgs(model=str(tiny_bert), device="cpu"))
+    assert found["machine"].startswith("cpu in ")
+    for step in ("adapt", "fit"):
+        assert found[step]["tokens_per_second"] > 0
+        assert found[step]["seconds_per_epoch"] >= 0
