@@ -1,0 +1,82 @@
+"""Are the cells those asked for, and are they read as they were written?"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from steep import runs
+from steep.config import CompareArgs
+from steep.data.corpus import Task
+from steep.errors import SteepError
+from steep.study.design import ARMS, Cell, plan, read, write
+
+
+def test_cells_come_seed_by_seed() -> None:
+    cells = plan(CompareArgs(arms="base, adapted,base", seeds=2, seed=7))
+    assert [(cell.arm, cell.seed) for cell in cells] == [
+        ("base", 7),
+        ("adapted", 7),
+        ("base", 8),
+        ("adapted", 8),
+    ]
+
+
+def test_the_default_study_has_every_arm() -> None:
+    cells = plan(CompareArgs())
+    assert {cell.arm for cell in cells} == {*ARMS}
+    assert len(cells) == 5 * len(ARMS) == len({cell.path(Path("study")) for cell in cells})
+
+
+@pytest.mark.parametrize(
+    ("arms", "message"),
+    [
+        ("base,adapted,adepted", "there is no arm 'adepted'. The arms are tfidf, base, adapted"),
+        ("base", "needs base and adapted"),
+        ("tfidf,adapted", "needs base and adapted"),
+        ("", "needs base and adapted"),
+    ],
+)
+def test_a_study_that_compares_nothing_is_refused(arms: str, message: str) -> None:
+    with pytest.raises(SteepError, match=message):
+        plan(CompareArgs(arms=arms))
+
+
+def cell_lines(task: Task, outputs: np.ndarray) -> list[dict]:
+    if task.kind == "regression":
+        return [{"id": n, "predicted": float(value)} for n, value in enumerate(outputs)]
+    names = [f"p_{label}" for label in task.labels]
+    return [
+        {"id": n} | dict(zip(names, map(float, row), strict=True)) for n, row in enumerate(outputs)
+    ]
+
+
+@pytest.mark.parametrize("kind", ["single", "multi", "regression"])
+def test_a_cell_is_read_as_it_was_written(tmp_path: Path, kind: str) -> None:
+    task = Task(kind, ("y",) if kind == "regression" else ("a", "b, c", 'd"e'))
+    outputs = np.random.default_rng(0).random((4, 3))
+    outputs = outputs[:, 0] if kind == "regression" else outputs
+    cell = Cell("adapted", 3)
+    facts = {"seconds": 1.5, "diverged": True, "test": {}}
+    (tmp_path / runs.CELLS).mkdir()
+    write(cell, tmp_path, facts, cell_lines(task, outputs))
+    found = read(cell, tmp_path, task)
+    assert (found.arm, found.seed, found.seconds, found.diverged) == ("adapted", 3, 1.5, True)
+    np.testing.assert_array_equal(found.probabilities, outputs)
+
+
+def test_a_cell_is_finished_only_with_its_predictions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = Cell("base", 0)
+    (tmp_path / runs.CELLS).mkdir()
+
+    def full(*_: object) -> None:
+        raise OSError("no space")
+
+    monkeypatch.setattr(runs, "write_csv", full)
+    with pytest.raises(OSError, match="no space"):
+        write(cell, tmp_path, {"seconds": 1.0, "diverged": False}, [{"p_a": 1.0}])
+    assert not cell.path(tmp_path).exists()
+    with pytest.raises(SteepError, match="no such file"):
+        read(cell, tmp_path, Task("single", ("a",)))
