@@ -80,6 +80,15 @@ def writing(out: Path, stage: str, args: Any, overwrite: bool = False) -> Iterat
         shutil.rmtree(partial, ignore_errors=True)
 
 
+@contextmanager
+def explained(out: Path) -> Iterator[None]:
+    """What the system says while `out` is written, as a SteepError that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise SteepError(_explain(error, out)) from error
+
+
 def check_free(out: Path, overwrite: bool = False) -> None:
     """Raises SteepError if `out` is a file, or a folder in use that may not be replaced."""
     if out.is_file():
@@ -91,12 +100,10 @@ def check_free(out: Path, overwrite: bool = False) -> None:
 def make(out: Path, overwrite: bool = False) -> None:
     """An empty folder that fills up bit by bit, as a study does; SteepError if it is in use."""
     check_free(out, overwrite)
-    try:
+    with explained(out):
         if out.exists() and overwrite:
             shutil.rmtree(out)
         out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SteepError(_explain(error, out)) from error
 
 
 def check_space(out: Path, needed: int) -> None:
@@ -112,20 +119,28 @@ def check_space(out: Path, needed: int) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Plain JSON, written aside and renamed, so that a reader never sees half of it."""
-    aside = path.with_name(path.name + ".partial")
-    aside.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    aside.replace(path)
+    with _aside(path) as aside:
+        aside.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def write_csv(path: Path, lines: list[dict[str, Any]]) -> None:
     """One line a dictionary; the columns are the keys of the first line."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(path.name + ".partial")
-    with aside.open("w", encoding="utf-8", newline="") as stream:
+    with _aside(path) as aside, aside.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, fieldnames=list(lines[0]))
         writer.writeheader()
         writer.writerows(lines)
-    aside.replace(path)
+
+
+@contextmanager
+def _aside(path: Path) -> Iterator[Path]:
+    """A file beside `path` that gets its name when it is complete, and is removed if it is not."""
+    aside = path.with_name(path.name + ".partial")
+    try:
+        yield aside
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def read_json(path: Path) -> Any:

@@ -51,7 +51,9 @@ def check(source: Data | str | Path, *, args: CheckArgs | None = None) -> dict[s
     for line in lines(findings):
         console.print(line, markup=False)
     if args.out is not None:
-        runs.write_json(args.out, findings)
+        with runs.explained(args.out):
+            args.out.parent.mkdir(parents=True, exist_ok=True)
+            runs.write_json(args.out, findings)
     return findings
 
 

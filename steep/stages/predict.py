@@ -62,7 +62,8 @@ def predict(
         {name: row_id, **_cells(trained.task, given)}
         for row_id, given in zip(corpus.table["id"], probabilities, strict=True)
     ]
-    runs.write_csv(out, lines)
+    with runs.explained(out):
+        runs.write_csv(out, lines)
     say(f"predictions: {out} ({len(lines):,} rows)")
     return out
 
