@@ -150,12 +150,17 @@ def graft(source: Path, model: PreTrainedModel) -> None:
     model.base_model.load_state_dict({k: given[k] for k in own if k in given}, strict=False)
 
 
-def check_length(max_length: int, model: PreTrainedModel) -> None:
-    """Raises SteepError if the model has no positions for inputs of `max_length` tokens."""
+def longest(model: PreTrainedModel, wanted: int) -> int:
+    """The tokens of an input that the model has positions for; `wanted` if there is no limit."""
     config = model.config.to_dict()
     # RoBERTa-like models number their positions from pad + 1 on.
     offset = config["pad_token_id"] + 1 if config["model_type"] in OFFSET_POSITIONS else 0
-    most = config.get("max_position_embeddings", max_length + offset) - offset
+    return config.get("max_position_embeddings", wanted + offset) - offset
+
+
+def check_length(max_length: int, model: PreTrainedModel) -> None:
+    """Raises SteepError if the model has no positions for inputs of `max_length` tokens."""
+    most = longest(model, max_length)
     if not 8 <= max_length <= most:
         raise SteepError(
             f"max_length {max_length}: the checkpoint takes 8 to {most} tokens. Choose within that."

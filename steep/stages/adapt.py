@@ -17,7 +17,7 @@ from steep.data.load import load
 from steep.data.tables import read_texts
 from steep.data.tokens import frame, tokenize
 from steep.errors import SteepError
-from steep.models.checkpoints import MaskedLanguageModel, find, load_masked_lm
+from steep.models.checkpoints import MaskedLanguageModel, check_length, find, load_masked_lm
 from steep.models.devices import Machine, choose
 from steep.objectives.masking import vocabulary
 from steep.seeds import derive, numbers
@@ -47,12 +47,13 @@ def adapt(
     args = replace(args, model=str(model)) if model else args
     out = Path(out)
     runs.check_free(out, args.overwrite)
-    machine = choose(args)
-    lm = load_masked_lm(args.model, machine.attention, args.seed)
-    runs.check_space(out, SPACE * lm.model.num_parameters() * 4)
+    machine, folder = choose(args), find(args.model)
     data, further = _read(source, unlabelled, args)
+    lm = load_masked_lm(args.model, machine.attention, args.seed)
+    check_length(args.max_length, lm.model)
+    runs.check_space(out, SPACE * lm.model.num_parameters() * 4)
     with runs.writing(out, "adapt", args, args.overwrite) as run:
-        facts.record(run, data, machine, str(find(args.model)))
+        facts.record(run, data, machine, str(folder))
         text, sources = _text(data, further, args, run)
         results = _train(lm, text, args, machine, run)
         runs.write_json(run.folder / runs.RESULTS, results | {"sources": sources})

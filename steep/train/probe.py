@@ -1,14 +1,15 @@
 """How long will adapt and fit take on this machine? A few measured steps of each, extrapolated."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 from fastai.learner import Learner
 
-from steep.config import AdaptArgs, CheckArgs, FitArgs
+from steep.config import AdaptArgs, CheckArgs, FitArgs, part
 from steep.data.corpus import Data, join
 from steep.data.tokens import frame, tokenize
-from steep.models.checkpoints import load_masked_lm
+from steep.models.checkpoints import MaskedLanguageModel, load_masked_lm, longest
 from steep.models.devices import Machine, choose
 from steep.models.heads import MaskedLM
 from steep.objectives.masking import vocabulary
@@ -22,9 +23,12 @@ def estimate(data: Data, args: CheckArgs) -> dict[str, Any]:
     """Tokens a second and seconds a pass over the training rows, of adapt and (with labels) fit."""
     assert args.model is not None
     machine = choose(args)
-    times = {"machine": str(machine), "adapt": _pace(_masked(data, args, machine))}
+    lm = load_masked_lm(args.model, machine.attention, args.seed)
+    most = longest(lm.model, FitArgs.max_length)
+    times = {"machine": str(machine), "adapt": _pace(_masked(data, lm, most, args, machine))}
     if data.task is not None and len(data.valid):
-        times["fit"] = _pace(engine.learner(data, args.model, FitArgs(seed=args.seed)))
+        fitting = replace(part(args, FitArgs), max_length=min(FitArgs.max_length, most))
+        times["fit"] = _pace(engine.learner(data, args.model, fitting))
     return times
 
 
@@ -53,10 +57,10 @@ def _pace(learn: Learner) -> dict[str, float]:
     }
 
 
-def _masked(data: Data, args: CheckArgs, machine: Machine) -> Learner:
-    assert args.model is not None
-    options = AdaptArgs(model=args.model, seed=args.seed)
-    lm = load_masked_lm(args.model, machine.attention, args.seed)
+def _masked(
+    data: Data, lm: MaskedLanguageModel, most: int, args: CheckArgs, machine: Machine
+) -> Learner:
+    options = AdaptArgs(seed=args.seed, max_length=min(AdaptArgs.max_length, most))
     tokens = tokenize(join([data.train]), lm.tokenizer)
     words = vocabulary(lm.tokenizer)
     pile = Pile(tokens, frame(lm.tokenizer), words, options.max_length, options.mask_share)
