@@ -1,6 +1,7 @@
 """steep compare: was step 2 worth it? A paired study of several seeds, and its verdict."""
 
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,10 @@ from steep.stages.fit import leaks, like_encoder
 from steep.study import design
 from steep.study.run import run
 from steep.study.verdict import verdict
+from steep.train import engine
 
 ADAPTED = "adapted"
+OF_FIT = ("epochs", "learning_rate", "max_length", "warmup", "weight_decay", "clip")
 ONE_ENCODER = (
     "All seeds share one adapted encoder: the interval does not hold what another run of step 2, "
     "with other masks and another order, would have changed."
@@ -46,14 +49,18 @@ def compare(source: Data | str | Path, *, out: str | Path, args: CompareArgs | N
     data = source if isinstance(source, Data) else load(Path(source), like_encoder(args))
     task, test = data.labelled(), _test(data)
     metric = _metric(task, test, args)
+    fitting = config.part(args, FitArgs)
+    encoder_of = args.model if args.encoder else None
+    engine.learner(data, args.encoder or args.model, fitting, encoder_of)  # fails before step 2
     _begin(out, args, data, metric)
     say(f"{len(cells)} cells: {args.arms} x {args.seeds} seeds; finished ones are kept in {out}")
     adapted = _adapted(data, out, args)
     for cell in cells:
         if not cell.path(out).is_file():
-            outcome = run(cell, data, test, adapted, config.part(args, FitArgs))
+            outcome = run(cell, data, test, adapted, fitting)
             lines = facts.prediction_lines(test, task.labels, outcome.test)
-            design.write(cell, out, outcome.facts, lines)
+            with runs.explained(out):
+                design.write(cell, out, outcome.facts, lines)
             value = outcome.facts["test"].get(metric, math.nan)
             say(f"{cell.arm}, seed {cell.seed}: {metric} {value:.4f}")
     step2 = runs.read_manifest(adapted, "adapt")["seconds"]
@@ -65,7 +72,7 @@ def adapting(args: CompareArgs) -> AdaptArgs:
     """The options of step 2 within a study."""
     assert args.model is not None
     return replace(
-        config.part(args, AdaptArgs, without=("epochs", "learning_rate", "max_length")),
+        config.part(args, AdaptArgs, without=OF_FIT),
         model=args.model,
         epochs=args.adapt_epochs,
         learning_rate=args.adapt_learning_rate,
@@ -78,7 +85,12 @@ def _adapted(data: Data, out: Path, args: CompareArgs) -> Path:
     if args.encoder is not None:
         return args.encoder
     if not (out / ADAPTED / runs.MANIFEST).is_file():
-        adapt(data, out=out / ADAPTED, args=adapting(args), unlabelled=args.unlabelled)
+        try:
+            adapt(data, out=out / ADAPTED, args=adapting(args), unlabelled=args.unlabelled)
+        except SteepError:
+            if not (out / runs.CELLS).exists():  # nothing is finished that could be gone on with
+                shutil.rmtree(out)
+            raise
     return out / ADAPTED
 
 
@@ -119,18 +131,28 @@ def _begin(out: Path, args: CompareArgs, data: Data, metric: str) -> None:
         "notes": [*data.notes, *leaks(data, args)],
     }
     if path.is_file() and not args.overwrite:
-        known = runs.read_json(path)
-        changed = [k for k in ("args", "data") if known[k] != study[k]]
+        changed = _changed(runs.read_json(path), study)
         if changed:
             raise SteepError(
-                f"{out} holds a study with other {changed[0]}. Repeat its options to go on with "
-                "it, choose another --out, or add --overwrite."
+                f"{out} holds a study with other {changed}. Repeat its options to go on with it, "
+                "choose another --out, or add --overwrite."
             )
         say(f"{out}: going on with the study that is there")
         return
     runs.make(out, args.overwrite)
-    runs.write_json(path, study)
-    data.splits.save(out / runs.SPLITS)
+    with runs.explained(out):
+        runs.write_json(path, study)
+        data.splits.save(out / runs.SPLITS)
+
+
+def _changed(known: dict[str, Any], study: dict[str, Any]) -> str:
+    """What sets `study` apart from the one `known`, in words; empty if they are the same."""
+    names = [
+        n for n, value in study["args"].items() if n != "overwrite" and known["args"][n] != value
+    ]
+    if names:
+        return f"options ({', '.join(names)})"
+    return "rows" if known["data"] != study["data"] else ""
 
 
 def _finish(
