@@ -44,9 +44,9 @@ def evaluate(
         "model": str(model),
         "test": summary,
     }
-    console.print(f"{corpus.source}: {len(corpus):,} rows")
+    console.print(f"{corpus.source}: {len(corpus):,} rows", markup=False)
     for line in lines(summary):
-        console.print(f"  {line}")
+        console.print(f"  {line}", markup=False)
     if args.out is not None:
         with runs.writing(args.out, "evaluate", args, args.overwrite) as run:
             machine = choose(args)
