@@ -26,8 +26,8 @@ ATTENTION = "steep"
 
 def fast_dtype() -> torch.dtype:
     """bf16 where the processor multiplies bf16 matrices itself, else fp32."""
-    known = torch.cpu.get_capabilities()
-    return torch.bfloat16 if known.get("amx_bf16") or known.get("avx512_bf16") else torch.float32
+    # Whatever has AMX has this, too; torch's public `get_capabilities` is younger than torch 2.6.
+    return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
 
 
 def install(model: PreTrainedModel, seed: int, dtype: torch.dtype | None = None) -> Compute:
