@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fastai.callback.core import Callback
 from fastai.learner import Learner
+from torch.nn.functional import cross_entropy
 
 import steep
 from steep.config import FitArgs
@@ -100,6 +102,66 @@ def test_what_is_frozen_does_not_move(
             before = weights(learn.model)
             learn.fit(1, 1e-3)
             assert moved(before, learn.model) == set().union(*groups[frozen:])
+
+
+def test_steps_are_adam_w_without_decay_on_biases_and_norms(
+    still_bert: Path, single: Data, weights: Callable
+) -> None:
+    args = replace(ARGS, weight_decay=50.0)  # so much that it cannot be overlooked
+    ours, theirs = (steep.learner(single, still_bert, args) for _ in range(2))
+    start = weights(ours.model)
+    with ours.no_bar(), ours.no_logging():
+        ours.fit(1, 1e-3)
+    model = theirs.model.train()
+    groups: dict[float, list[torch.nn.Parameter]] = {50.0: [], 0.0: []}
+    for name, parameter in model.named_parameters():
+        groups[0.0 if name.endswith("bias") or "LayerNorm" in name else 50.0].append(parameter)
+    optimizer = torch.optim.AdamW(
+        [{"params": params, "weight_decay": decay} for decay, params in groups.items()], lr=1e-3
+    )
+    for inputs, labels in theirs.dls.train:
+        optimizer.zero_grad()
+        cross_entropy(torch.Tensor(model(inputs)), torch.Tensor(labels).long()).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+    for name, expected in weights(model).items():
+        if not name.endswith("key.bias"):  # its true gradient is zero: the sign is noise
+            torch.testing.assert_close(weights(ours.model)[name], expected, atol=1e-5, rtol=0)
+    name = "model.bert.encoder.layer.0.output.dense.weight"
+    assert weights(ours.model)[name].norm() < 0.8 * start[name].norm()
+
+
+def test_one_cycle_leaves_beta_alone(learn: Learner) -> None:
+    with learn.no_bar(), learn.no_logging():
+        learn.fit_one_cycle(1, 1e-3)
+    assert set(learn.recorder.hps["mom"]) == {0.9}
+
+
+def test_every_epoch_has_an_order_of_its_own(tiny_bert: Path, single: Data) -> None:
+    orders: list[list[int]] = []
+    for _ in range(2):
+        learn = steep.learner(single, tiny_bert, ARGS)
+        seen: list[int] = []
+        learn.add_cb(Labels(seen))
+        with learn.no_bar(), learn.no_logging():
+            learn.fit(1, 1e-4)
+            learn.fit(1, 1e-4)
+        orders.append(seen)
+    assert orders[0] == orders[1]
+    half = len(single.train)
+    assert orders[0][:half] != orders[0][half:]
+
+
+class Labels(Callback):
+    """Keeps the labels of the training rows as they come."""
+
+    run_valid = False
+
+    def __init__(self, seen: list[int]) -> None:
+        self.seen = seen
+
+    def before_batch(self) -> None:
+        self.seen += self.yb[0].tolist()
 
 
 def test_a_batch_in_parts_is_the_batch(still_bert: Path, single: Data, weights: Callable) -> None:
