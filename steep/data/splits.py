@@ -188,7 +188,9 @@ def _note_missing(corpus: Corpus, places: np.ndarray, shares: dict[str, float]) 
         has = found.any(axis=0) if found.ndim == 2 else np.bincount(found, minlength=1) > 0
         lacking = [n for i, n in enumerate(corpus.task.labels) if i >= len(has) or not has[i]]
         if lacking:
-            notes.append(f"{part}: no row of {len(lacking)} classes: {', '.join(lacking[:10])}")
+            more = f", ... {len(lacking) - 10} more" if len(lacking) > 10 else ""
+            names = ", ".join(lacking[:10]) + more
+            notes.append(f"{part}: no row of {len(lacking)} classes: {names}")
     return tuple(notes)
 
 
