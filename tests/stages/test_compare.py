@@ -1,0 +1,172 @@
+"""Can a study be stopped and gone on with, and are its arms alike but for the encoder?"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from steep.config import AdaptArgs, CompareArgs, FitArgs
+from steep.data.load import read
+from steep.stages import compare as stage
+from steep.study.design import Cell
+from steep.train import engine
+
+Steep = Callable[..., Any]
+Words = tuple[Path | str, ...]
+
+
+@pytest.fixture(scope="session")
+def base(tables: Path, tiny_bert: Path, tiny: str) -> Words:
+    """The words of a study of two seeds."""
+    options = "--label label --epochs 1 --seeds 2 --learning-rate 2e-3 --adapt-max-length 32"
+    return ("compare", tables / "single.csv", options, tiny, "--model", tiny_bert)
+
+
+@pytest.fixture(scope="session")
+def whole(steep: Steep, base: Words, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study that nobody stopped."""
+    out = tmp_path_factory.mktemp("study") / "whole"
+    steep(*base, "--out", out)
+    return out
+
+
+def verdict(study: Path) -> dict[str, Any]:
+    """The verdict without what a clock measured."""
+    found = json.loads((study / "verdict.json").read_text())
+    for arm in found["arms"].values():
+        del arm["seconds"]
+    before, _, after = found["paragraph"].partition(" Step 2 took ")
+    return found | {"cost": None, "paragraph": before + after.partition(". ")[2]}
+
+
+def test_a_stopped_study_goes_on_where_it_was_and_ends_the_same(
+    steep: Steep, base: Words, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, ran, plain = tmp_path / "study", [], stage.run
+
+    def stop(cell: Cell, *rest: Any) -> Any:
+        if len(ran) == 4:
+            raise KeyboardInterrupt
+        ran.append(cell)
+        return plain(cell, *rest)
+
+    monkeypatch.setattr(stage, "run", stop)
+    stopped = steep(*base, "--out", out, code=130)
+    assert "Finished cells of the study are kept" in stopped.stderr
+    assert not (out / "verdict.json").exists()
+    finished = {p: p.read_bytes() for p in (out / "cells").iterdir()}
+    weights = (out / "adapted" / "model.safetensors").stat().st_mtime_ns
+
+    def go_on(cell: Cell, *rest: Any) -> Any:
+        ran.append(cell)
+        return plain(cell, *rest)
+
+    monkeypatch.setattr(stage, "run", go_on)
+    steep(*base, "--out", out)
+    assert len(ran) == len(set(ran)) == 6
+    assert all(path.read_bytes() == content for path, content in finished.items())
+    assert (out / "adapted" / "model.safetensors").stat().st_mtime_ns == weights
+    assert verdict(out) == verdict(whole)
+    for cell in sorted((whole / "cells").glob("*.csv")):
+        assert cell.read_bytes() == (out / "cells" / cell.name).read_bytes()
+
+
+def test_a_lost_cell_is_computed_again_to_the_same_verdict(
+    steep: Steep, base: Words, whole: Path
+) -> None:
+    known, lost = verdict(whole), whole / "cells" / "adapted-seed1.json"
+    lost.unlink()
+    assert "adapted, seed 1: accuracy" in steep(*base, "--out", whole).stderr
+    assert lost.is_file()
+    assert verdict(whole) == known
+
+
+def test_a_finished_study_computes_nothing_again(
+    steep: Steep, base: Words, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "run", None)
+    monkeypatch.setattr(stage, "adapt", None)
+    known = verdict(whole)
+    steep(*base, "--out", whole)
+    assert verdict(whole) == known
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("--epochs 2", "epochs"),
+        ("--seeds 3", "seeds"),
+        ("--test-share 0.3", "test_share"),
+    ],
+)
+def test_other_options_for_a_study_that_is_there_are_one_error(
+    steep: Steep, base: Words, whole: Path, words: str, told: str
+) -> None:
+    before = {p: p.stat().st_mtime_ns for p in whole.rglob("*")}
+    done = steep(*base, words, "--out", whole, code=2)
+    assert done.stderr.startswith(f"Error: {whole} holds a study with other ")
+    assert told in done.stderr
+    assert "--overwrite" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert {p: p.stat().st_mtime_ns for p in whole.rglob("*")} == before
+
+
+def test_other_rows_for_a_study_that_is_there_are_one_error(
+    steep: Steep, base: Words, whole: Path, tables: Path, tmp_path: Path
+) -> None:
+    fewer = tmp_path / "single.csv"
+    fewer.write_text("".join(tables.joinpath("single.csv").open().readlines()[:-2]))
+    done = steep("compare", fewer, *base[2:], "--out", whole, code=2)
+    assert done.stderr.count("\n") == 1
+    assert "holds a study with other" in done.stderr
+
+
+def test_a_study_made_with_overwrite_can_be_gone_on_with(
+    steep: Steep, base: Words, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "study"
+    out.mkdir()
+    (out / "old.txt").write_text("of another study")
+    steep(*base, "--overwrite --out", out)
+    assert not (out / "old.txt").exists()
+    monkeypatch.setattr(stage, "run", None)
+    steep(*base, "--out", out)
+
+
+def test_the_study_names_its_seeds_rows_and_splits(whole: Path) -> None:
+    study, splits = (json.loads((whole / f).read_text()) for f in ("study.json", "splits.json"))
+    assert study["seeds"] == [0, 1]
+    assert study["arms"] == ["tfidf", "base", "adapted"]
+    assert study["data"]["parts"] == {p: len(splits[p]["rows"]) for p in ("train", "valid", "test")}
+    for cell in (whole / "cells").glob("*.csv"):
+        lines = cell.read_text().splitlines()[1:]
+        assert [int(line.partition(",")[0]) for line in lines] == splits["test"]["rows"]
+
+
+def test_the_arms_start_from_the_same_head_and_see_the_same_batches(
+    whole: Path, tables: Path, tiny_bert: Path
+) -> None:
+    data = read(tables / "single.csv", label="label")
+    args = FitArgs(seed=1, max_length=32, precision="fp32", device="cpu")
+    base = engine.learner(data, tiny_bert, args)
+    adapted = engine.learner(data, whole / "adapted", args, tiny_bert)
+    one, two = (learn.model.model.state_dict() for learn in (base, adapted))
+    for name in ("classifier.weight", "classifier.bias", "bert.pooler.dense.weight"):
+        assert torch.equal(one[name], two[name]), name
+    moved = "bert.encoder.layer.1.output.dense.weight"
+    assert not torch.equal(one[moved], two[moved])
+
+    def tensors(batch: Any) -> list[Tensor]:
+        return [x for part in batch for x in (part if isinstance(part, tuple) else (part,))]
+
+    for left, right in zip(base.dls.train, adapted.dls.train, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(tensors(left), tensors(right), strict=True))
+
+
+def test_step_2_of_a_study_is_what_steep_adapt_would_do() -> None:
+    args = CompareArgs(model="m", warmup=0.4, weight_decay=0.2, epochs=9, label="y", split_seed=3)
+    assert stage.adapting(args) == AdaptArgs(model="m", label="y", split_seed=3)
