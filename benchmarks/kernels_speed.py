@@ -1,4 +1,4 @@
-"""How much faster is training with steep.models.kernels? Ratios of real tokens a second, in one run.
+"""How much faster is training with steep.models.kernels? In real tokens a second, in one run.
 
     python benchmarks/kernels_speed.py [--threads 2] [--rounds 5]
 
@@ -37,6 +37,8 @@ CASES = {  # objective, texts in a batch, mean and standard deviation of their l
 
 
 class Batch(NamedTuple):
+    """Ids and mask (texts, length); labels of the texts, or of the positions to predict."""
+
     ids: Tensor
     mask: Tensor
     labels: Tensor
@@ -55,6 +57,7 @@ def make_batches(case: str, way: str, count: int) -> list[Batch]:
 
 
 def make_batch(lengths: Tensor, objective: str, way: str, random: torch.Generator) -> Batch:
+    """One batch of texts of these lengths, padded as `way` pads."""
     longest = int(lengths.max())
     padded = {
         "stock": max(longest, 128),
@@ -77,6 +80,7 @@ def make_batch(lengths: Tensor, objective: str, way: str, random: torch.Generato
 
 
 def make_step(case: str, way: str) -> Callable[[Batch], None]:
+    """A model, its optimiser, and the function that takes one step with them."""
     objective = CASES[case][0]
     torch.manual_seed(0)
     kind = BertForMaskedLM if objective == "mlm" else BertForSequenceClassification
@@ -143,13 +147,13 @@ def speeds(case: str, threads: int, rounds: int) -> dict[str, float]:
 
 
 def main() -> None:
+    """Print one line for each case."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    print(
-        f"tokens/s, {options.threads} threads   {'stock':>8}{'best':>8}{'steep':>8}  steep : stock, best"
-    )
+    title = f"tokens/s, threads: {options.threads}"
+    print(f"{title:26}{'stock':>8}{'best':>8}{'steep':>8}  steep : stock, best")
     for case in CASES:
         found = speeds(case, options.threads, options.rounds)
         row = "".join(f"{found[way]:8.0f}" for way in WAYS)

@@ -36,12 +36,14 @@ def attention(
     """softmax(query key^T scaling + mask) value, with dropout of the probabilities at `rate`.
 
     query, key, value: (batch, heads, length, head size); mask: additive or bool (True = seen),
-    broadcast to (batch, 1, length, length). Returns (batch, length, heads, head size).
+    broadcast to (batch, heads, length, length); with a learned mask torch's kernel is used.
+    Returns (batch, length, heads, head size).
     """
     query, key, value = (tensor.to(compute.dtype) for tensor in (query, key, value))
-    if not torch.is_grad_enabled() and rate == 0 and query.shape[2] > SHORT:
+    learned = mask is not None and mask.requires_grad
+    if learned or (not torch.is_grad_enabled() and rate == 0 and query.shape[2] > SHORT):
         fused = nn.functional.scaled_dot_product_attention
-        return fused(query, key, value, attn_mask=mask, scale=scaling).transpose(1, 2)
+        return fused(query, key, value, mask, dropout_p=rate, scale=scaling).transpose(1, 2)
     additive = None
     if mask is not None:
         additive = _additive(mask, compute.dtype).expand(*query.shape[:2], -1, -1)
@@ -86,22 +88,21 @@ class _Attention(torch.autograd.Function):
             d_out = _flat(grad.transpose(1, 2), tile).mul(_rescale(ctx.rate))
             seen = _probabilities(parts[0], parts[1], ctx.scaling, mask, tile)
             keep = bits.keep(seen.shape, ctx.rate, seen.dtype) if ctx.rate else None
-            for whole, part in zip(
-                grads, _tile_grads(*parts, ctx.scaling, seen, keep, d_out), strict=True
-            ):
+            found = _tile_grads(seen, keep, d_out, ctx.scaling, *parts)
+            for whole, part in zip(grads, found, strict=True):
                 target = whole[tile]
                 target.copy_(part.view(target.shape))
         return *grads, None, None, None, None
 
 
 def _tile_grads(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    scaling: float,
     seen: Tensor,
     keep: Tensor | None,
     d_out: Tensor,
+    scaling: float,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of query, key and value of one tile, each (pairs, length, size)."""
     d_seen = torch.bmm(d_out, value.transpose(1, 2))

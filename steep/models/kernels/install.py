@@ -40,14 +40,14 @@ def install(model: PreTrainedModel, seed: int, dtype: torch.dtype | None = None)
     remove(model)
     compute = Compute(seed, dtype or fast_dtype())
     for module in model.modules():
-        module.steep_compute = compute
+        vars(module)["steep_compute"] = compute
         fast = _fast_form(module)
         if fast is not None:
             module.forward = partial(fast, module, compute)
     if compute.dtype == torch.bfloat16:
         model.forward = partial(_under_autocast, model)
     if not model.config.is_encoder_decoder and model._can_set_attn_implementation():
-        model.steep_attention_before = model.config._attn_implementation
+        vars(model)["steep_attention_before"] = model.config._attn_implementation
         model.set_attn_implementation(ATTENTION)
     return compute
 
@@ -55,9 +55,9 @@ def install(model: PreTrainedModel, seed: int, dtype: torch.dtype | None = None)
 def remove(model: PreTrainedModel) -> None:
     """Undo `install`; a model without it is left as it is."""
     for module in model.modules():
-        if module.__dict__.pop("steep_compute", None) is not None:
-            module.__dict__.pop("forward", None)
-    before = model.__dict__.pop("steep_attention_before", None)
+        if vars(module).pop("steep_compute", None) is not None:
+            vars(module).pop("forward", None)
+    before = vars(model).pop("steep_attention_before", None)
     if before is not None:
         model.set_attn_implementation(before)
 
@@ -79,7 +79,7 @@ _BLOCK_OUTPUT = {"dense": nn.Linear, "LayerNorm": nn.LayerNorm, "dropout": nn.Dr
 
 
 def _block_output(
-    module: nn.Module, compute: Compute, hidden_states: Tensor, input_tensor: Tensor
+    module: Any, compute: Compute, hidden_states: Tensor, input_tensor: Tensor
 ) -> Tensor:
     """`LayerNorm(dropout(dense(hidden_states)) + input_tensor)`."""
     dense = module.dense(hidden_states)
