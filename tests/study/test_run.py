@@ -8,6 +8,7 @@ import datasets
 import numpy as np
 import pytest
 import torch
+from transformers import AutoTokenizer, BertForMaskedLM
 
 import steep
 from steep.config import FitArgs
@@ -67,6 +68,15 @@ def test_an_encoder_that_was_not_changed_changes_nothing(
     assert base.facts["valid"] == same.facts["valid"]
     other = of("base", 4, data, adapted, args)
     assert not np.array_equal(base.test, other.test)
+
+
+def test_a_folder_without_pooler_leaves_the_base_pooler(
+    data: Data, tmp_path: Path, args: FitArgs, tiny_bert: Path
+) -> None:
+    BertForMaskedLM.from_pretrained(tiny_bert).save_pretrained(tmp_path / "plain")
+    AutoTokenizer.from_pretrained(tiny_bert).save_pretrained(tmp_path / "plain")
+    base, same = (of(arm, 3, data, tmp_path / "plain", args) for arm in ("base", "adapted"))
+    np.testing.assert_array_equal(base.test, same.test)
 
 
 def test_an_adapted_encoder_is_used(
