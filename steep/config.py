@@ -81,6 +81,7 @@ class RunArgs(Options):
 
     device: Device = option("auto", "Where to compute; by default the GPU where there is one.")
     precision: Precision = option("auto", "bf16 where the processor has it, else fp32.")
+    plain: bool = option(False, "Compute with the layers as Hugging Face wrote them, not faster.")
     seed: int = option(0, "Seed of everything drawn at random but the split.")
     overwrite: bool = option(False, "Replace the output folder if it exists.")
 

@@ -90,11 +90,21 @@ def explained(out: Path) -> Iterator[None]:
 
 
 def check_free(out: Path, overwrite: bool = False) -> None:
-    """Raises SteepError if `out` is a file, or a folder in use that may not be replaced."""
+    """Raises SteepError if `out` is a file, or a folder in use that may not be replaced.
+
+    Only what Steep has written is ever replaced.
+    """
     if out.is_file():
         raise SteepError(f"{out} is a file; --out must name a folder.")
-    if out.is_dir() and any(out.iterdir()) and not overwrite:
+    if not out.is_dir() or not any(out.iterdir()):
+        return
+    if not overwrite:
         raise SteepError(f"{out} is in use. Choose another --out, or add --overwrite.")
+    if not any((out / name).is_file() for name in (MANIFEST, STUDY)):
+        raise SteepError(
+            f"{out} was not written by Steep, so --overwrite does not remove it. Choose another "
+            "--out, or empty it yourself."
+        )
 
 
 def make(out: Path, overwrite: bool = False) -> None:

@@ -89,9 +89,10 @@ def test_overwrite_replaces_the_whole_folder_at_the_end(tmp_path: Path) -> None:
     out = tmp_path / "model"
     out.mkdir()
     (out / "old").write_text("x")
+    (out / "steep.json").write_text("{}")
     with runs.writing(out, "fit", FitArgs(), overwrite=True) as run:
         (run.folder / "new").write_text("x")
-        assert left(out) == ["old"]
+        assert left(out) == ["old", "steep.json"]
     assert left(tmp_path) == ["model"]
     assert left(out) == ["new", "steep.json"]
 
@@ -100,13 +101,14 @@ def test_overwrite_that_fails_keeps_the_old_folder(tmp_path: Path) -> None:
     out = tmp_path / "model"
     out.mkdir()
     (out / "old").write_text("x")
+    (out / "steep.json").write_text("{}")
     with (
         pytest.raises(ZeroDivisionError),
         runs.writing(out, "fit", FitArgs(), overwrite=True),
     ):
         raise ZeroDivisionError
     assert left(tmp_path) == ["model"]
-    assert left(out) == ["old"]
+    assert left(out) == ["old", "steep.json"]
 
 
 def test_a_full_disk_is_explained_and_nothing_is_left(tiny_disk: Path) -> None:

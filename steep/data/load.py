@@ -30,11 +30,12 @@ def read(
     return load(Path(source), replace(options, text=text, label=label))
 
 
-def load(file: Path, args: DataArgs) -> Data:
+def load(file: Path, args: DataArgs, like: Path | None = None) -> Data:
     """The data of a run: the parts of `file`, and of `args.valid` and `args.test` if given.
 
-    Splits as `args.splits` says, else by shares and seed. The sub-folders of a folder of texts are
-    its classes, without a `--label`. Raises SteepError for whatever is wrong.
+    Splits as `args.splits` says, else as the splits.json `like` if that was drawn from this file,
+    else by shares and seed. The sub-folders of a folder of texts are its classes, without a
+    `--label`. Raises SteepError for whatever is wrong.
     """
     if args.label is None and readers.is_by_class(file):
         args = replace(args, label="label")
@@ -45,9 +46,12 @@ def load(file: Path, args: DataArgs) -> Data:
         for part, path in own_files.items()
         if path is not None
     }
+    if like is not None and not own and not args.splits and _serves(like, whole):
+        args = replace(args, splits=like)
     splits = _load(args.splits, whole, own) if args.splits else _split(whole, own, args)
     parts = {p: _take(own.get(p, whole), rows) for p, rows in splits.parts.items()}
     notes = dict.fromkeys(note for corpus in (whole, *own.values()) for note in corpus.notes)
+    how = f"split as {args.splits}" if args.splits else f"split seed {splits.seed}"
     sizes = ", ".join(f"{len(rows):,} {part}" for part, rows in splits.parts.items())
     data = Data(
         train=parts["train"],
@@ -55,7 +59,7 @@ def load(file: Path, args: DataArgs) -> Data:
         test=parts.get("test"),
         task=whole.task,
         splits=splits,
-        notes=(*notes, f"rows: {sizes} (split seed {splits.seed})", *splits.notes),
+        notes=(*notes, f"rows: {sizes} ({how})", *splits.notes),
     )
     leaks = duplicates.find(data, near=False).notes() if own or args.splits else ()
     return replace(data, notes=data.notes + leaks)
@@ -82,6 +86,13 @@ def _load(path: Path, whole: Corpus, own: dict[str, Corpus]) -> Splits:
         if len(rows):
             splits.check(part, own.get(part, whole))
     return splits
+
+
+def _serves(path: Path, whole: Corpus) -> bool:
+    """Whether splits.json was drawn from this one file, and holds out rows for validation."""
+    splits, own = load_splits(path), Origin.of(whole).fingerprint
+    same = all(origin.fingerprint == own for origin in splits.origins.values())
+    return same and len(splits.valid) > 0
 
 
 def _take(corpus: Corpus, rows: np.ndarray) -> Corpus:

@@ -40,6 +40,14 @@ def is_by_class(path: Path) -> bool:
     return path.is_dir() and not records.is_saved(path) and documents.is_by_class(path)
 
 
+def is_plain(path: Path) -> bool:
+    """Whether `path` is plain text, which has no columns and so no labels."""
+    if path.is_dir():
+        tables = any(files.suffix(file) in TABLES for file in path.iterdir())
+        return not (tables or records.is_saved(path) or documents.is_by_class(path))
+    return path.is_file() and files.suffix(path) in documents.PLAIN
+
+
 def _open_folder(path: Path, args: TableArgs) -> Raw:
     tables = [f.name for f in sorted(path.iterdir()) if files.suffix(f) in TABLES]
     if tables and not documents.text_files(path):

@@ -84,8 +84,8 @@ def _corpus(
     notes = list(raw.notes)
     if empty:
         what = "text" if args.pair is None else "text or pair"
-        fate = "kept, with an empty text" if keep_empty else "dropped"
-        notes.append(f"{path.name}: {empty:,} of {rows:,} rows without {what} {fate}")
+        fate = "kept as empty texts" if keep_empty else "dropped"
+        notes.append(f"{path.name}: {empty:,} of {rows:,} rows have no {what}: {fate}")
     twice = len(table) - pc.count_distinct(table.data.column("id")).as_py()
     if twice:
         notes.append(f"{path.name}: {twice:,} rows share their id with an earlier row")

@@ -3,18 +3,36 @@
 from dataclasses import dataclass
 
 import torch
+from transformers import PreTrainedModel
 
 from steep.config import RunArgs
 from steep.errors import SteepError
+from steep.models import kernels
 
 
 @dataclass(frozen=True)
 class Machine:
-    """A device, whether it computes in bf16, and the attention that is fastest on it."""
+    """A device, whether it computes in bf16, and the attention that is fastest on it.
+
+    `fast` tells that Steep's own forms of the layers are used (`steep.models.kernels`).
+    """
 
     device: torch.device
     bf16: bool
     attention: str
+    fast: bool = False
+
+    @property
+    def autocast(self) -> bool:
+        """Whether torch has to choose the precision; the fast layers do so themselves."""
+        return self.bf16 and not self.fast
+
+    def prepare(self, model: PreTrainedModel, seed: int) -> PreTrainedModel:
+        """`model`, made fast in place where this machine does that; dropout follows from `seed`."""
+        if self.fast:
+            kernels.keep_freed_memory()
+            kernels.install(model, seed)
+        return model
 
     def __str__(self) -> str:
         return f"{self.device} in {'bf16' if self.bf16 else 'fp32'}"
@@ -28,7 +46,8 @@ def choose(args: RunArgs) -> Machine:
         raise SteepError(f"precision bf16: this {device.type} has no bf16 units. Use fp32.")
     bf16 = native and args.precision != "fp32"
     # On a CPU the backward pass of SDPA takes more than half of a step at small head sizes.
-    return Machine(device, bf16, "eager" if device.type == "cpu" else "sdpa")
+    cpu = device.type == "cpu"
+    return Machine(device, bf16, "eager" if cpu else "sdpa", cpu and bf16 and not args.plain)
 
 
 def _device(name: str) -> torch.device:

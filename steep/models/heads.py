@@ -13,12 +13,12 @@ from transformers import PreTrainedModel
 class Classifier(nn.Module):
     """`batch` int64 (rows, 2 or 3, length) of ids, mask and segments -> logits (rows, labels)."""
 
-    def __init__(self, model: PreTrainedModel, bf16: bool) -> None:
+    def __init__(self, model: PreTrainedModel, autocast: bool) -> None:
         super().__init__()
-        self.model, self.bf16 = model, bf16
+        self.model, self.autocast = model, autocast
 
     def forward(self, batch: Tensor) -> Tensor:
-        with _autocast(batch, self.bf16):
+        with _autocast(batch, self.autocast):
             return self.model(**_keywords(batch)).logits.float()
 
 
@@ -30,18 +30,18 @@ class MaskedLM(nn.Module):
     the head gives the logits that gathering after it would.
     """
 
-    def __init__(self, model: PreTrainedModel, bf16: bool) -> None:
+    def __init__(self, model: PreTrainedModel, autocast: bool) -> None:
         super().__init__()
-        self.model, self.bf16 = model, bf16
+        self.model, self.autocast = model, autocast
         self.positions: Tensor | None = None
         model.base_model.register_forward_hook(self._gather)
 
     def forward(self, batch: Tensor, positions: Tensor) -> Tensor:
         self.positions = positions
-        with _autocast(batch, self.bf16):
+        with _autocast(batch, self.autocast):
             logits = self.model(**_keywords(batch)).logits
         self.positions = None
-        return logits[0].float()
+        return logits[0]
 
     def _gather(self, encoder: nn.Module, inputs: tuple, output: dict) -> dict:
         if self.positions is not None:
@@ -55,9 +55,9 @@ def _keywords(batch: Tensor) -> dict[str, Tensor]:
     return dict(zip(names, batch.unbind(1), strict=False))
 
 
-def _autocast(batch: Tensor, bf16: bool) -> AbstractContextManager:
+def _autocast(batch: Tensor, enabled: bool) -> AbstractContextManager:
     """bf16 for matrix products, fp32 for weights and sums; on any device."""
-    return torch.autocast(batch.device.type, torch.bfloat16, enabled=bf16)
+    return torch.autocast(batch.device.type, torch.bfloat16, enabled=enabled)
 
 
 def rescale_output(model: PreTrainedModel, scale: float, shift: float) -> None:

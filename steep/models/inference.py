@@ -14,7 +14,7 @@ from steep.models.heads import Classifier
 
 def predict(model: PreTrainedModel, rows: Rows, machine: Machine, batch_size: int) -> np.ndarray:
     """Probabilities (rows, labels), or targets (rows,), in the order of the corpus."""
-    classifier = Classifier(model, machine.bf16).eval().to(machine.device)
+    classifier = Classifier(machine.prepare(model, 0), machine.autocast).eval().to(machine.device)
     order = by_length(rows.lengths)
     batches = np.split(order, range(batch_size, len(order), batch_size))
     outputs = []

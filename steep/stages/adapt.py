@@ -14,6 +14,7 @@ from steep.console import say
 from steep.data.corpus import Corpus, Data, join
 from steep.data.duplicates import corpus_hashes, drop_seen
 from steep.data.load import load
+from steep.data.readers import is_plain
 from steep.data.tables import read_texts
 from steep.data.tokens import frame, tokenize
 from steep.errors import SteepError
@@ -41,7 +42,8 @@ def adapt(
 
     `source` is the data of the task, or files: the first is split as `steep fit` will split it,
     and its validation and test rows are left out; further files, and `unlabelled`, are read whole,
-    less the texts that equal a held-out row. Raises SteepError for whatever is wrong with them.
+    less the texts that equal a held-out row. Plain text has no rows to hold out. Raises
+    SteepError for whatever is wrong with them.
     """
     args = args or AdaptArgs()
     args = replace(args, model=str(model)) if model else args
@@ -61,6 +63,8 @@ def adapt(
         lm.save(run.folder)
     loss = results["masked_loss"]
     say(f"masked loss on held-out text: {loss['before']:.3f} before, {loss['after']:.3f} after")
+    if results["new_head"]:
+        say("(the new head went on learning with the encoder: not all of this is the encoder's)")
     say(f"adapted checkpoint: {out}")
     return out
 
@@ -72,7 +76,9 @@ def _read(
     files = [Path(path) for path in unlabelled]
     if not isinstance(source, Data):
         first, *others = [source] if isinstance(source, str | Path) else source
-        source, files = load(Path(first), args), [*map(Path, others), *files]
+        whole = replace(args, valid_share=0.0, test_share=0.0)
+        plain = is_plain(Path(first))
+        source, files = load(Path(first), whole if plain else args), [*map(Path, others), *files]
     return source, [read_texts([path], args) for path in files]
 
 
@@ -81,26 +87,42 @@ def _text(
 ) -> tuple[Corpus, list[dict[str, Any]]]:
     """The text to train on, and what of it came from where; held-out rows are left out."""
     kept = [data.valid, data.test] if data.test is not None else [data.valid]
-    own, sources = [data.train, *(kept if args.transductive else [])], []
+    own = [data.train, *(kept if args.transductive else [])]
     held = np.concatenate([corpus_hashes(corpus) for corpus in kept])
-    if args.transductive:
-        run.note("transductive: the text of validation and test rows is trained on, too")
-    elif len(held):
-        run.note(f"{len(held):,} validation and test rows are left out of step 2")
-    corpora = list(own)
-    for corpus in further:
-        for note in corpus.notes:
-            run.note(note)
-        clean, dropped = (corpus, 0) if args.transductive else drop_seen(corpus, held)
-        if dropped:
-            run.note(f"{corpus.source}: {dropped:,} texts equal a held-out row and are left out")
-        sources.append({"name": corpus.source, "documents": len(clean), "left_out": dropped})
-        corpora.append(clean)
-    first = {"name": data.train.source, "documents": sum(map(len, own))}
+    run.note(_say_held(len(held), data, args))
+    corpora = [*own, *(_clean(corpus, held, args, run) for corpus in further)]
     text = join(corpora)
     if not len(text):
         raise SteepError(f"{data.train.source}: no text is left to train on; all is held out.")
-    return text, [first | {"left_out": 0 if args.transductive else len(held)}, *sources]
+    read = [len(data.train) + len(held), *map(len, further)]
+    used = [sum(map(len, own)), *map(len, corpora[len(own) :])]
+    names = [data.train.source, *(corpus.source for corpus in further)]
+    return text, [
+        {"name": name, "documents": count, "left_out": total - count}
+        for name, count, total in zip(names, used, read, strict=True)
+    ]
+
+
+def _clean(corpus: Corpus, held: np.ndarray, args: AdaptArgs, run: runs.Run) -> Corpus:
+    """A further corpus without the texts that equal a held-out row."""
+    for note in corpus.notes:
+        run.note(note)
+    if args.transductive:
+        return corpus
+    clean, dropped = drop_seen(corpus, held)
+    if dropped:
+        run.note(f"{corpus.source}: {dropped:,} texts equal a held-out row and are left out")
+    return clean
+
+
+def _say_held(count: int, data: Data, args: AdaptArgs) -> str:
+    if not count:
+        return "no rows are held out: all text is trained on"
+    if args.transductive:
+        return "transductive: the text of validation and test rows is trained on, too"
+    whole = " (--valid-share 0 --test-share 0 uses a file without labels whole)"
+    hint = whole if data.task is None else ""
+    return f"{count:,} validation and test rows are left out of step 2{hint}"
 
 
 def _train(
@@ -115,9 +137,10 @@ def _train(
         args.mask_share,
     )
     train, heldout = _hold_out(pile, args)
+    run.note(f"{len(text):,} documents, {len(pile.tokens.ids):,} tokens; computing on {machine}")
     run.note(
-        f"{len(text):,} documents, {len(pile.tokens.ids):,} tokens, {len(train):,} windows of at "
-        f"most {args.max_length} tokens; {len(heldout):,} more are kept aside to measure"
+        f"{len(train):,} windows of at most {args.max_length} tokens to train on, {len(heldout):,} "
+        "of other documents kept aside to measure the masked loss"
     )
     if lm.new_head:
         run.note(f"{args.model} has no masked-LM head: a new one is trained first, alone")

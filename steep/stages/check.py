@@ -93,7 +93,7 @@ def _label_warnings(data: Data) -> list[str]:
     """What the label counts will make difficult."""
     warnings = []
     for part, counts in facts.describe(data)["labels"].items():
-        few = [f"{name} ({count})" for name, count in counts.items() if count < FEW]
+        few = [f"{name} ({count})" for name, count in counts.items() if 0 < count < FEW]
         if few:
             more = f" and {len(few) - 5} more" if len(few) > 5 else ""
             warnings.append(f"{part}: fewer than {FEW} rows of {', '.join(few[:5])}{more}")

@@ -19,7 +19,7 @@ from steep.models.checkpoints import find
 from steep.models.devices import choose
 from steep.stages import facts
 from steep.stages.adapt import adapt
-from steep.stages.fit import leaks, like_encoder
+from steep.stages.fit import leaks, splits_of
 from steep.study import design
 from steep.study.run import run
 from steep.study.verdict import verdict
@@ -46,7 +46,7 @@ def compare(source: Data | str | Path, *, out: str | Path, args: CompareArgs | N
     find(args.model)
     if args.encoder is not None:
         runs.read_manifest(args.encoder, "adapt")
-    data = source if isinstance(source, Data) else load(Path(source), like_encoder(args))
+    data = source if isinstance(source, Data) else load(Path(source), args, splits_of(args.encoder))
     task, test = data.labelled(), _test(data)
     metric = _metric(task, test, args)
     fitting = config.part(args, FitArgs)

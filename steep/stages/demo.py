@@ -43,7 +43,8 @@ def demo(out: Path, args: DemoArgs) -> Path:
 
     Raises SteepError if `out` is in use, or the demo's checkpoint is not installed.
     """
-    runs.check_free(out, args.overwrite)
+    if not args.overwrite:
+        runs.check_free(out)
     model = checkpoint(args.yes)
     data = unpack(out / "data")
     machine = {

@@ -42,7 +42,7 @@ def fit(
     args = replace(args, encoder=Path(encoder)) if encoder else args
     out = Path(out)
     runs.check_free(out, args.overwrite)
-    data = source if isinstance(source, Data) else load(Path(source), like_encoder(args))
+    data = source if isinstance(source, Data) else load(Path(source), args, splits_of(args.encoder))
     check(data, args)
     with runs.writing(out, "fit", args, args.overwrite) as run:
         results, fitted = _run(data, args, run)
@@ -81,12 +81,10 @@ def _start(args: FitArgs) -> str | Path:
     return start
 
 
-def like_encoder(args: FitArgs) -> FitArgs:
-    """The options with the splits of the adaptation, unless the user split otherwise."""
-    if args.encoder is None or args.splits or args.valid or args.test:
-        return args
-    splits = args.encoder / runs.SPLITS
-    return replace(args, splits=splits) if splits.is_file() else args
+def splits_of(encoder: Path | None) -> Path | None:
+    """The splits of the adaptation, for a later run on the same file to split alike."""
+    path = encoder / runs.SPLITS if encoder is not None else None
+    return path if path is not None and path.is_file() else None
 
 
 def _run(data: Data, args: FitArgs, run: runs.Run) -> tuple[dict[str, Any], classify.Fitted]:
@@ -97,7 +95,10 @@ def _run(data: Data, args: FitArgs, run: runs.Run) -> tuple[dict[str, Any], clas
         run.note(note)
     budget = within(data, args.label_budget, args.seed)
     if budget is not data:
-        run.note(f"{len(budget.train):,} of {len(data.train):,} training labels are used")
+        run.note(
+            f"{len(budget.train):,} of {len(data.train):,} training labels are used"
+            + (", one of every class" if len(budget.train) > (args.label_budget or 0) else "")
+        )
     base = args.model if args.encoder else None
     learn = engine.learner(budget, start, args, base)
     note_truncation(learn.dls.train_ds, args, run)

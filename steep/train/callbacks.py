@@ -126,7 +126,7 @@ class MaskedScores(Callback):
 
     def after_pred(self) -> None:
         labels = self.yb[0]
-        loss = cross_entropy(self.pred, labels, ignore_index=IGNORED, reduction="sum")
+        loss = cross_entropy(self.pred.float(), labels, ignore_index=IGNORED, reduction="sum")
         self.loss_sum += float(loss)
         self.right += int((self.pred.argmax(-1) == labels).sum())
         self.count += int((labels != IGNORED).sum())

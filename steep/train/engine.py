@@ -18,14 +18,17 @@ from fastai.learner import Learner
 from fastai.losses import BaseLoss, BCEWithLogitsLossFlat, CrossEntropyLossFlat
 from fastai.metrics import accuracy, accuracy_multi, rmse
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from steep.config import AdaptArgs, FitArgs
 from steep.data.corpus import Data, Task
 from steep.errors import SteepError
+from steep.models import kernels
 from steep.models.checkpoints import check_length, load_classifier, load_tokenizer
 from steep.models.devices import choose
 from steep.models.heads import Classifier, MaskedLM
 from steep.models.layers import layer_groups
+from steep.seeds import derive
 from steep.train import rows, windows
 from steep.train.callbacks import Accumulate, Epochs
 from steep.train.optimizer import adam_w
@@ -83,7 +86,7 @@ def learner(
         callbacks.append(Accumulate(args.batch_size, len(dls.train_ds)))
     return _learner(
         dls,
-        Classifier(model, machine.bf16),
+        Classifier(machine.prepare(model, derive(args.seed, "dropout")), machine.autocast),
         loss_for(task, data.train.labels()),
         args.learning_rate,
         args.weight_decay,
@@ -92,12 +95,19 @@ def learner(
     )
 
 
+def masked_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean cross entropy of the masked positions, in fp32; on a CPU without fp32 logits."""
+    if logits.device.type == "cpu":
+        return kernels.cross_entropy(logits, labels, windows.IGNORED)
+    return cross_entropy(logits.float(), labels, ignore_index=windows.IGNORED)
+
+
 def masked_learner(model: MaskedLM, dls: DataLoaders, args: AdaptArgs) -> Learner:
     """A `Learner` that trains a masked language model on the batches of `windows.loaders`."""
     return _learner(
         dls,
         model,
-        CrossEntropyLossFlat(ignore_index=windows.IGNORED),
+        masked_loss,
         args.learning_rate,
         args.weight_decay,
         [Epochs(dls.train.dataset), GradientClip(args.clip)],
@@ -113,7 +123,7 @@ def run(learn: Learner, epochs: int, scheduler: Callback, callbacks: list[Callba
 def _learner(
     dls: DataLoaders,
     model: Classifier | MaskedLM,
-    loss: BaseLoss,
+    loss: Callable[..., Tensor],
     lr: float,
     wd: float,
     callbacks: list[Callback],

@@ -36,7 +36,7 @@ def train(
     is measured after the head has learnt and before the encoder moves.
     """
     torch.manual_seed(dropout_seed)
-    model = MaskedLM(lm.model, machine.bf16)
+    model = MaskedLM(machine.prepare(lm.model, dropout_seed), machine.autocast)
     measured = Heldout(pile, heldout, args.batch_tokens, args.seed)
 
     def learner(length: int) -> Learner:

@@ -68,4 +68,6 @@ def _masked(
     stream = Stream(pile, spans, options.batch_tokens, WARM + TIMED, options.seed)
     heldout = Heldout(pile, spans[:1], options.batch_tokens, options.seed)
     dls = loaders(stream, heldout, machine.device)
-    return engine.masked_learner(MaskedLM(lm.model, machine.bf16), dls, options)
+    return engine.masked_learner(
+        MaskedLM(machine.prepare(lm.model, args.seed), machine.autocast), dls, options
+    )

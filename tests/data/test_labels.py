@@ -124,7 +124,7 @@ def test_pairs(write):
     corpus = read_table(path, TableArgs(pair="second"))
     assert corpus.has_pairs
     assert list(corpus.table["pair"]) == ["b"]
-    assert "t.csv: 1 of 2 rows without text or pair dropped" in corpus.notes
+    assert "t.csv: 1 of 2 rows have no text or pair: dropped" in corpus.notes
 
 
 def test_a_pile_of_files(write):

@@ -64,7 +64,7 @@ def test_rows_keep_their_numbers_when_others_are_dropped(write):
     corpus = read_table(path, TableArgs())
     assert corpus.rows().tolist() == [0, 3]
     assert list(corpus.table["id"]) == ["0", "3"]
-    assert "t.csv: 2 of 4 rows without text dropped" in corpus.notes
+    assert "t.csv: 2 of 4 rows have no text: dropped" in corpus.notes
 
 
 def test_a_table_without_quoting_is_read_literally(write):

@@ -40,7 +40,7 @@ def test_sparse_logits_are_the_dense_ones(
 ) -> None:
     model = build(AutoModelForMaskedLM, family)
     expected = dense(model, batch)[POSITIONS]
-    adapter = MaskedLM(model, bf16=False)
+    adapter = MaskedLM(model, autocast=False)
     found = adapter(batch, POSITIONS)
     assert found.shape == (6, 60)
     torch.testing.assert_close(found, expected, atol=2e-5, rtol=1e-4)
@@ -57,9 +57,9 @@ def test_sparse_gradients_are_the_dense_ones(
     for sparse in (True, False):
         model = build(AutoModelForMaskedLM, config).double()
         if sparse:
-            logits = MaskedLM(model, bf16=False)(batch, POSITIONS)
+            logits = MaskedLM(model, autocast=False)(batch, POSITIONS)
         else:
-            logits = dense(model, batch)[POSITIONS].float()
+            logits = dense(model, batch)[POSITIONS]
         cross_entropy(logits, labels).backward()
         gradients.append({name: p.grad for name, p in model.named_parameters()})
     for name, gradient in gradients[1].items():
@@ -72,7 +72,7 @@ def test_sparse_gradients_are_the_dense_ones(
 def test_padding_changes_no_logits(
     family: PreTrainedConfig, build: Callable[..., PreTrainedModel], batch: Tensor
 ) -> None:
-    classifier = Classifier(build(AutoModelForSequenceClassification, family), bf16=False)
+    classifier = Classifier(build(AutoModelForSequenceClassification, family), autocast=False)
     together = classifier(batch)
     alone = classifier(batch[:1, :, :8])
     torch.testing.assert_close(together[:1], alone, atol=2e-5, rtol=1e-4)
@@ -86,7 +86,7 @@ def test_segments_reach_the_model(build: Callable[..., PreTrainedModel], batch: 
         BertConfig(vocab_size=60, hidden_size=16, num_hidden_layers=2, num_attention_heads=2),
     )
     segments = (torch.arange(12) > 5).long().expand(3, 1, 12)
-    found = Classifier(model, bf16=False)(torch.cat([batch, segments], 1))
+    found = Classifier(model, autocast=False)(torch.cat([batch, segments], 1))
     keywords = {"input_ids": batch[:, 0], "attention_mask": batch[:, 1]}
     torch.testing.assert_close(found, model(**keywords, token_type_ids=segments[:, 0]).logits)
     assert (found - model(**keywords).logits).abs().max() > 1e-3
@@ -102,7 +102,7 @@ def test_bf16_logits_are_close_to_fp32(
     assert 0 < (rough - exact).abs().max() < 0.05 * exact.abs().max() + 0.05
     masked = AutoModelForMaskedLM
     exact, rough = (MaskedLM(build(masked, family), b)(batch, POSITIONS) for b in (False, True))
-    assert rough.dtype == torch.float32
+    assert rough.dtype == torch.bfloat16  # the loss works on them as they are
     assert 0 < (rough - exact).abs().max() < 0.05 * exact.abs().max() + 0.05
 
 
@@ -112,7 +112,7 @@ def test_a_rescaled_output_is_the_output_times_scale_plus_shift(
 ) -> None:
     family.num_labels = 1
     model = build(AutoModelForSequenceClassification, family)
-    before = Classifier(model, bf16=False)(batch)
+    before = Classifier(model, autocast=False)(batch)
     rescale_output(model, 7.5, -3.0)
-    after = Classifier(model, bf16=False)(batch)
+    after = Classifier(model, autocast=False)(batch)
     torch.testing.assert_close(after, before * 7.5 - 3.0, atol=1e-4, rtol=1e-4)

@@ -157,6 +157,9 @@ def test_a_folder_in_use_is_left_alone_unless_overwrite_says_otherwise(
     (out / "thesis.txt").write_text("mine")
     message = refused(command, *base, "--max-length 32")
     assert message == f"{out} is in use. Choose another --out, or add --overwrite.\n"
+    message = refused(command, *base, "--max-length 32 --overwrite")
+    assert message.startswith(f"{out} was not written by Steep, so --overwrite does not remove it.")
+    (out / ("study.json" if command == "compare" else "steep.json")).write_text("{}")
     study = "--seeds 1 --adapt-max-length 32" if command == "compare" else ""
     steep(command, *base, "--max-length 32 --epochs 1 --overwrite", study)
     assert not (out / "thesis.txt").exists()

@@ -1,5 +1,6 @@
 """Is a table that cannot be used explained in one message, with nothing half-written?"""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -121,11 +122,15 @@ def test_a_task_without_a_column_of_labels(
         assert "name the column of labels with --label" in refused(command, *words)
 
 
-def test_splits_of_another_file(
-    refused: Refused, tables: Path, adapted: Path, tiny: str, tmp_path: Path
+def test_another_file_than_the_adaptations_is_split_anew(
+    steep: Steep, tables: Path, adapted: Path, tiny: str, tmp_path: Path
 ) -> None:
+    lines = (tables / "single.csv").read_text().splitlines(keepends=True)
     other = tmp_path / "other.csv"
-    other.write_text(HEADER + GOOD)
-    words = (other, "--label label", tiny, "--encoder", adapted, "--out", tmp_path / "out")
-    message = refused("fit", *words)
-    assert message.startswith("other.csv: its rows or texts are not those of 'single.csv'")
+    other.write_text("".join(lines[:-7]))
+    out = tmp_path / "out"
+    options = "--label label --max-length 32 --epochs 1"
+    steep("fit", other, options, "--encoder", adapted, "--out", out)
+    notes = json.loads((out / "steep.json").read_text())["notes"]
+    assert any("split seed 0" in note for note in notes)
+    assert any(note.startswith("transductive: step 2 saw") for note in notes)

@@ -131,6 +131,7 @@ def test_a_study_made_with_overwrite_can_be_gone_on_with(
     out = tmp_path / "study"
     out.mkdir()
     (out / "old.txt").write_text("of another study")
+    (out / "study.json").write_text("{}")
     steep(*base, "--overwrite --out", out)
     assert not (out / "old.txt").exists()
     monkeypatch.setattr(stage, "run", None)
