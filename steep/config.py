@@ -186,9 +186,9 @@ class DemoArgs(RunArgs):
     out: Path = option(Path("demo"), "Folder for the data, the runs and the report.")
     yes: bool = option(False, "Install the demo's checkpoint without asking.")
     labels: int = option(300, "Training labels of the fits and of the comparison.")
-    seeds: int = option(3, "Seeds of the comparison.")
-    epochs: int = option(3, "Passes over the labelled rows.", least=1)
-    adapt_epochs: float = option(0.3, "Passes over the text in step 2.")
+    seeds: int = option(3, "Seeds of the comparison.", least=2)
+    epochs: int = option(6, "Passes over the labelled rows.", least=1)
+    adapt_epochs: float = option(0.5, "Passes over the text in step 2.", least=0.001)
 
 
 Args = TypeVar("Args")

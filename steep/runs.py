@@ -5,6 +5,7 @@
     history.csv        one line an epoch (fit) or a measurement (adapt)
     results.json       what the run found
     predictions/       valid.csv, test.csv: one line a row, in the file's order
+    seen.npy           hashes of the texts it was trained on, to find leaks later
     config.json, model.safetensors, tokenizer...      the checkpoint, as Hugging Face writes it
 
 A study folder holds study.json, cells/, adapted/ and verdict.json instead (see `steep.study`).
@@ -25,6 +26,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors import SafetensorError
 
 from steep import config
@@ -140,6 +142,18 @@ def write_csv(path: Path, lines: list[dict[str, Any]]) -> None:
         writer = csv.DictWriter(stream, fieldnames=list(lines[0]))
         writer.writeheader()
         writer.writerows(lines)
+
+
+def write_hashes(folder: Path, hashes: np.ndarray) -> None:
+    """Keep which texts a run was trained on: their sorted hashes, uint64, without repetition."""
+    np.save(folder / SEEN, np.unique(hashes), allow_pickle=False)
+
+
+def read_hashes(folder: Path) -> np.ndarray:
+    """The hashes of the texts that a run was trained on; none where it kept none."""
+    if not (folder / SEEN).is_file():
+        return np.empty(0, np.uint64)
+    return np.load(folder / SEEN, allow_pickle=False)
 
 
 @contextmanager

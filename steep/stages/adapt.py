@@ -59,7 +59,7 @@ def adapt(
         text, sources = _text(data, further, args, run)
         results = _train(lm, text, args, machine, run)
         runs.write_json(run.folder / runs.RESULTS, results | {"sources": sources})
-        np.save(run.folder / runs.SEEN, np.unique(corpus_hashes(text)), allow_pickle=False)
+        runs.write_hashes(run.folder, corpus_hashes(text))
         lm.save(run.folder)
     loss = results["masked_loss"]
     say(f"masked loss on held-out text: {loss['before']:.3f} before, {loss['after']:.3f} after")

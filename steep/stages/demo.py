@@ -53,8 +53,14 @@ def demo(out: Path, args: DemoArgs) -> Path:
         "seed": args.seed,
         "overwrite": args.overwrite,
     }
-    common = {"label": "label", "test": data.test, **machine}
-    labels = {"label_budget": args.labels, "epochs": args.epochs}
+    common = {"label": "label", "test": data.test, "valid_share": 0.05, **machine}
+    labels = {
+        "label_budget": args.labels,
+        "epochs": args.epochs,
+        "learning_rate": 1e-4,
+        "batch_size": 16,
+        "max_length": 64,
+    }
     fits = _one_by_one(out, data, model, args.adapt_epochs, common, labels)
     _use(out, data, fits, machine)
     return _study(out, data, model, args, common | labels)
@@ -78,7 +84,7 @@ def _one_by_one(
     step(check, data.reviews, args=CheckArgs(model=model, **common))
 
     say("\n2. Train the checkpoint further on the reviews, without labels.")
-    adapting = AdaptArgs(model=model, epochs=passes, unit="paragraph", **common)
+    adapting = AdaptArgs(model=model, epochs=passes, learning_rate=3e-4, **common)
     step(adapt, [data.reviews, data.unlabelled], out=adapted, args=adapting)
 
     say("\n3. Fine-tune with labels: once from the checkpoint, once from the adapted encoder.")

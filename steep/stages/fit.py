@@ -11,7 +11,7 @@ from steep.config import FitArgs
 from steep.console import say
 from steep.data.budget import within
 from steep.data.corpus import Corpus, Data
-from steep.data.duplicates import corpus_hashes
+from steep.data.duplicates import corpus_hashes, row_hashes
 from steep.data.inputs import Rows
 from steep.data.load import load
 from steep.errors import SteepError
@@ -47,6 +47,7 @@ def fit(
     with runs.writing(out, "fit", args, args.overwrite) as run:
         results, fitted = _run(data, args, run)
         runs.write_json(run.folder / runs.RESULTS, results)
+        runs.write_hashes(run.folder, row_hashes(within(data, args.label_budget, args.seed).train))
         fitted.learn.model.model.save_pretrained(run.folder)
         fitted.learn.dls.train_ds.tokenizer.save_pretrained(run.folder)
     best = results["test"] or results["valid"]
@@ -141,10 +142,9 @@ def note_truncation(rows: Rows, args: FitArgs, run: runs.Run) -> None:
 
 def leaks(data: Data, args: FitArgs) -> list[str]:
     """How many validation and test texts the encoder was adapted on, in words."""
-    if args.encoder is None or not (args.encoder / runs.SEEN).is_file():
+    if args.encoder is None:
         return []
-    seen = np.load(args.encoder / runs.SEEN, allow_pickle=False)
-    notes = []
+    seen, notes = runs.read_hashes(args.encoder), []
     for part in ("valid", "test"):
         corpus = data.parts.get(part)
         known = int(np.isin(corpus_hashes(corpus), seen).sum()) if corpus is not None else 0

@@ -64,6 +64,13 @@ def test_a_further_text_that_equals_a_held_out_row_is_left_out_and_counted(
     assert further == {"name": "more_text.txt", "documents": 2, "left_out": 2}
 
 
+def test_evaluating_on_training_rows_is_said(
+    steep: Steep, fitted: Callable[[str], Path], tables: Path
+) -> None:
+    done = steep("evaluate", fitted("single"), tables / "single.csv")
+    assert "single.csv: the model was trained on 140 of 200 rows" in done.stderr
+
+
 def test_transductive_training_is_said_in_its_notes_and_in_those_of_the_fit(
     steep: Steep, base: tuple[Path | str, ...], tables: Path, tmp_path: Path
 ) -> None:

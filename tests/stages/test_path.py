@@ -35,7 +35,8 @@ def files(folder: Path) -> set[str]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_fit_writes_the_files_of_a_run_and_nothing_else(fitted: Fitted, kind: str) -> None:
     folder = fitted(kind)
-    assert files(folder) == RUN | CHECKPOINT | {"predictions/valid.csv", "predictions/test.csv"}
+    predictions = {"predictions/valid.csv", "predictions/test.csv"}
+    assert files(folder) == RUN | CHECKPOINT | predictions | {"seen.npy"}
     assert {path.name for path in folder.parent.iterdir()} <= set(KINDS)
 
 
