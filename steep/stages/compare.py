@@ -57,15 +57,28 @@ def compare(source: Data | str | Path, *, out: str | Path, args: CompareArgs | N
     adapted = _adapted(data, out, args)
     for cell in cells:
         if not cell.path(out).is_file():
-            outcome = run(cell, data, test, adapted, fitting)
-            lines = facts.prediction_lines(test, task.labels, outcome.test)
-            with runs.explained(out):
-                design.write(cell, out, outcome.facts, lines)
-            value = outcome.facts["test"].get(metric, math.nan)
-            say(f"{cell.arm}, seed {cell.seed}: {metric} {value:.4f}")
+            _run(cell, data, test, adapted, fitting, out, metric)
     step2 = runs.read_manifest(adapted, "adapt")["seconds"]
     _finish(out, cells, task, test.labels(), metric, step2, args)
     return out
+
+
+def _run(
+    cell: design.Cell,
+    data: Data,
+    test: Corpus,
+    adapted: Path,
+    args: FitArgs,
+    out: Path,
+    metric: str,
+) -> None:
+    """Run a cell and keep what it found."""
+    outcome = run(cell, data, test, adapted, args)
+    lines = facts.prediction_lines(test, data.labelled().labels, outcome.test)
+    with runs.explained(out):
+        design.write(cell, out, outcome.facts, lines)
+    value = outcome.facts["test"].get(metric, math.nan)
+    say(f"{cell.arm}, seed {cell.seed}: {metric} {value:.4f}")
 
 
 def adapting(args: CompareArgs) -> AdaptArgs:
@@ -81,8 +94,14 @@ def adapting(args: CompareArgs) -> AdaptArgs:
 
 
 def _adapted(data: Data, out: Path, args: CompareArgs) -> Path:
-    """The folder of the adapted encoder: the user's, or the study's own, made once."""
+    """The folder of the adapted encoder: the user's, or the study's own, made once.
+
+    Of the user's the study keeps a record, for its report, but not the weights.
+    """
     if args.encoder is not None:
+        (out / ADAPTED).mkdir(exist_ok=True)
+        for name in (runs.HISTORY, runs.RESULTS, runs.MANIFEST):
+            shutil.copyfile(args.encoder / name, out / ADAPTED / name)
         return args.encoder
     if not (out / ADAPTED / runs.MANIFEST).is_file():
         try:
