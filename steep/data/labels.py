@@ -88,8 +88,22 @@ def _single(
     for at in islice(np.flatnonzero(np.asarray(pc.is_null(places))), 1):
         raise SteepError(_explain_unseen(source, rows[at], name, texts[int(at)].as_py(), labels))
     note = f"label '{name}': {len(labels)} classes ({_some(labels)})"
-    notes = (note,) if task is None else ()
+    notes = (note, *_delimiter_hint(found, name)) if task is None else ()
     return Encoded(Task("single", tuple(labels)), np.asarray(places).astype(np.int64), notes)
+
+
+def _delimiter_hint(found: Sequence[str], name: str) -> tuple[str, ...]:
+    """A note if classes look like lists of other classes ('toxic,insult')."""
+    for delimiter in "|;,":
+        lists = [text.split(delimiter) for text in found if delimiter in text]
+        parts = {part.strip() for items in lists for part in items}
+        if len(lists) > 1 and len(parts & set(found)) > len(parts) / 2:
+            example = delimiter.join(lists[0])
+            return (
+                f"label '{name}': '{example}' looks like several labels; if so, say "
+                f"--label-delimiter '{delimiter}'",
+            )
+    return ()
 
 
 def _check_classes(

@@ -16,7 +16,7 @@ from steep.data.duplicates import corpus_hashes, drop_seen
 from steep.data.load import load
 from steep.data.readers import is_plain
 from steep.data.tables import read_texts
-from steep.data.tokens import frame, tokenize
+from steep.data.tokens import frame, tokenize, windows
 from steep.errors import SteepError
 from steep.models.checkpoints import MaskedLanguageModel, check_length, find, load_masked_lm
 from steep.models.devices import Machine, choose
@@ -142,6 +142,10 @@ def _train(
         f"{len(train):,} windows of at most {args.max_length} tokens to train on, {len(heldout):,} "
         "of other documents kept aside to measure the masked loss"
     )
+    room = pile.frame.room(args.max_length)
+    unknown = len(windows(pile.tokens, room)) - len(train) - len(heldout)
+    if unknown:
+        run.note(f"{unknown:,} windows hold no token that the tokenizer knows: left out")
     if lm.new_head:
         run.note(f"{args.model} has no masked-LM head: a new one is trained first, alone")
     report = masked.train(lm, pile, train, heldout, args, machine, derive(args.seed, "dropout"))

@@ -123,6 +123,8 @@ def _score(
     fitted: classify.Fitted, corpus: Corpus, part: str, machine: Machine, run: runs.Run
 ) -> dict[str, Any]:
     probabilities, task = fitted.predict(corpus, machine), fitted.learn.dls.train_ds.task
+    if task.kind == "multi" and not (probabilities >= 0.5).any():
+        run.note(f"{part}: no label reaches probability 1/2 in any row, so F1 is 0; train longer?")
     path = run.folder / runs.PREDICTIONS / f"{part}.csv"
     runs.write_csv(path, facts.prediction_lines(corpus, task.labels, probabilities))
     return summarise(task, corpus.labels(), probabilities)

@@ -66,6 +66,14 @@ def test_a_column_with_a_delimiter(write):
     assert corpus.labels().tolist() == [[1, 0, 1], [0, 0, 0], [1, 1, 0]]
 
 
+def test_classes_that_look_like_lists_of_classes_are_pointed_out(write):
+    several = table(write, "tags", ["toxic", "insult", "toxic|insult", "insult|toxic"] * 3)
+    (hint,) = read_table(several, TableArgs(label="tags")).notes[1:]
+    assert "'toxic|insult' looks like several labels; if so, say --label-delimiter '|'" in hint
+    plain = table(write, "tags", ["yes|sir", "no|sir", "maybe"] * 3, "p.csv")
+    assert len(read_table(plain, TableArgs(label="tags")).notes) == 1
+
+
 def test_a_column_name_may_hold_a_comma(write):
     path = write("t.csv", 'text,"yes, no"\na,y\nb,n\n')
     assert read_table(path, TableArgs(label="yes, no")).task.labels == ("n", "y")
