@@ -31,6 +31,10 @@ ONE_ENCODER = (
     "All seeds share one adapted encoder: the interval does not hold what another run of step 2, "
     "with other masks and another order, would have changed."
 )
+UNDERTRAINED = (
+    "A linear model on word counts beats the fine-tuned checkpoint: the fine-tuning is too short or "
+    "too slow. Raise --epochs or --learning-rate before asking what step 2 is worth."
+)
 
 
 def compare(source: Data | str | Path, *, out: str | Path, args: CompareArgs | None = None) -> Path:
@@ -186,8 +190,7 @@ def _finish(
     """Verdict and total cost."""
     results = [design.read(cell, out, task) for cell in cells]
     found = verdict(task, labels, results, metric, step2, args.smallest_effect, args.seed)
-    if args.seeds > 1:
-        found["warnings"].append(ONE_ENCODER)
+    found["warnings"] += _cautions(found, args)
     runs.write_json(out / runs.VERDICT, found)
     spent: dict[str, Any] = {"step2_seconds": step2}
     spent["seconds"] = round(step2 + sum(cell.seconds for cell in results), 1)
@@ -196,3 +199,12 @@ def _finish(
     for warning in found["warnings"]:
         say(f"Note: {warning}")
     say(f"study: {out}; 'steep report {out}' makes a page of it")
+
+
+def _cautions(found: dict[str, Any], args: CompareArgs) -> list[str]:
+    """What a reader of the verdict should know of the design of the study."""
+    cautions = [ONE_ENCODER] if args.seeds > 1 else []
+    for comparison in found["comparisons"]:
+        if comparison["arm"] == "tfidf" and (comparison["low"] or 0) > 0:
+            cautions.append(UNDERTRAINED)
+    return cautions

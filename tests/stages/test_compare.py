@@ -171,3 +171,13 @@ def test_the_arms_start_from_the_same_head_and_see_the_same_batches(
 def test_step_2_of_a_study_is_what_steep_adapt_would_do() -> None:
     args = CompareArgs(model="m", warmup=0.4, weight_decay=0.2, epochs=9, label="y", split_seed=3)
     assert stage.adapting(args) == AdaptArgs(model="m", label="y", split_seed=3)
+
+
+def test_an_undertrained_checkpoint_is_pointed_out() -> None:
+    args = CompareArgs(seeds=2)
+    beaten = {"comparisons": [{"arm": "tfidf", "low": 0.1}]}
+    assert stage._cautions(beaten, args) == [stage.ONE_ENCODER, stage.UNDERTRAINED]
+    for low in (-0.1, None):
+        assert stage.UNDERTRAINED not in stage._cautions(
+            {"comparisons": [{"arm": "tfidf", "low": low}, {"arm": "adapted", "low": 1}]}, args
+        )
