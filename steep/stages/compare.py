@@ -32,8 +32,8 @@ ONE_ENCODER = (
     "with other masks and another order, would have changed."
 )
 UNDERTRAINED = (
-    "A linear model on word counts beats the fine-tuned checkpoint: the fine-tuning is too short or "
-    "too slow. Raise --epochs or --learning-rate before asking what step 2 is worth."
+    "A linear model on word counts beats the fine-tuned checkpoint: the fine-tuning is too short "
+    "or too slow. Raise --epochs or --learning-rate before asking what step 2 is worth."
 )
 
 

@@ -84,7 +84,7 @@ def _one_by_one(
     step(check, data.reviews, args=CheckArgs(model=model, **common))
 
     say("\n2. Train the checkpoint further on the reviews, without labels.")
-    adapting = AdaptArgs(model=model, epochs=passes, learning_rate=3e-4, **common)
+    adapting = AdaptArgs(model=model, epochs=passes, **common)
     step(adapt, [data.reviews, data.unlabelled], out=adapted, args=adapting)
 
     say("\n3. Fine-tune with labels: once from the checkpoint, once from the adapted encoder.")

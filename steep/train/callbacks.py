@@ -211,7 +211,7 @@ class MaskedHistory(Callback):
             "train_loss": self.bar_of_run.smooth,
             "valid_loss": self.scores.loss_per_token,
             "valid_accuracy": self.scores.accuracy,
-            "learning_rate": float(self.opt.hypers[-1]["lr"]),
+            "learning_rate": float(self.opt.hypers[0]["lr"]),
             "seconds": round(self.bar_of_run.seconds, 2),
         }
         self.lines.append(line)

@@ -17,8 +17,8 @@ from steep.train.probe import seconds_per_step
 from steep.train.windows import Heldout, Pile, Stream, loaders
 
 MEASUREMENTS = 10  # of the held-out loss in a run
-HEAD_SHARE, HEAD_STEPS = 0.1, 300  # a new head trains alone for this share of the steps, at most
-HEAD_RATE = 10  # times the learning rate: the head starts from random weights
+HEAD_SHARE, HEAD_STEPS = 0.3, 1000  # a new head trains alone for this share of the steps, at most
+HEAD_RATE = 10  # times the learning rate: a new head starts from random weights
 
 
 def train(
@@ -51,7 +51,7 @@ def train(
     if lm.new_head:
         _warm_head(learner(max(1, min(HEAD_STEPS, round(HEAD_SHARE * total)))), args)
     rounds = min(MEASUREMENTS, total)
-    return _adapt(learner(-(-total // rounds)), rounds, args)
+    return _adapt(learner(-(-total // rounds)), rounds, args, HEAD_RATE if lm.new_head else 1)
 
 
 def _warm_head(learn: Learner, args: AdaptArgs) -> None:
@@ -63,8 +63,11 @@ def _warm_head(learn: Learner, args: AdaptArgs) -> None:
     learn.unfreeze()
 
 
-def _adapt(learn: Learner, rounds: int, args: AdaptArgs) -> dict[str, Any]:
-    """Train everything, with a measurement of the held-out text before and after each round."""
+def _adapt(learn: Learner, rounds: int, args: AdaptArgs, head_rate: float) -> dict[str, Any]:
+    """Train everything, with a measurement of the held-out text before and after each round.
+
+    The head learns `head_rate` times as fast as the encoder.
+    """
     scores, bar = MaskedScores(), Bar("adapting")
     with learn.no_bar():
         learn.validate(cbs=[scores])
@@ -72,7 +75,9 @@ def _adapt(learn: Learner, rounds: int, args: AdaptArgs) -> dict[str, Any]:
     total, per_pass = rounds * len(learn.dls.train), learn.dls.train_ds.per_pass
     history, finite = MaskedHistory(scores, bar, per_pass), StopIfDiverged()
     rate = schedules.course("linear", args.warmup)
-    scheduler = schedules.scheduler(args.learning_rate, rate, rounds, len(learn.dls.train))
+    lrs = schedules.discriminative(learn, args.learning_rate, 1.0)
+    lrs[-1] *= head_rate
+    scheduler = schedules.scheduler(lrs, rate, rounds, len(learn.dls.train))
     engine.run(learn, rounds, scheduler, [scores, bar, history, finite])
     if finite.diverged:
         raise SteepError(
