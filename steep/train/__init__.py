@@ -1,0 +1,6 @@
+"""The one training loop of adapt and fit: the only room that knows fastai."""
+
+import warnings
+
+# fastai compiles two of its own layers, which Steep does not use, in a way that torch 2.15 deprecates.
+warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated", FutureWarning)

@@ -69,4 +69,5 @@ def test_a_study_with_an_encoder_that_is_there_already(
     words = ("--arms base,adapted --seeds 1 --epochs 1 --encoder", adapted, "--model", minilm)
     steep("compare", reviews, REAL, *words, "--out", tmp_path / "study")
     assert json.loads((tmp_path / "study" / "verdict.json").read_text())["sentence"]
-    assert not (tmp_path / "study" / "adapted").exists()
+    kept = {path.name for path in (tmp_path / "study" / "adapted").iterdir()}
+    assert kept == {"steep.json", "history.csv", "results.json"}  # its record, not its weights
