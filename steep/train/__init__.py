@@ -2,5 +2,5 @@
 
 import warnings
 
-# fastai compiles two of its own layers, which Steep does not use, in a way that torch 2.15 deprecates.
+# fastai compiles layers that Steep does not use, in a way that torch 2.15 deprecates.
 warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated", FutureWarning)
