@@ -6,7 +6,6 @@ padding is computed, and the processor's matrix routines meet the same few shape
 
 import numpy as np
 
-from steep.data.tokens import Frame
 from steep.seeds import numbers
 
 LENGTHS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
@@ -60,8 +59,3 @@ def pad(inputs: list[np.ndarray], value: int, length: int) -> np.ndarray:
     for row, ids in zip(batch, inputs, strict=True):
         row[: len(ids)] = ids
     return batch
-
-
-def framed(ids: np.ndarray, frame: Frame) -> np.ndarray:
-    """A text's tokens between the tokenizer's special tokens."""
-    return np.concatenate([frame.before, ids, frame.after]).astype(np.int64)

@@ -7,12 +7,10 @@ from steep.data.batches import (
     LENGTHS,
     by_length,
     by_tokens,
-    framed,
     pad,
     padded_length,
     shuffled,
 )
-from steep.data.tokens import Frame
 
 
 @pytest.fixture
@@ -90,8 +88,3 @@ def test_rows_are_filled_up_at_the_end() -> None:
     batch = pad([np.array([1, 2]), np.array([3, 4, 5])], 9, 4)
     assert batch.tolist() == [[1, 2, 9, 9], [3, 4, 5, 9]]
     assert batch.dtype == np.int64
-
-
-def test_a_framed_text_stands_between_special_tokens() -> None:
-    bert = Frame(before=(2,), between=(3,), after=(3,), types=(0, 1), pad=0)
-    assert framed(np.array([7, 8], np.int32), bert).tolist() == [2, 7, 8, 3]
