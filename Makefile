@@ -35,7 +35,11 @@ fix: $(STAMP)  ## format, and mend what the linter can
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
+bench: $(STAMP)  ## Steep beside the Trainer and the pipeline: a short form, 3 minutes
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	$(BIN)/python -m benchmarks.speed --short
+
 clean:  ## remove .venv, caches and the demo's folder
 	rm -rf .venv demo dist build .pytest_cache .ruff_cache .mypy_cache
 
-.PHONY: help install demo test check fix clean
+.PHONY: help install demo test check fix bench clean

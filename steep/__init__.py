@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from steep.config import (
+    from steep.args import (
         AdaptArgs,
         CheckArgs,
         CompareArgs,
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "AdaptArgs": ("steep.config", "AdaptArgs"),
-    "CheckArgs": ("steep.config", "CheckArgs"),
-    "CompareArgs": ("steep.config", "CompareArgs"),
-    "DataArgs": ("steep.config", "DataArgs"),
-    "DemoArgs": ("steep.config", "DemoArgs"),
-    "EvaluateArgs": ("steep.config", "EvaluateArgs"),
-    "FitArgs": ("steep.config", "FitArgs"),
-    "PredictArgs": ("steep.config", "PredictArgs"),
+    "AdaptArgs": ("steep.args", "AdaptArgs"),
+    "CheckArgs": ("steep.args", "CheckArgs"),
+    "CompareArgs": ("steep.args", "CompareArgs"),
+    "DataArgs": ("steep.args", "DataArgs"),
+    "DemoArgs": ("steep.args", "DemoArgs"),
+    "EvaluateArgs": ("steep.args", "EvaluateArgs"),
+    "FitArgs": ("steep.args", "FitArgs"),
+    "PredictArgs": ("steep.args", "PredictArgs"),
     "SteepError": ("steep.errors", "SteepError"),
     "adapt": ("steep.stages.adapt", "adapt"),
     "check": ("steep.stages.check", "check"),

@@ -6,12 +6,13 @@ from typing import Annotated
 import typer
 
 import steep
-from steep.config import (
+from steep.args import (
     AdaptArgs,
     CheckArgs,
     CompareArgs,
     DemoArgs,
     EvaluateArgs,
+    ExportArgs,
     FitArgs,
     PredictArgs,
 )
@@ -91,6 +92,17 @@ def evaluate(model: Model, file: Table, args: EvaluateArgs) -> None:
     from steep.stages import evaluate as stage
 
     stage.evaluate(model, file, args=args)
+
+
+@command(app, ExportArgs)
+def export(model: Model, file: Table, args: ExportArgs) -> None:
+    """Write a model as ONNX, checked against torch on rows of FILE; with --int8 also quantised.
+
+    Example: steep export model reviews.csv --int8
+    """
+    from steep.stages import export as stage
+
+    typer.echo(stage.export(model, file, args=args))
 
 
 @command(app, CompareArgs, stopped="Finished cells of the study are kept; run it again to go on.")

@@ -53,8 +53,8 @@ def with_errors(action: Callable[[], None], stopped: str = NOTHING_LEFT) -> None
     except SteepError as error:
         say(f"Error: {error}")
         raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        say(f"Stopped. {stopped}")
+    except KeyboardInterrupt as interrupt:
+        say(f"Stopped. {str(interrupt) or stopped}")
         raise typer.Exit(130) from None
 
 

@@ -5,21 +5,25 @@
     history.csv        one line an epoch (fit) or a measurement (adapt)
     results.json       what the run found
     predictions/       valid.csv, test.csv: one line a row, in the file's order
+    decisions.json     thresholds and temperatures, where the fit was asked for them
+    export.json        what ONNX and int8 differ from torch by, beside model.onnx, model-int8.onnx
     seen.npy           hashes of the texts it was trained on, to find leaks later
     config.json, model.safetensors, tokenizer...      the checkpoint, as Hugging Face writes it
 
 A study folder holds study.json, cells/, adapted/ and verdict.json instead (see `steep.study`).
+While a run is under way its last save is in <folder>.unfinished/ (see `steep.train.checkpoints`).
 """
 
 import csv
 import errno
+import glob
 import json
 import os
 import platform
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -35,16 +39,22 @@ from steep.errors import SteepError
 
 MANIFEST, SPLITS, HISTORY, RESULTS = "steep.json", "splits.json", "history.csv", "results.json"
 PREDICTIONS, STUDY, CELLS, VERDICT = "predictions", "study.json", "cells", "verdict.json"
-SEEN = "seen.npy"
+SEEN, SAVE, DECISIONS = "seen.npy", "save.safetensors", "decisions.json"
+WEIGHTS, EXPORT = "model.safetensors", "export.json"
+ONNX = {"onnx": "model.onnx", "int8": "model-int8.onnx"}
 PACKAGES = ("steep", "torch", "transformers", "fastai", "datasets", "tokenizers", "numpy")
 
 
 @dataclass
 class Run:
-    """A run folder while it is written: files go to `folder`, which gets its name at the end."""
+    """A run folder while it is written: files go to `folder`, which gets its name at the end.
+
+    `earlier` are the seconds that it took before it was killed and gone on with.
+    """
 
     folder: Path
     manifest: dict[str, Any] = field(default_factory=dict)
+    earlier: float = 0.0
 
     def note(self, message: str) -> None:
         """Something the user should know: said once, and kept in the manifest."""
@@ -64,6 +74,7 @@ def writing(out: Path, stage: str, args: Any, overwrite: bool = False) -> Iterat
     Everything is written to a folder beside it, then renamed. Raises SteepError when `out` is in
     use (and `overwrite` is off), cannot be written, or the disk is full; then nothing is left.
     """
+    _clean(out)
     check_free(out, overwrite)
     partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
     started = time.monotonic()
@@ -71,7 +82,7 @@ def writing(out: Path, stage: str, args: Any, overwrite: bool = False) -> Iterat
         partial.mkdir(parents=True)
         run = Run(partial, manifest(stage, args))
         yield run
-        run.record(seconds=round(time.monotonic() - started, 1))
+        run.record(seconds=round(run.earlier + time.monotonic() - started, 1))
         write_json(partial / MANIFEST, run.manifest)
         _swap(partial, out)
     except OSError as error:
@@ -80,6 +91,23 @@ def writing(out: Path, stage: str, args: Any, overwrite: bool = False) -> Iterat
         raise SteepError(f"{out}: nothing was written: {error}.") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def adding(folder: Path) -> Iterator[Path]:
+    """A folder for new files of the finished run `folder`: all are moved there at the end, or none.
+
+    Raises SteepError when they cannot be written.
+    """
+    aside = folder / f".partial-{os.getpid()}"
+    try:
+        with explained(folder):
+            aside.mkdir()
+            yield aside
+            for path in sorted(aside.iterdir()):
+                path.replace(folder / path.name)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 @contextmanager
@@ -109,6 +137,19 @@ def check_free(out: Path, overwrite: bool = False) -> None:
         )
 
 
+def unfinished(out: Path) -> Path:
+    """The folder beside `out` in which a run that is under way keeps its last save."""
+    return out.with_name(f"{out.name}.unfinished")
+
+
+def forget(unfinished: Path) -> None:
+    """Remove the saves in a folder of that kind, and the folder if nothing else is in it."""
+    for path in unfinished.glob(f"{SAVE}*"):
+        path.unlink(missing_ok=True)
+    with suppress(OSError):
+        unfinished.rmdir()
+
+
 def make(out: Path, overwrite: bool = False) -> None:
     """An empty folder that fills up bit by bit, as a study does; SteepError if it is in use."""
     check_free(out, overwrite)
@@ -131,14 +172,14 @@ def check_space(out: Path, needed: int) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Plain JSON, written aside and renamed, so that a reader never sees half of it."""
-    with _aside(path) as aside:
-        aside.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    with aside(path) as partial:
+        partial.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def write_csv(path: Path, lines: list[dict[str, Any]]) -> None:
     """One line a dictionary; the columns are the keys of the first line."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _aside(path) as aside, aside.open("w", encoding="utf-8", newline="") as stream:
+    with aside(path) as partial, partial.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, fieldnames=list(lines[0]))
         writer.writeheader()
         writer.writerows(lines)
@@ -157,14 +198,14 @@ def read_hashes(folder: Path) -> np.ndarray:
 
 
 @contextmanager
-def _aside(path: Path) -> Iterator[Path]:
+def aside(path: Path) -> Iterator[Path]:
     """A file beside `path` that gets its name when it is complete, and is removed if it is not."""
-    aside = path.with_name(path.name + ".partial")
+    partial = path.with_name(path.name + ".partial")
     try:
-        yield aside
-        aside.replace(path)
+        yield partial
+        partial.replace(path)
     finally:
-        aside.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
 
 
 def read_json(path: Path) -> Any:
@@ -194,11 +235,16 @@ def manifest(stage: str, args: Any) -> dict[str, Any]:
     return {
         "stage": stage,
         "args": config.as_mapping(args),
-        "versions": {"python": platform.python_version()} | {p: _version(p) for p in PACKAGES},
+        "versions": versions(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "notes": [],
     }
+
+
+def versions() -> dict[str, str]:
+    """Of Python, and of all that results may depend on."""
+    return {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
 
 
 def _version(package: str) -> str:
@@ -215,6 +261,29 @@ def _swap(partial: Path, out: Path) -> None:
         out.rename(old)
     partial.rename(out)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _clean(out: Path) -> None:
+    """Remove what killed runs left half-written beside `out`; a folder renamed away comes back."""
+    for kind in ("old", "partial"):
+        for left in out.parent.glob(f".{glob.escape(out.name)}.{kind}-*"):
+            process = left.name.rpartition("-")[2]
+            if not process.isdigit() or _is_running(int(process)):
+                continue
+            if kind == "old" and not out.exists():
+                left.rename(out)
+            else:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return process != os.getpid()
 
 
 def _explain(error: OSError, out: Path) -> str:

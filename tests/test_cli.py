@@ -13,18 +13,26 @@ import pytest
 from typer.testing import CliRunner
 
 import steep
-from steep import config
+from steep.args import (
+    AdaptArgs,
+    CheckArgs,
+    CompareArgs,
+    DemoArgs,
+    EvaluateArgs,
+    FitArgs,
+    PredictArgs,
+)
 from steep.cli import app
 from steep.errors import SteepError
 
 COMMANDS: dict[str, Any] = {
-    "check": config.CheckArgs,
-    "adapt": config.AdaptArgs,
-    "fit": config.FitArgs,
-    "predict": config.PredictArgs,
-    "evaluate": config.EvaluateArgs,
-    "compare": config.CompareArgs,
-    "demo": config.DemoArgs,
+    "check": CheckArgs,
+    "adapt": AdaptArgs,
+    "fit": FitArgs,
+    "predict": PredictArgs,
+    "evaluate": EvaluateArgs,
+    "compare": CompareArgs,
+    "demo": DemoArgs,
 }
 HEAVY = ("torch", "transformers", "fastai", "pandas", "datasets", "numpy")
 
@@ -64,11 +72,11 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.fixture
-def fit(stage: Any) -> list[tuple[Path, Path, config.FitArgs]]:
+def fit(stage: Any) -> list[tuple[Path, Path, FitArgs]]:
     """What the stage `fit` was called with."""
-    calls: list[tuple[Path, Path, config.FitArgs]] = []
+    calls: list[tuple[Path, Path, FitArgs]] = []
 
-    def record(file: Path, out: Path, args: config.FitArgs) -> Path:
+    def record(file: Path, out: Path, args: FitArgs) -> Path:
         calls.append((file, out, args))
         return out
 
@@ -86,6 +94,33 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0
     assert done.stderr.strip() == "[]"
+
+
+def test_a_mistake_in_files_or_options_is_answered_before_torch_is_imported(tmp_path: Path) -> None:
+    table, out = tmp_path / "table.csv", tmp_path / "out"
+    table.write_text("text,label\n" + "".join(f"text {i},{i % 2}\n" for i in range(40)))
+    (tmp_path / "config.json").write_text("{}")  # enough of a checkpoint, until it is loaded
+    named = f"{table} --label label --out {out} --model"
+    mistakes = [
+        f"check {table} --text txt",
+        f"fit {named} {tmp_path} --text txt",
+        f"fit {named} {tmp_path} --metric acuracy",
+        f"fit {named} {out}",
+        f"adapt {named} {tmp_path} --text txt",
+        f"compare {named} {tmp_path} --text txt",
+        f"predict {out} {table} --out {tmp_path / 'predictions.csv'}",
+        f"evaluate {out} {table}",
+    ]
+    program = (
+        "import sys; from steep.cli import app\n"
+        f"for words in {mistakes!r}:\n"
+        "    try: app(words.split())\n"
+        "    except SystemExit as end: assert end.code == 2\n"
+        "print([name for name in ('torch', 'transformers', 'fastai') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stdout.strip(), done.returncode) == ("[]", 0)
+    assert done.stderr.count("Error: ") == len(mistakes)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -129,13 +164,13 @@ def test_a_wrong_command_line_ends_with_2_and_names_the_word(words: list[str], t
 def test_flags_reach_the_stage_as_the_dataclass(fit: list[Any]) -> None:
     words = "fit a.csv --out m --label y --epochs 7 --decay 1 --valid v.csv --overwrite".split()
     assert invoke(*words).exit_code == 0
-    expected = config.FitArgs(label="y", epochs=7, decay=1.0, valid=Path("v.csv"), overwrite=True)
+    expected = FitArgs(label="y", epochs=7, decay=1.0, valid=Path("v.csv"), overwrite=True)
     assert fit == [(Path("a.csv"), Path("m"), expected)]
 
 
 def test_without_flags_the_defaults_are_those_of_the_dataclass(fit: list[Any]) -> None:
     assert invoke("fit", "a.csv", "--out", "m").exit_code == 0
-    assert fit[0][2] == config.FitArgs()
+    assert fit[0][2] == FitArgs()
 
 
 def test_a_repeatable_option_becomes_a_tuple(stage: Any) -> None:
@@ -162,7 +197,7 @@ def test_flags_win_over_toml_and_toml_over_defaults(fit: list[Any], tmp_path: Pa
     assert invoke("fit", "a.csv", "--config", str(recipe), "--epochs", "3").exit_code == 0
     _, out, args = fit[0]
     assert out == Path("from-toml")
-    assert args == config.FitArgs(epochs=3, batch_size=8, clip=2.0, valid=Path("v.csv"))
+    assert args == FitArgs(epochs=3, batch_size=8, clip=2.0, valid=Path("v.csv"))
 
 
 def test_a_flag_that_repeats_the_default_still_wins(fit: list[Any], tmp_path: Path) -> None:
@@ -200,7 +235,7 @@ def test_a_wrong_toml_ends_with_2_and_one_message(
 def test_a_mistake_of_the_user_is_one_paragraph_and_code_2(
     stage: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(file: Path, out: Path, args: config.FitArgs) -> Path:
+    def fail(file: Path, out: Path, args: FitArgs) -> Path:
         raise SteepError(f"{file}, row 3: [no] label. " + "Give one. " * 20)
 
     stage("fit", fail)
@@ -213,7 +248,7 @@ def test_a_mistake_of_the_user_is_one_paragraph_and_code_2(
 
 
 def test_a_defect_of_ours_is_not_hidden(stage: Any) -> None:
-    def fail(file: Path, out: Path, args: config.FitArgs) -> Path:
+    def fail(file: Path, out: Path, args: FitArgs) -> Path:
         raise ZeroDivisionError
 
     stage("fit", fail)
@@ -224,7 +259,7 @@ def test_a_defect_of_ours_is_not_hidden(stage: Any) -> None:
 def test_ctrl_c_ends_with_130_and_says_what_is_kept(
     stage: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def stop(file: Path, out: Path, args: config.CompareArgs) -> Path:
+    def stop(file: Path, out: Path, args: CompareArgs) -> Path:
         raise KeyboardInterrupt
 
     stage("compare", stop)
@@ -241,7 +276,7 @@ def test_an_unknown_public_name_is_an_attribute_error() -> None:
 
 def test_every_public_name_has_a_home() -> None:
     assert set(steep.__all__) == {"__version__", *steep._HOMES}
-    assert steep.FitArgs is config.FitArgs
+    assert steep.FitArgs is FitArgs
 
 
 def test_importing_steep_imports_nothing_else() -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from steep import config
-from steep.config import CompareArgs, FitArgs, as_mapping, from_mapping, read_toml
+from steep import args as args_of
+from steep.args import CompareArgs, FitArgs
+from steep.config import as_mapping, from_mapping, read_toml
 from steep.errors import SteepError
 
 
@@ -21,7 +22,7 @@ from steep.errors import SteepError
         ("valid", "v.csv", Path("v.csv")),
         ("valid", None, None),
         ("label", "a,b", "a,b"),
-        ("label_budget", None, None),
+        ("metric", None, None),
         ("schedule", "linear", "linear"),
         ("unlabelled", ["a.txt", "b.txt"], (Path("a.txt"), Path("b.txt"))),
         ("unlabelled", "a.txt", (Path("a.txt"),)),
@@ -62,9 +63,7 @@ def test_an_unknown_option_names_the_nearest() -> None:
 
 
 def test_every_option_has_a_sentence_of_help_and_a_valid_default() -> None:
-    kinds = [
-        kind for name, kind in vars(config).items() if name.endswith("Args") and name != "Args"
-    ]
+    kinds = [kind for name, kind in vars(args_of).items() if name.endswith("Args")]
     assert len(kinds) >= 10
     for kind in kinds:
         for field in dataclasses.fields(kind):

@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from steep import runs
-from steep.config import FitArgs
+from steep.args import FitArgs
 from steep.errors import SteepError
 
 

@@ -22,11 +22,14 @@ class Task:
     """What is predicted.
 
     `labels` holds the class names in the order of their indices (single: sorted; multi: one per
-    0/1 label, in the user's order) or the one name of the target (regression).
+    0/1 label, in the user's order) or the one name of the target (regression). `thresholds` are
+    the probabilities from which on a row gets a label (multi: one a label; single: that of the
+    second of two classes); without them, 1/2 and the most probable class.
     """
 
     kind: TaskKind
     labels: tuple[str, ...]
+    thresholds: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

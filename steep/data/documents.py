@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from steep.config import Unit
+from steep.args.data import Unit
 from steep.data import files
 from steep.data.raw import TEXT, Raw, batch, chunks
 from steep.errors import SteepError

@@ -9,11 +9,14 @@ import hashlib
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from datasketch import MinHash, MinHashLSH
 
 from steep.data.corpus import Corpus, Data
+
+if TYPE_CHECKING:  # it brings scipy; most commands look for exact repetitions alone
+    from datasketch import MinHash, MinHashLSH
 
 SIMILAR = 0.8
 SHINGLE = 3
@@ -98,12 +101,6 @@ def row_hashes(corpus: Corpus) -> np.ndarray:
     return np.concatenate([np.zeros(0, np.uint64), *map(text_hashes, joined)])
 
 
-def drop_seen(corpus: Corpus, hashes: np.ndarray) -> tuple[Corpus, int]:
-    """The corpus without the rows whose text is among `hashes`, and how many those were."""
-    seen = np.isin(corpus_hashes(corpus), hashes)
-    return corpus.take(np.flatnonzero(~seen)), int(seen.sum())
-
-
 def find(data: Data, near: bool = True) -> Duplicates:
     """Duplicates within the parts and across; near ones of valid and test against train."""
     hashes = {part: row_hashes(corpus) for part, corpus in data.parts.items()}
@@ -139,6 +136,8 @@ def _name(data: Data, part: str, other: str, found: list[Found], exact: bool) ->
 
 def _near_parts(data: Data, exact: dict[str, np.ndarray]) -> Iterator[tuple[str, list[Found]]]:
     """For valid and test: positions there and in train, and the similarity; not the exact ones."""
+    from datasketch import MinHashLSH
+
     index = MinHashLSH(threshold=SIMILAR, num_perm=PERMUTATIONS, weights=FOR_RECALL)
     with index.insertion_session() as session:
         for at, _, sketch in _sketches(data.train):
@@ -148,7 +147,7 @@ def _near_parts(data: Data, exact: dict[str, np.ndarray]) -> Iterator[tuple[str,
             yield part, list(_near(corpus, data.train, index, exact[part]))
 
 
-def _near(corpus: Corpus, train: Corpus, index: MinHashLSH, exact: np.ndarray) -> Iterator[Found]:
+def _near(corpus: Corpus, train: Corpus, index: "MinHashLSH", exact: np.ndarray) -> Iterator[Found]:
     for at, shingles, sketch in _sketches(corpus):
         if exact[at]:
             continue
@@ -159,8 +158,10 @@ def _near(corpus: Corpus, train: Corpus, index: MinHashLSH, exact: np.ndarray) -
             yield at, -other, best
 
 
-def _sketches(corpus: Corpus) -> Iterator[tuple[int, set[bytes], MinHash]]:
+def _sketches(corpus: Corpus) -> Iterator[tuple[int, set[bytes], "MinHash"]]:
     """Position, shingles and MinHash of the texts that are long enough to be told apart."""
+    from datasketch import MinHash
+
     start = 0
     for texts in corpus.texts():
         sets = {start + i: _shingles(text) for i, text in enumerate(texts)}

@@ -1,11 +1,15 @@
 """How does a labelled text become a classifier's input? Ids, mask and segments of each row."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
 from steep.data.batches import pad, padded_length
 from steep.data.corpus import Corpus, Task
 from steep.data.tokens import frame, tokenize, truncate
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 Sample = tuple[np.ndarray, np.ndarray | int | float]
 
@@ -17,7 +21,7 @@ class Rows:
         self,
         corpus: Corpus,
         task: Task,
-        tokenizer: PreTrainedTokenizerBase,
+        tokenizer: "PreTrainedTokenizerBase",
         max_length: int,
         truncation: str = "head",
     ) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from steep.config import TableArgs
+from steep.args import TableArgs
 from steep.data.corpus import Task
 from steep.data.raw import TEXTS
 from steep.errors import SteepError

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from steep.config import DataArgs
+from steep.args import DataArgs
 from steep.data import duplicates, readers
 from steep.data.corpus import Corpus, Data
 from steep.data.splits import Origin, Splits, load_splits, split

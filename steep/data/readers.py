@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from steep.config import TableArgs
+from steep.args import TableArgs
 from steep.data import delimited, documents, files, records
 from steep.data.raw import Raw
 from steep.errors import SteepError

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from steep import runs, seeds
-from steep.config import SplitArgs
+from steep.args import SplitArgs
 from steep.data.corpus import Corpus
 from steep.data.duplicates import row_hashes
 from steep.errors import SteepError

@@ -9,7 +9,7 @@ import datasets
 import numpy as np
 import pyarrow.compute as pc
 
-from steep.config import TableArgs
+from steep.args import TableArgs
 from steep.data import delimited, files, labels, readers, store
 from steep.data.corpus import Corpus, Task, join
 from steep.data.raw import TEXT, TEXTS, Raw

@@ -5,19 +5,22 @@ model's inputs (`Frame`) are cut from it afterwards, for any length, truncation 
 """
 
 import hashlib
-import json
 import os
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import datasets
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
 from steep.console import track
 from steep.data.corpus import Corpus
 from steep.errors import SteepError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 CHUNK = 1000
 
@@ -44,7 +47,7 @@ class Tokens:
         return np.diff(self.offsets)
 
 
-def tokenize(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, column: str = "text") -> Tokens:
+def tokenize(corpus: Corpus, tokenizer: "PreTrainedTokenizerBase", column: str = "text") -> Tokens:
     """The tokens of a corpus; computed once, then taken from the cache folder of `datasets`.
 
     The key of the cache is the fingerprint of the text column and of the tokenizer.
@@ -59,26 +62,34 @@ def tokenize(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, column: str = "
     )
 
 
-def _fingerprint(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, column: str) -> str:
-    rules = json.loads(tokenizer.backend_tokenizer.to_str())
-    rules |= {"truncation": None, "padding": None}  # left behind by earlier calls; neither is used
-    key = f"{corpus.table._fingerprint}/{column}/{json.dumps(rules)}"
+def _fingerprint(corpus: Corpus, tokenizer: "PreTrainedTokenizerBase", column: str) -> str:
+    key = f"{corpus.table._fingerprint}/{column}/{_bare(tokenizer).to_str()}"
     return hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
 
 
-def _write(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, column: str, folder: Path) -> None:
-    """Tokenise in chunks (the fast tokenizer uses every core) and write aside, then rename."""
+def _bare(tokenizer: "PreTrainedTokenizerBase") -> Any:
+    """The `tokenizers.Tokenizer` within, rid of truncation and padding that earlier calls left.
+
+    Its own batch method makes no masks, offsets and segments; it uses every core.
+    """
+    bare = tokenizer.backend_tokenizer
+    bare.no_truncation()
+    bare.no_padding()
+    return bare
+
+
+def _write(corpus: Corpus, tokenizer: "PreTrainedTokenizerBase", column: str, folder: Path) -> None:
+    """Tokenise in chunks and write aside, then rename."""
     folder.mkdir(parents=True, exist_ok=True)
     raw = folder / f"raw-{os.getpid()}"
-    lengths: list[int] = []
+    lengths, bare = [np.zeros(1, np.int64)], _bare(tokenizer)
     chunks = track(corpus.texts(column, CHUNK), -(-len(corpus) // CHUNK), "tokenising")
     with raw.open("wb") as stream:
         for texts in chunks:
-            encoded = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
-            lengths.extend(map(len, encoded))
-            flat = np.fromiter((i for ids in encoded for i in ids), np.int32)
-            flat.tofile(stream)
-    offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+            encoded = [e.ids for e in bare.encode_batch_fast(texts, add_special_tokens=False)]
+            lengths.append(np.fromiter(map(len, encoded), np.int64, len(encoded)))
+            np.fromiter(chain.from_iterable(encoded), np.int32).tofile(stream)
+    offsets = np.concatenate(lengths).cumsum()
     flat = np.memmap(raw, np.int32, "r", shape=(offsets[-1],)) if offsets[-1] else np.empty(0, "i4")
     for name, array in (("ids", flat), ("offsets", offsets)):
         aside = folder / f"{name}-{os.getpid()}.npy"
@@ -107,7 +118,7 @@ class Frame:
         return max_length - special
 
 
-def frame(tokenizer: PreTrainedTokenizerBase) -> Frame:
+def frame(tokenizer: "PreTrainedTokenizerBase") -> Frame:
     """The frame of a tokenizer, read off what it does to one letter and to two.
 
     Raises SteepError for a tokenizer without padding, or that adds tokens in another shape.

@@ -6,7 +6,7 @@ another training seed. With very few rows, or at the edge of the scale (every ro
 narrow: 20 right of 20 gives 1 to 1.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -24,7 +24,7 @@ def intervals(
 
     Resamples in which a metric is undefined (no row of a class drawn, say) do not count for it.
     """
-    values = resampled(task, labels, probabilities, resamples=resamples, seed=seed)
+    (values,) = resampled(task, labels, [probabilities], resamples=resamples, seed=seed)
     defined = {name: drawn[np.isfinite(drawn)] for name, drawn in values.items()}
     return {n: percentiles(drawn) for n, drawn in defined.items() if len(drawn)}
 
@@ -39,22 +39,25 @@ def percentiles(values: np.ndarray, confidence: float = 0.95) -> tuple[float, fl
 def resampled(
     task: Task,
     labels: np.ndarray,
-    probabilities: np.ndarray,
+    outputs: Sequence[np.ndarray],
     names: tuple[str, ...] | None = None,
     resamples: int = 1000,
     seed: int = 0,
-) -> dict[str, np.ndarray]:
-    """Metrics `names` (default: all) on each resample, float64 (resamples,), NaN where undefined.
+) -> list[dict[str, np.ndarray]]:
+    """Metrics `names` (default: all) of each of the outputs on each resample, NaN where undefined.
 
-    The same rows are drawn for the same seed and number of rows, so that values of two models on
-    one test set are paired.
+    `outputs` are probabilities or predictions of several models, each as in `score`; every array
+    that is returned is float64 (resamples,). The same rows are drawn for all of them, and for the
+    same seed and number of rows, so that values of two models on one test set are paired.
     """
-    every = metrics(task, labels, probabilities)
-    parts = [
-        {name: every[name](weights) for name in names or METRICS[task.kind]}
-        for weights in _weights(len(labels), resamples, seed)
-    ]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    wanted = names or METRICS[task.kind]
+    models = [metrics(task, labels, probabilities) for probabilities in outputs]
+    parts: list[dict[str, list[np.ndarray]]] = [{name: [] for name in wanted} for _ in models]
+    for weights in _weights(len(labels), resamples, seed):
+        for every, part in zip(models, parts, strict=True):
+            for name in wanted:
+                part[name].append(every[name](weights))
+    return [{name: np.concatenate(drawn) for name, drawn in part.items()} for part in parts]
 
 
 def _weights(rows: int, resamples: int, seed: int) -> Iterator[np.ndarray]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from steep.data.corpus import Task
 from steep.errors import SteepError
+from steep.metrics.thresholds import decide
 from steep.metrics.weighted import (
     Weighted,
     auc,
@@ -69,9 +70,9 @@ def metrics(task: Task, labels: np.ndarray, probabilities: np.ndarray) -> dict[s
     """Every metric of the task as a function of row weights; arguments and errors as in `score`."""
     labels, probabilities = checked(task, labels, probabilities)
     if task.kind == "single":
-        return _single(labels, probabilities)
+        return _single(labels, probabilities, decide(task, probabilities))
     if task.kind == "multi":
-        return _multi(labels > 0.5, probabilities)
+        return _multi(labels > 0.5, probabilities, decide(task, probabilities))
     return _regression(labels, probabilities[:, 0])
 
 
@@ -87,9 +88,9 @@ def per_class(task: Task, labels: np.ndarray, probabilities: np.ndarray) -> list
     if task.kind == "single":
         classes = np.arange(len(task.labels))
         truth = labels[:, None] == classes
-        predicted = probabilities.argmax(axis=1)[:, None] == classes
+        predicted = decide(task, probabilities)[:, None] == classes
     else:
-        truth, predicted = labels > 0.5, probabilities > 0.5
+        truth, predicted = labels > 0.5, decide(task, probabilities)
     return [
         {"label": label} | _scores(truth[:, i], predicted[:, i], probabilities[:, i])
         for i, label in enumerate(task.labels)
@@ -100,7 +101,7 @@ def confusion(task: Task, labels: np.ndarray, probabilities: np.ndarray) -> list
     """Rows of class i predicted as class j, in line i and column j (single tasks only)."""
     labels, probabilities = checked(task, labels, probabilities)
     counts = np.zeros((len(task.labels), len(task.labels)), np.int64)
-    np.add.at(counts, (labels, probabilities.argmax(axis=1)), 1)
+    np.add.at(counts, (labels, decide(task, probabilities)), 1)
     return counts.tolist()
 
 
@@ -139,10 +140,11 @@ def checked(
     return labels, probabilities
 
 
-def _single(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Weighted]:
+def _single(
+    labels: np.ndarray, probabilities: np.ndarray, predicted: np.ndarray
+) -> dict[str, Weighted]:
     classes = np.arange(probabilities.shape[1])
     truth = labels[:, None] == classes
-    predicted = probabilities.argmax(axis=1)
     right = mean(predicted == labels)
     columns = [1] if len(classes) == 2 else list(classes)
     return {
@@ -154,8 +156,9 @@ def _single(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Weighted
     }
 
 
-def _multi(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, Weighted]:
-    predicted = probabilities > 0.5
+def _multi(
+    truth: np.ndarray, probabilities: np.ndarray, predicted: np.ndarray
+) -> dict[str, Weighted]:
     losses = surprise(np.where(truth, probabilities, 1 - probabilities))
     return {
         "auc": mean_auc(truth, probabilities),

@@ -6,22 +6,20 @@ Steep carries the pooler along in the adapted checkpoint, and grafts the adapted
 classifier that is built from the base checkpoint: only encoder weights differ.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-from huggingface_hub.utils import HFValidationError
-from huggingface_hub.utils import logging as hub_logging
 from safetensors import SafetensorError
 from torch import Tensor
 from transformers import (
     AutoConfig,
     AutoModel,
     AutoModelForMaskedLM,
+    AutoModelForPreTraining,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     PreTrainedModel,
@@ -29,17 +27,18 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from steep.console import say
 from steep.data.corpus import Task, TaskKind
 from steep.errors import SteepError
+from steep.models import families
+from steep.models.families import longest
+from steep.models.hub import find
+from steep.models.pair_heads import is_pair_weight, new_weights_notes, pair_logits
+from steep.models.pooling import PooledClassifier, load_pooled, set_pooling
 from steep.seeds import derive
 
 logging.set_verbosity_error()
 logging.disable_progress_bar()
-hub_logging.set_verbosity_error()
 
-OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert", "mpnet")
-HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
 PROBLEMS: dict[TaskKind, str] = {
     "single": "single_label_classification",
     "multi": "multi_label_classification",
@@ -52,13 +51,18 @@ class MaskedLanguageModel:
     """A masked language model, with what is needed to hand it on.
 
     `new_head` tells that the checkpoint had no usable head; `pooler` holds the base checkpoint's
-    pooler weights under the names they have in it, empty where it has none.
+    pooler weights under the names they have in it, empty where it has none or the model trains it.
+    `notes` says what the user should know of the checkpoint. With a head for sentence pairs,
+    `pair_logits` is the name of its output.
     """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     new_head: bool
     pooler: dict[str, Tensor]
+    notes: tuple[str, ...] = ()
+    pair_logits: str | None = None
+    new_pair_head: bool = False
 
     def save(self, folder: Path) -> None:
         """Write a Hugging Face checkpoint, pooler included."""
@@ -77,44 +81,70 @@ def load_tokenizer(name: str | Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def load_masked_lm(name: str | Path, attention: str, seed: int) -> MaskedLanguageModel:
-    """A checkpoint with its masked-LM head, in fp32.
+def load_masked_lm(
+    name: str | Path, attention: str, seed: int, pairs: bool = False
+) -> MaskedLanguageModel:
+    """A checkpoint with its masked-LM head, in fp32; with `pairs`, with that for pairs and pooler.
 
     A missing head is made new, from the stream "head", its decoder tied to the embeddings.
-    Raises SteepError when the checkpoint cannot be loaded or is no masked language model.
+    Raises SteepError when the checkpoint cannot be loaded, has no such heads, or has another
+    model's tokenizer.
     """
+    config, names = _config(name)
+    families.use_own_head(config, names)
+    auto = AutoModelForPreTraining if pairs else AutoModelForMaskedLM
+    judge = pair_logits(name, config) if pairs else None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "head"))
-        model, info = _load(AutoModelForMaskedLM.from_pretrained, name, attention)
+        model, info = _load(auto.from_pretrained, name, attention, config)
     prefix = model.base_model_prefix + "."
-    encoder = [key for key in info["missing_keys"] if key.startswith(prefix)]
+    for_pairs = {key for key in info["missing_keys"] if is_pair_weight(key)}
+    lacking = info["missing_keys"] - for_pairs
+    encoder = [key for key in lacking if key.startswith(prefix)]
     if encoder:
         raise SteepError(f"{name}: the encoder's weights are incomplete: {_some(encoder)} missing.")
-    headless = any(not key.endswith("bias") for key in info["missing_keys"])
+    headless = any(not key.endswith("bias") for key in lacking)
     if headless:  # also where the checkpoint's configuration says untied, of a head it has not
         model.config.tie_word_embeddings = True
         model.tie_weights()
-    return MaskedLanguageModel(model, load_tokenizer(name), headless, _pooler(name, model))
+    tokenizer = load_tokenizer(name)
+    families.check_tokenizer(tokenizer, model)
+    notes = families.tokenizer_note(tokenizer, model) + new_weights_notes(name, for_pairs)
+    if headless:
+        notes.append(families.no_head(name, find(name), names))
+    old = {} if pairs else _pooler(name, model)
+    return MaskedLanguageModel(
+        model, tokenizer, headless, old, tuple(notes), judge, new_pair_head=bool(for_pairs)
+    )
 
 
 def load_classifier(
-    name: str | Path, task: Task, attention: str, seed: int, encoder: Path | None = None
+    name: str | Path,
+    task: Task,
+    attention: str,
+    seed: int,
+    encoder: Path | None = None,
+    pooling: str = "model",
 ) -> PreTrainedModel:
     """A classifier for `task` built from checkpoint `name`, in fp32; its head from stream "head".
 
     With `encoder`, that checkpoint's encoder weights are grafted in; everything else stays as it
-    would be without. Raises SteepError when a checkpoint cannot be loaded or does not fit.
+    would be without. With another `pooling` than the checkpoint's own head, a `PooledClassifier`.
+    Raises SteepError when a checkpoint cannot be loaded or does not fit.
     """
-    config = _load(AutoConfig.from_pretrained, name)
+    config, _ = _config(name)
     config.num_labels = len(task.labels)
     config.id2label = dict(enumerate(task.labels))
     config.label2id = {label: index for index, label in enumerate(task.labels)}
     config.problem_type = PROBLEMS[task.kind]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "head"))
-        model, _ = _load(
-            AutoModelForSequenceClassification.from_pretrained, name, attention, config
-        )
+        if pooling == "model":
+            loader = AutoModelForSequenceClassification.from_pretrained
+            model, _ = _load(loader, name, attention, config)
+        else:
+            set_pooling(config, pooling)
+            model = PooledClassifier(_load(AutoModel.from_pretrained, name, attention, config)[0])
     if encoder is not None:
         graft(encoder, model)
     return model
@@ -122,10 +152,17 @@ def load_classifier(
 
 def load_trained(folder: Path, attention: str) -> PreTrainedModel:
     """A classifier as it was trained; SteepError if the checkpoint has no trained head."""
-    model, info = _load(AutoModelForSequenceClassification.from_pretrained, folder, attention)
-    if info["missing_keys"]:
+    config = _load(AutoConfig.from_pretrained, folder)
+    if "steep_pooling" in config.to_dict():
+        with _readable(folder):
+            model, missing = load_pooled(folder, config, attention)
+    else:
+        loader = AutoModelForSequenceClassification.from_pretrained
+        model, info = _load(loader, folder, attention)
+        missing = info["missing_keys"]
+    if missing:
         raise SteepError(
-            f"{folder}: not a trained classifier ({_some(info['missing_keys'])} missing). "
+            f"{folder}: not a trained classifier ({_some(missing)} missing). "
             "Train one with 'steep fit'."
         )
     return model
@@ -136,7 +173,10 @@ def graft(source: Path, model: PreTrainedModel) -> None:
 
     Weights that `source` lacks (a pooler, after plain masked-LM training) keep those of `model`.
     """
-    donor, info = _load(AutoModel.from_pretrained, source)
+    config = _load(AutoConfig.from_pretrained, source)
+    if model.config.to_dict().get("steep_pooling", "").startswith("layer:"):  # cut off above it
+        config.num_hidden_layers = model.config.num_hidden_layers
+    donor, info = _load(AutoModel.from_pretrained, source, config=config)
     given = {k: v for k, v in donor.state_dict().items() if k not in info["missing_keys"]}
     own = model.base_model.state_dict()
     lacking = [k for k in own if k not in given and not k.startswith("pooler.")]
@@ -150,14 +190,6 @@ def graft(source: Path, model: PreTrainedModel) -> None:
     model.base_model.load_state_dict({k: given[k] for k in own if k in given}, strict=False)
 
 
-def longest(model: PreTrainedModel, wanted: int) -> int:
-    """The tokens of an input that the model has positions for; `wanted` if there is no limit."""
-    config = model.config.to_dict()
-    # RoBERTa-like models number their positions from pad + 1 on.
-    offset = config["pad_token_id"] + 1 if config["model_type"] in OFFSET_POSITIONS else 0
-    return config.get("max_position_embeddings", wanted + offset) - offset
-
-
 def check_length(max_length: int, model: PreTrainedModel) -> None:
     """Raises SteepError if the model has no positions for inputs of `max_length` tokens."""
     most = longest(model, max_length)
@@ -165,6 +197,13 @@ def check_length(max_length: int, model: PreTrainedModel) -> None:
         raise SteepError(
             f"max_length {max_length}: the checkpoint takes 8 to {most} tokens. Choose within that."
         )
+
+
+def _config(name: str | Path) -> tuple[Any, list[str]]:
+    """The configuration and the names of the weights of an encoder; SteepError if it is none."""
+    config = _load(AutoConfig.from_pretrained, name)
+    families.check_encoder(name, config)
+    return config, families.weight_names(find(name))
 
 
 def _pooler(name: str | Path, model: PreTrainedModel) -> dict[str, Tensor]:
@@ -179,33 +218,6 @@ def _pooler(name: str | Path, model: PreTrainedModel) -> dict[str, Tensor]:
     }
 
 
-def find(name: str | Path) -> Path:
-    """The folder of a checkpoint: itself, or what the hub's cache holds; fetched once if need be.
-
-    Raises SteepError if there is no such folder, or the hub cannot be asked.
-    """
-    folder = Path(name)
-    if folder.is_dir():
-        if (folder / "config.json").is_file():
-            return folder
-        raise SteepError(f"{name}: not a checkpoint folder (it has no config.json).")
-    try:
-        return Path(snapshot_download(str(name), local_files_only=True))
-    except HFValidationError:
-        raise SteepError(
-            f"{name}: there is no such folder, and no hub model of that name."
-        ) from None
-    except LocalEntryNotFoundError:
-        say(f"{name}: no folder of this name; asking the Hugging Face hub ...")
-    try:
-        return Path(snapshot_download(str(name), allow_patterns=HUB_FILES))
-    except (HfHubHTTPError, OSError) as error:
-        raise SteepError(
-            f"{name}: there is no such folder, and the Hugging Face hub gave nothing "
-            f"({type(error).__name__}). Check the name and the connection, or name a folder."
-        ) from None
-
-
 def _load(
     loader: Callable[..., Any], name: str | Path, attention: str | None = None, config: Any = None
 ) -> Any:
@@ -215,11 +227,18 @@ def _load(
         options = {"dtype": torch.float32, "output_loading_info": True, "use_safetensors": True}
         options |= {"config": config} if config else {}
         options |= {"attn_implementation": attention} if attention else {}
-    try:
+    with _readable(name):
         return loader(find(name), local_files_only=True, trust_remote_code=False, **options)
+
+
+@contextmanager
+def _readable(name: str | Path) -> Iterator[None]:
+    """What goes wrong while checkpoint `name` is read, as a SteepError that names it."""
+    try:
+        yield
     except SafetensorError as error:
         raise SteepError(f"{name}: its weights cannot be read ({error}). Copy it again.") from None
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise SteepError(f"{name}: no checkpoint that can be used: {reason}") from error
 

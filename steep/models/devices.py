@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel
 
-from steep.config import RunArgs
+from steep.args import RunArgs
 from steep.errors import SteepError
 from steep.models import kernels
 

@@ -4,6 +4,7 @@ A fastai `Learner` calls `model(*inputs)` with tensors; a Hugging Face model wan
 """
 
 from contextlib import AbstractContextManager
+from inspect import signature
 
 import torch
 from torch import Tensor, nn
@@ -19,29 +20,35 @@ class Classifier(nn.Module):
 
     def forward(self, batch: Tensor) -> Tensor:
         with _autocast(batch, self.autocast):
-            return self.model(**_keywords(batch)).logits.float()
+            return self.model(**_keywords(batch, self.model)).logits.float()
 
 
 class MaskedLM(nn.Module):
     """`batch` as above and `positions` int64 (m,) in the flattened batch -> logits (m, vocabulary).
+
+    With `pair_logits`, the name of another output of the model, also those: (rows, 2).
 
     Only the masked positions pass through the head: the vocabulary projection over all positions
     costs a small model more than its encoder. Heads work position by position, so gathering before
     the head gives the logits that gathering after it would.
     """
 
-    def __init__(self, model: PreTrainedModel, autocast: bool) -> None:
+    def __init__(
+        self, model: PreTrainedModel, autocast: bool, pair_logits: str | None = None
+    ) -> None:
         super().__init__()
-        self.model, self.autocast = model, autocast
+        self.model, self.autocast, self.pair_logits = model, autocast, pair_logits
         self.positions: Tensor | None = None
         model.base_model.register_forward_hook(self._gather)
 
-    def forward(self, batch: Tensor, positions: Tensor) -> Tensor:
+    def forward(self, batch: Tensor, positions: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         self.positions = positions
         with _autocast(batch, self.autocast):
-            logits = self.model(**_keywords(batch)).logits
+            output = self.model(**_keywords(batch, self.model))
         self.positions = None
-        return logits[0]
+        if self.pair_logits is None:
+            return output.logits[0]
+        return output.prediction_logits[0], output[self.pair_logits]
 
     def _gather(self, encoder: nn.Module, inputs: tuple, output: dict) -> dict:
         if self.positions is not None:
@@ -50,9 +57,14 @@ class MaskedLM(nn.Module):
         return output
 
 
-def _keywords(batch: Tensor) -> dict[str, Tensor]:
+def _keywords(batch: Tensor, model: PreTrainedModel) -> dict[str, Tensor]:
+    """The channels of a batch by name; segments only where the encoder knows such a thing.
+
+    Tokenizers may give them all the same: many checkpoints of DistilBERT come with BERT's.
+    """
+    known = signature(type(model.base_model).forward).parameters
     names = ("input_ids", "attention_mask", "token_type_ids")
-    return dict(zip(names, batch.unbind(1), strict=False))
+    return {name: part for name, part in zip(names, batch.unbind(1), strict=False) if name in known}
 
 
 def _autocast(batch: Tensor, enabled: bool) -> AbstractContextManager:

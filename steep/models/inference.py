@@ -1,5 +1,7 @@
 """What does a trained classifier say of each row? Batches by length, order restored."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -15,14 +17,25 @@ from steep.models.heads import Classifier
 def predict(model: PreTrainedModel, rows: Rows, machine: Machine, batch_size: int) -> np.ndarray:
     """Probabilities (rows, labels), or targets (rows,), in the order of the corpus."""
     classifier = Classifier(machine.prepare(model, 0), machine.autocast).eval().to(machine.device)
+
+    def logits(inputs: np.ndarray) -> Tensor:
+        return classifier(torch.from_numpy(inputs).to(machine.device))
+
+    with torch.inference_mode():
+        return in_batches(logits, rows, batch_size)
+
+
+def in_batches(logits: Callable[[np.ndarray], Tensor], rows: Rows, batch_size: int) -> np.ndarray:
+    """What `logits` says of inputs int64 (rows, 2 or 3, length), as probabilities or targets.
+
+    Batches hold texts of like length; the result is in the order of the corpus.
+    """
     order = by_length(rows.lengths)
     batches = np.split(order, range(batch_size, len(order), batch_size))
     outputs = []
-    with torch.inference_mode():
-        for members in track(batches, len(batches), "predicting"):
-            inputs, _ = rows.collate([rows[i] for i in members])
-            logits = classifier(torch.from_numpy(inputs).to(machine.device))
-            outputs.append(activation(logits, rows.task.kind).cpu())
+    for members in track(batches, len(batches), "predicting"):
+        inputs, _ = rows.collate([rows[i] for i in members])
+        outputs.append(activation(logits(inputs), rows.task.kind).cpu())
     return torch.cat(outputs).numpy()[np.argsort(order)]
 
 

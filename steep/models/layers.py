@@ -25,6 +25,11 @@ def layer_groups(model: PreTrainedModel) -> list[list[nn.Parameter]]:
     return groups
 
 
+def encoder_layers(encoder: nn.Module) -> nn.ModuleList:
+    """The layers of an encoder, from the bottom to the top."""
+    return _layers(encoder)[1]
+
+
 def _layers(encoder: nn.Module) -> tuple[str, nn.ModuleList]:
     """Path and stack of the layers: the module list with the most parameters, the outermost."""
     lists = [(n, m) for n, m in encoder.named_modules() if isinstance(m, nn.ModuleList)]

@@ -1,5 +1,6 @@
 """What did a run or a study leave behind? Reads its folder; missing extras are simply absent."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,10 +35,14 @@ class RunFolder:
 
 @dataclass(frozen=True)
 class StudyCell:
-    """One arm with one seed; `predictions` are on the test part."""
+    """One arm with one seed; `predictions` are on the test part.
+
+    `labels` is the number of training labels that it was allowed; None for all.
+    """
 
     arm: str
     seed: int
+    labels: int | None
     facts: dict[str, Any]
     predictions: pd.DataFrame | None
 
@@ -59,8 +64,10 @@ class StudyFolder:
         return [arm for arm in self.manifest["arms"] if arm in done]
 
     def of(self, arm: str) -> list[StudyCell]:
-        """The cells of one arm, by seed."""
-        return sorted((c for c in self.cells if c.arm == arm), key=lambda cell: cell.seed)
+        """The cells of one arm, by seed; those with the most labels, which decide."""
+        most = max((c.labels or math.inf for c in self.cells), default=math.inf)
+        found = (c for c in self.cells if c.arm == arm and (c.labels or math.inf) == most)
+        return sorted(found, key=lambda cell: cell.seed)
 
 
 def read(folder: Path) -> RunFolder | StudyFolder:
@@ -113,7 +120,7 @@ def _cell(path: Path) -> StudyCell:
     facts = _mapping(path, ("arm", "seed"))
     table = path.with_suffix(".csv")
     predictions = _predictions(table) if table.is_file() else None
-    return StudyCell(facts["arm"], facts["seed"], facts, predictions)
+    return StudyCell(facts["arm"], facts["seed"], facts.get("labels"), facts, predictions)
 
 
 def _mapping(path: Path, needed: tuple[str, ...]) -> dict[str, Any]:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from steep import config
+from steep.args import AdaptArgs, CompareArgs, EvaluateArgs, FitArgs
 
 ARGS = {
-    "adapt": config.AdaptArgs,
-    "fit": config.FitArgs,
-    "evaluate": config.EvaluateArgs,
-    "compare": config.CompareArgs,
+    "adapt": AdaptArgs,
+    "fit": FitArgs,
+    "evaluate": EvaluateArgs,
+    "compare": CompareArgs,
 }
 FILES = ("valid", "test", "unlabelled")  # options that name files: not repeated as inputs
 

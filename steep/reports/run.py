@@ -12,6 +12,11 @@ from steep.reports.words import capital, count, counted, duration, number, plain
 
 PARTS = {"valid": "validation", "test": "test"}
 CLASSES = 20
+MEASURED = {
+    "masked_loss": "masked loss",
+    "masked_accuracy": "masked accuracy",
+    "pair_accuracy": "sentence pairs judged right",
+}
 Summary = dict[str, Any]
 
 
@@ -35,7 +40,7 @@ def masked_loss(run: RunFolder) -> list[Block]:
             blocks.append(charts.panels(drawn, "step", "masked loss", whole=True))
     rows = [
         (words, number(found[key]["before"]), number(found[key]["after"]))
-        for key, words in (("masked_loss", "masked loss"), ("masked_accuracy", "masked accuracy"))
+        for key, words in MEASURED.items()
         if key in found
     ]
     caption = "Held-out documents, before and after step 2"

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from steep.reports import background, charts, confusion, mistakes, reproduce
+from steep.reports import background, charts, confusion, labels, mistakes, reproduce
 from steep.reports.blocks import Block, Page, Section, Table
 from steep.reports.folder import StudyFolder
 from steep.reports.mistakes import Votes
@@ -34,6 +34,7 @@ def page(study: StudyFolder, texts: bool) -> Page:
     told = {arm: votes for arm in study.arms if (votes := _votes(study, arm, task))}
     sections = [
         *([Section("Results by arm", _results(study, verdict))] if study.verdict else []),
+        *labels.sections(verdict),
         *([Section("Step 2", masked_loss(study.adapted))] if study.adapted else []),
         *_learning(study),
         *_cost(study),
@@ -63,7 +64,8 @@ def page(study: StudyFolder, texts: bool) -> Page:
 
 
 def _unfinished(study: StudyFolder) -> dict[str, Any]:
-    total = len(study.manifest["arms"]) * len(study.manifest["seeds"])
+    budgets = len(set(study.manifest["args"].get("label_budget") or [None]))
+    total = len(study.manifest["arms"]) * len(study.manifest["seeds"]) * budgets
     return {
         "answer": "Not finished",
         "sentence": f"{len(study.cells)} of {counted(total, 'fit')} are done; "
@@ -141,6 +143,7 @@ def _gains(comparisons: list[dict[str, Any]]) -> Table:
             span(found.get("low"), found.get("high"), sign=True),
             span(found.get("bootstrap_low"), found.get("bootstrap_high"), sign=True),
             chance(found.get("p_value")),
+            chance(found.get("p_holm")),
             number(found.get("minimum_detectable")),
             _needed(found),
         )
@@ -148,12 +151,16 @@ def _gains(comparisons: list[dict[str, Any]]) -> Table:
     ]
     return Table(
         caption="Gains, seed by seed",
-        columns=("", "gain", "95 % interval", "bootstrap", "p", "detectable", "seeds needed"),
-        align="lrrrrrr",
+        columns=(
+            *("", "gain", "95 % interval", "bootstrap", "p", "p (Holm)", "detectable"),
+            "seeds needed",
+        ),
+        align="lrrrrrrr",
         rows=rows,
         note="A positive gain is the better result. The interval counts seeds and test rows; the "
-        "bootstrap, over both, is its check. Detectable: the gain that as many seeds and rows "
-        "find in 8 of 10 studies. Seeds needed: to find the gain seen here as often.",
+        "bootstrap, over both, is its check. Only the first line decides; Holm's method corrects "
+        "the p values of the others for their number. Detectable: the gain that as many seeds and "
+        "rows find in 8 of 10 studies. Seeds needed: to find the gain seen here as often.",
     )
 
 

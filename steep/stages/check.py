@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from steep import runs
-from steep.config import CheckArgs
+from steep.args import CheckArgs
 from steep.console import out as console
 from steep.console import say
 from steep.data import duplicates
@@ -14,10 +14,8 @@ from steep.data.corpus import Corpus, Data, join
 from steep.data.load import load
 from steep.data.tokens import Tokens, tokenize
 from steep.errors import SteepError
-from steep.models.checkpoints import load_tokenizer
 from steep.stages import facts
 from steep.stages.words import lines
-from steep.train import probe
 
 LENGTHS = (64, 128, 256, 512)
 FEW = 10  # rows of a class below which its scores mean little
@@ -44,10 +42,7 @@ def check(source: Data | str | Path, *, args: CheckArgs | None = None) -> dict[s
     if args.model is None:
         findings["words"] = _lengths(_word_counts(everything))
     else:
-        tokens = tokenize(everything, load_tokenizer(args.model))
-        findings["tokens"] = _lengths(tokens.lengths) | _fit_of_tokenizer(tokens, args.model)
-        findings["truncation"] = {str(n): _lost(tokens.lengths, n) for n in LENGTHS}
-        findings["time"] = probe.estimate(data, args)
+        findings |= _with_checkpoint(data, everything, args.model, args)
     for line in lines(findings):
         console.print(line, markup=False)
     if args.out is not None:
@@ -55,6 +50,20 @@ def check(source: Data | str | Path, *, args: CheckArgs | None = None) -> dict[s
             args.out.parent.mkdir(parents=True, exist_ok=True)
             runs.write_json(args.out, findings)
     return findings
+
+
+def _with_checkpoint(data: Data, everything: Corpus, model: str, args: CheckArgs) -> dict[str, Any]:
+    """Lengths in the checkpoint's tokens, what some lengths cut off, and the time it takes."""
+    from steep.models.checkpoints import load_tokenizer
+    from steep.train import pace
+
+    tokenizer = load_tokenizer(model)
+    tokens = tokenize(everything, tokenizer)
+    return {
+        "tokens": _lengths(tokens.lengths) | {"unknown": _unknown(tokens, tokenizer.unk_token_id)},
+        "truncation": {str(n): _lost(tokens.lengths, n) for n in LENGTHS},
+        "time": pace.estimate(data, args),
+    }
 
 
 def _word_counts(corpus: Corpus) -> np.ndarray:
@@ -82,11 +91,10 @@ def _lost(lengths: np.ndarray, max_length: int) -> dict[str, float]:
     }
 
 
-def _fit_of_tokenizer(tokens: Tokens, model: str) -> dict[str, float]:
-    """The share of tokens that the tokenizer does not know."""
-    unknown = load_tokenizer(model).unk_token_id
+def _unknown(tokens: Tokens, unknown: int | None) -> float:
+    """The share of tokens that the tokenizer does not know; `unknown` is the id it gives them."""
     count = int((tokens.ids == unknown).sum()) if unknown is not None else 0
-    return {"unknown": round(count / max(len(tokens.ids), 1), 5)}
+    return round(count / max(len(tokens.ids), 1), 5)
 
 
 def _label_warnings(data: Data) -> list[str]:

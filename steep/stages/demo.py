@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from steep import runs
-from steep.config import (
+from steep.args import (
     AdaptArgs,
     CheckArgs,
     CompareArgs,
@@ -112,7 +112,8 @@ def _study(out: Path, data: Bundled, model: str, args: DemoArgs, options: dict[s
 
     say("\n5. One run proves nothing: was step 2 worth it?")
     study = out / "study"
-    comparing = CompareArgs(model=model, encoder=out / "adapted", seeds=args.seeds, **options)
+    options |= {"label_budget": (args.labels,), "encoder": out / "adapted", "seeds": args.seeds}
+    comparing = CompareArgs(model=model, **options)
     step(compare, data.reviews, out=study, args=comparing)
     say(f"\n$ {shlex.join(['steep', 'report', str(study)])}")
     report = page.write(study)

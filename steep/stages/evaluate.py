@@ -7,18 +7,24 @@ from typing import Any
 import numpy as np
 
 from steep import runs
-from steep.config import EvaluateArgs
+from steep.args import EvaluateArgs
 from steep.console import out as console
 from steep.console import say
-from steep.data.corpus import Corpus
+from steep.data.corpus import Corpus, Task
 from steep.data.duplicates import row_hashes
 from steep.data.tables import read_table
 from steep.errors import SteepError
-from steep.metrics.scores import primary
+from steep.metrics.scores import primary, score
 from steep.metrics.summary import lines, summarise
-from steep.models.devices import choose
 from steep.stages import facts
-from steep.stages.predict import Trained, load, table_args
+from steep.stages.predict import (
+    Trained,
+    abstained,
+    check_abstention,
+    check_engine,
+    load,
+    table_args,
+)
 
 
 def evaluate(
@@ -33,22 +39,29 @@ def evaluate(
     if args.out is not None:
         runs.check_free(args.out, args.overwrite)
     trained = load(Path(model))
+    check_engine(trained, args)
     corpus = _read(trained, Path(source), args)
     notes = [*corpus.notes, *_trained_on(trained, corpus)]
     for note in notes:
         say(note)
+    check_abstention(trained.task, args)
     probabilities = trained.predict(corpus, args)
     results: dict[str, Any] = {
         "task": {"kind": trained.task.kind, "labels": list(trained.task.labels)},
         "metric": primary(trained.task),
         "model": str(model),
         "test": summarise(trained.task, corpus.labels(), probabilities, args.resamples, args.seed),
+        "answered": _answered(trained.task, corpus, probabilities, args),
+        "decisions": trained.decisions.as_json(trained.task) if trained.decisions else None,
     }
     console.print(f"{corpus.source}: {len(corpus):,} rows", markup=False)
     for line in lines(results["test"]):
         console.print(f"  {line}", markup=False)
+    if results["answered"]:
+        console.print(_told(results["answered"]), markup=False)
     if args.out is not None:
-        _keep(args.out, args, results, corpus, probabilities, notes)
+        lines_of = facts.prediction_lines(corpus, trained.task, probabilities)
+        _keep(args.out, args, results, corpus, lines_of, notes)
     return results
 
 
@@ -69,21 +82,44 @@ def _trained_on(trained: Trained, corpus: Corpus) -> list[str]:
     return [f"{corpus.source}: the model was trained on {share}: its scores on them flatter"]
 
 
+def _answered(
+    task: Task, corpus: Corpus, probabilities: np.ndarray, args: EvaluateArgs
+) -> dict[str, Any] | None:
+    """The scores of the rows that the model does not abstain from; None where it may not."""
+    if args.abstain_below is None:
+        return None
+    kept = ~abstained(task, probabilities, args.abstain_below)
+    metrics = score(task, corpus.labels()[kept], probabilities[kept]) if kept.any() else {}
+    return {
+        "abstain_below": args.abstain_below,
+        "rows": int(kept.sum()),
+        "coverage": float(kept.mean()),
+        "metrics": metrics,
+    }
+
+
+def _told(answered: dict[str, Any]) -> str:
+    name = next((n for n in ("accuracy", "exact_match") if n in answered["metrics"]), None)
+    found = f": {name} {answered['metrics'][name]:.3f} on them" if name else ""
+    return f"  answered {answered['rows']:,} rows ({answered['coverage']:.1%}){found}"
+
+
 def _keep(
     out: Path,
     args: EvaluateArgs,
     results: dict[str, Any],
     corpus: Corpus,
-    probabilities: np.ndarray,
+    predictions: list[dict[str, Any]],
     notes: list[str],
 ) -> None:
     """The run folder of an evaluation."""
-    labels, machine = tuple(results["task"]["labels"]), choose(args)
+    from steep.models.devices import choose
+
+    machine = choose(args)
     files = [{"name": corpus.source, "rows": len(corpus), "fingerprint": ""}]
     counts = {"test": facts.label_counts(corpus)}
     with runs.writing(out, "evaluate", args, args.overwrite) as run:
         run.record(device=str(machine.device), base=results["model"], notes=notes)
         run.record(data={"files": files, "parts": {"test": len(corpus)}, "labels": counts})
-        rows = facts.prediction_lines(corpus, labels, probabilities)
-        runs.write_csv(run.folder / runs.PREDICTIONS / "test.csv", rows)
+        runs.write_csv(run.folder / runs.PREDICTIONS / "test.csv", predictions)
         runs.write_json(run.folder / runs.RESULTS, results)

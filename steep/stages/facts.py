@@ -1,17 +1,24 @@
 """What does every run folder say of its data and its machine?"""
 
-from typing import Any
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from steep.data.corpus import Corpus, Data
-from steep.models.devices import Machine
-from steep.runs import SPLITS, Run
+from steep.config import Options, as_mapping
+from steep.data.corpus import Corpus, Data, Task
+from steep.metrics.thresholds import decide
+from steep.runs import SPLITS, Run, versions
+
+if TYPE_CHECKING:
+    from steep.models.devices import Machine
 
 EXCERPT = 300  # characters of a text that predictions show
+HARMLESS = ("overwrite", "save_every")  # options that change no result
 
 
-def record(run: Run, data: Data, machine: Machine, base: str) -> None:
+def record(run: Run, data: Data, machine: "Machine", base: str) -> None:
     """Data, machine and checkpoint in the manifest, the splits beside it, every note said once."""
     for note in data.notes:
         run.note(note)
@@ -20,6 +27,31 @@ def record(run: Run, data: Data, machine: Machine, base: str) -> None:
     run.record(data=describe(data), device=str(machine.device), base=base)
     run.record(precision="bf16" if machine.bf16 else "fp32")
     data.splits.save(run.folder / SPLITS)
+
+
+def identity(
+    args: Options, data: Data, machine: "Machine", further: Sequence[Corpus] = ()
+) -> dict[str, Any]:
+    """What two runs must have in common for one to go on where the other was killed, by name."""
+    corpora = data.parts | {corpus.source: corpus for corpus in further}
+    options = {name: value for name, value in as_mapping(args).items() if name not in HARMLESS}
+    return {
+        "options": options,
+        "data": {name: fingerprint(corpus) for name, corpus in corpora.items()},
+        "versions": versions(),
+        "machine": {"computing": str(machine), "fast layers": machine.fast},
+    }
+
+
+def fingerprint(corpus: Corpus) -> str:
+    """A hash of all that a corpus holds, in its order."""
+    digest = hashlib.blake2b(corpus.rows().astype("<i8").tobytes(), digest_size=12)
+    for column in ("text", "pair") if corpus.has_pairs else ("text",):
+        for texts in corpus.texts(column):
+            digest.update("\0".join(texts).encode())
+    if corpus.task is not None:
+        digest.update(repr(corpus.task).encode() + corpus.labels().tobytes())
+    return digest.hexdigest()
 
 
 def describe(data: Data) -> dict[str, Any]:
@@ -45,33 +77,33 @@ def label_counts(corpus: Corpus) -> dict[str, int]:
     return {name: int(count) for name, count in zip(names, counts, strict=True)}
 
 
-def prediction_lines(
-    corpus: Corpus, labels: tuple[str, ...], probabilities: np.ndarray, texts: bool = True
-) -> list[dict[str, Any]]:
-    """One dictionary a row, in the file's order: row, id, text, truth, predicted, p_<label>."""
-    kind = corpus.task.kind if corpus.task else None
-    truth = corpus.labels() if kind else [None] * len(corpus)
-    lines = []
-    for record, known, given in zip(corpus.table, truth, probabilities, strict=True):
-        line = {"row": record["row"], "id": record["id"]}
-        if texts:
-            line["text"] = record["text"][:EXCERPT]
-        if kind == "regression":
-            lines.append(line | {"truth": float(known), "predicted": float(given)})
-            continue
-        line["truth"] = _named(known, labels)
-        line["predicted"] = _named(decide(given, kind == "multi"), labels)
-        shares = zip(labels, given, strict=True)
-        lines.append(line | {f"p_{label}": f"{p:.6f}" for label, p in shares})
-    return lines
+def prediction_lines(corpus: Corpus, task: Task, probabilities: np.ndarray) -> list[dict[str, Any]]:
+    """One dictionary a row, in the file's order: row, id, text, truth, predicted, p_<label>.
+
+    The corpus has labels; the thresholds are those of `task`.
+    """
+    lines = [
+        {"row": record["row"], "id": record["id"], "text": record["text"][:EXCERPT]}
+        for record in corpus.table
+    ]
+    if task.kind == "regression":
+        both = zip(lines, corpus.labels(), probabilities, strict=True)
+        return [line | {"truth": float(t), "predicted": float(p)} for line, t, p in both]
+    truth, predicted = named(task, corpus.labels()), named(task, decide(task, probabilities))
+    return [
+        line | {"truth": known, "predicted": said} | _shares(task, given)
+        for line, known, said, given in zip(lines, truth, predicted, probabilities, strict=True)
+    ]
 
 
-def decide(probabilities: np.ndarray, multi: bool) -> np.ndarray | int:
-    """The most probable class, or for multi-label every label of probability 1/2 or more."""
-    return probabilities >= 0.5 if multi else int(probabilities.argmax())
+def named(task: Task, decided: np.ndarray) -> list[str]:
+    """Class indices (n,) by name, or labels 0/1 (n, L) by their names, joined by '|'."""
+    if task.kind == "single":
+        return [task.labels[int(index)] for index in decided]
+    return [
+        "|".join(label for label, on in zip(task.labels, row, strict=True) if on) for row in decided
+    ]
 
 
-def _named(value: np.ndarray | int, labels: tuple[str, ...]) -> str:
-    if not isinstance(value, np.ndarray):
-        return labels[int(value)]
-    return "|".join(label for label, on in zip(labels, value, strict=True) if on)
+def _shares(task: Task, given: np.ndarray) -> dict[str, str]:
+    return {f"p_{label}": f"{p:.6f}" for label, p in zip(task.labels, given, strict=True)}

@@ -2,27 +2,30 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from steep import runs
-from steep.config import FitArgs
+from steep.args import FitArgs, TuneArgs
 from steep.console import say
 from steep.data.budget import within
-from steep.data.corpus import Corpus, Data
+from steep.data.corpus import Data
 from steep.data.duplicates import corpus_hashes, row_hashes
 from steep.data.inputs import Rows
 from steep.data.load import load
 from steep.errors import SteepError
+from steep.metrics.decisions import check_options
 from steep.metrics.scores import check_metric, primary
-from steep.metrics.summary import lines, summarise
-from steep.models.checkpoints import find
-from steep.models.devices import Machine, choose
-from steep.stages import facts
-from steep.train import classify, engine
+from steep.metrics.summary import lines
+from steep.models.hub import find
+from steep.stages import facts, measure
 
-SPACE = 3  # times the checkpoint's size that a run needs on the disk
+if TYPE_CHECKING:
+    from steep.train.checkpoints import Saves
+    from steep.train.classify import Fitted
+
+SPACE, SAVED = 3, 8  # times the checkpoint's size that a run needs on the disk, and its saves
 
 
 def fit(
@@ -44,15 +47,22 @@ def fit(
     runs.check_free(out, args.overwrite)
     data = source if isinstance(source, Data) else load(Path(source), args, splits_of(args.encoder))
     check(data, args)
+    # Only now: importing torch takes longer than finding a mistake in a file or an option.
+    from steep.models.devices import choose
+    from steep.train.checkpoints import open_saves
+
+    itself = facts.identity(args, data, choose(args))
+    saves = open_saves(out, args.save_every, itself, args.overwrite)
     with runs.writing(out, "fit", args, args.overwrite) as run:
-        results, fitted = _run(data, args, run)
+        results, fitted = _run(data, args, run, saves)
         runs.write_json(run.folder / runs.RESULTS, results)
         runs.write_hashes(run.folder, row_hashes(within(data, args.label_budget, args.seed).train))
         fitted.learn.model.model.save_pretrained(run.folder)
         fitted.learn.dls.train_ds.tokenizer.save_pretrained(run.folder)
+    saves.remove()
     best = results["test"] or results["valid"]
     say(f"{'test' if results['test'] else 'validation'} ({best['rows']:,} rows):")
-    for line in lines(best):
+    for line in [*lines(best), *measure.gains(results)]:
         say(f"  {line}")
     say(f"model: {out}")
     return out
@@ -67,10 +77,13 @@ def check(data: Data, args: FitArgs) -> None:
         raise SteepError(
             "Name a checkpoint with --model, or a folder of 'steep adapt' by --encoder."
         )
+    if args.model is not None:
+        find(args.model)
     if args.encoder is not None:
         runs.read_manifest(args.encoder, "adapt") if args.model is None else find(args.encoder)
     if args.metric:
         check_metric(task, args.metric)
+    check_options(task, args.threshold, args.calibrate)
 
 
 def _start(args: FitArgs) -> str | Path:
@@ -88,10 +101,16 @@ def splits_of(encoder: Path | None) -> Path | None:
     return path if path is not None and path.is_file() else None
 
 
-def _run(data: Data, args: FitArgs, run: runs.Run) -> tuple[dict[str, Any], classify.Fitted]:
+def _run(
+    data: Data, args: FitArgs, run: runs.Run, saves: "Saves"
+) -> tuple[dict[str, Any], "Fitted"]:
     """Train and predict; writes history and predictions, returns the results."""
+    from steep.models.devices import choose
+    from steep.train import classify, engine
+
     start, machine, task = _start(args), choose(args), data.labelled()
     facts.record(run, data, machine, str(find(args.model or start)))
+    saves.go_on(run)
     for note in leaks(data, args):
         run.note(note)
     budget = within(data, args.label_budget, args.seed)
@@ -103,9 +122,14 @@ def _run(data: Data, args: FitArgs, run: runs.Run) -> tuple[dict[str, Any], clas
     base = args.model if args.encoder else None
     learn = engine.learner(budget, start, args, base)
     note_truncation(learn.dls.train_ds, args, run)
+    for note in classify.notes(learn, args):
+        run.note(note)
     run.note(f"computing on {machine}")
-    runs.check_space(run.folder, SPACE * learn.model.model.num_parameters() * 4)
-    fitted = classify.train(learn, budget, args)
+    needed = SPACE + SAVED * (args.save_every > 0)
+    runs.check_space(run.folder, needed * learn.model.model.num_parameters() * 4)
+    fitted = classify.train(learn, budget, args, saves=saves)
+    if fitted.diverged:
+        saves.remove()
     classify.check_finite(fitted, args)
     classify.in_own_units(fitted)
     runs.write_csv(run.folder / runs.HISTORY, fitted.history)
@@ -113,21 +137,9 @@ def _run(data: Data, args: FitArgs, run: runs.Run) -> tuple[dict[str, Any], clas
         "task": {"kind": task.kind, "labels": list(task.labels)},
         "metric": args.metric or primary(task),
         "best_epoch": fitted.best_epoch,
-        "valid": _score(fitted, data.valid, "valid", machine, run),
-        "test": _score(fitted, data.test, "test", machine, run) if data.test else None,
+        **measure.held_out(fitted, data, args, machine, run),
         "tokens_per_second": fitted.tokens_per_second,
     }, fitted
-
-
-def _score(
-    fitted: classify.Fitted, corpus: Corpus, part: str, machine: Machine, run: runs.Run
-) -> dict[str, Any]:
-    probabilities, task = fitted.predict(corpus, machine), fitted.learn.dls.train_ds.task
-    if task.kind == "multi" and not (probabilities >= 0.5).any():
-        run.note(f"{part}: no label reaches probability 1/2 in any row, so F1 is 0; train longer?")
-    path = run.folder / runs.PREDICTIONS / f"{part}.csv"
-    runs.write_csv(path, facts.prediction_lines(corpus, task.labels, probabilities))
-    return summarise(task, corpus.labels(), probabilities)
 
 
 def note_truncation(rows: Rows, args: FitArgs, run: runs.Run) -> None:
@@ -142,7 +154,7 @@ def note_truncation(rows: Rows, args: FitArgs, run: runs.Run) -> None:
         )
 
 
-def leaks(data: Data, args: FitArgs) -> list[str]:
+def leaks(data: Data, args: TuneArgs) -> list[str]:
     """How many validation and test texts the encoder was adapted on, in words."""
     if args.encoder is None:
         return []

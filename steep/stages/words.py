@@ -41,7 +41,7 @@ def _length(lengths: dict[str, float], unit: str) -> str:
 def _time(times: dict[str, Any]) -> list[str]:
     if not times:
         return []
-    found = [f"on this machine ({times['machine']}), by a short measured probe:"]
+    found = [f"on this machine ({times['machine']}), by a few measured steps:"]
     for name in ("adapt", "fit"):
         if name in times:
             one = times[name]

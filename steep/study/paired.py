@@ -10,15 +10,13 @@ d_s the difference of the metric under seed s, and D(rows) the mean of the d_s o
                n - 1 degrees of freedom
     low, high = gain -/+ t(0.975, df) se, df after Welch (1947) and Satterthwaite (1946)
 
-Is that honest with 2 to 5 seeds? Chance that rows dislike one particular run ("interaction",
-variance I per run) is in both parts: se^2 expects to be I / k too large. This errs on the safe
-side, and it is kept because it costs nothing where seeds are few: the alternative that counts it
-once leaves hardly any degrees of freedom (with 2 seeds t is 12.7 instead of about 3). The weak
-spot is the reverse case, little interaction and seeds that matter: two or three seeds can agree
-by luck, se_seeds comes out too small, and Welch and Satterthwaite then trust the rows too much.
-In a simulation of 400,000 normal studies without any effect, "yes" (nominal 2.5 %) came out at
-worst in 6.3 % with 2 seeds, 3.9 % with 3, 2.9 % with 5, 2.6 % with 10; with interaction only, in
-0.9 % or less. So: five seeds, and two are a look, not a proof. See docs/statistics.md.
+The chance that rows dislike one particular run ("interaction", variance I per run) is in both
+parts. From five seeds on it is counted once: I / k is taken out of se_rows^2. With fewer, that
+would leave hardly any degrees of freedom (with 2 seeds t is 12.7 instead of about 3), so it is
+counted twice, which errs on the safe side. The weak spot is little interaction and seeds that
+matter: two or three seeds can agree by luck, se_seeds comes out too small, and Welch and
+Satterthwaite then trust the rows too much. So: five seeds, and two are a look, not a proof. How
+often "yes" is wrong is simulated in benchmarks/verdicts.py; the table is in docs/statistics.md.
 
 The two-level bootstrap (rows and seeds, both drawn with replacement; "pigeonhole", Owen 2007) is
 a check only: with k seeds it sees (k - 1) / k of their variance, and interaction twice.
@@ -34,6 +32,13 @@ from steep.metrics.intervals import percentiles
 
 CONFIDENCE, POWER = 0.95, 0.8
 MOST_SEEDS = 200  # beyond that nobody trains more
+ENOUGH_SEEDS = 5  # from here on, interaction is counted once
+UNKNOWN = (
+    *("se_seeds", "se_rows", "df", "p_value", "probability", "low", "high"),
+    *("bootstrap_low", "bootstrap_high", "p_permutation"),
+    *("minimum_detectable", "seeds_needed", "bottleneck"),
+)
+"""What stays None where it cannot be computed."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +60,19 @@ class Noise:
         k = len(differences)
         mean, single = drawn.mean(axis=1).var(), drawn.var(axis=0).mean()
         interaction = np.clip((single - mean) * k / (k - 1), 0, k * mean)
-        rows = mean - interaction / k
+        rows = max(0.0, mean - interaction / k)
         return cls(float(differences.var(ddof=1)), float(rows), float(interaction), test_rows)
 
     def error(self, k: int | np.ndarray) -> tuple[Any, Any, Any]:
-        """Standard error of seeds, of rows, and the degrees of freedom of both with k seeds."""
-        seeds, rows = self.seeds / k, self.rows + self.interaction / k
+        """Standard error of seeds, of rows, and the degrees of freedom of both with k seeds.
+
+        No degrees of freedom (NaN) where nothing varies.
+        """
+        twice = np.where(np.less(k, ENOUGH_SEEDS), self.interaction / k, 0.0)
+        seeds, rows = self.seeds / k, self.rows + twice
         doubt = seeds**2 / (k - 1) + rows**2 / max(1, self.test_rows - 1)
-        return seeds**0.5, rows**0.5, (seeds + rows) ** 2 / doubt
+        with np.errstate(invalid="ignore"):
+            return seeds**0.5, rows**0.5, (seeds + rows) ** 2 / doubt
 
     def detectable(self, k: int | np.ndarray) -> Any:
         """How far beyond the smallest effect a gain must be for k seeds to find it in 8 of 10."""
@@ -84,27 +94,42 @@ def compare(
     the test rows. `p_value` is that of no gain at all (two-sided). `minimum_detectable` is the
     gain that this many seeds and rows find in 8 of 10 studies; `seeds_needed` the number of seeds
     that would find the observed gain as often, None if no number up to 200 would; `bottleneck` is
-    "rows" where no number at all would. With one seed, or where nothing varies, no interval can be
-    computed.
+    "rows" where no number at all would. `probability` is that of a gain above `smallest_effect`,
+    from the same t distribution (a flat prior). `p_permutation` flips the signs of the differences
+    in every way (exact up to 13 seeds): it knows the seeds only, and with k seeds it is never below
+    2 / 2^k. With one seed, or where nothing varies, no interval can be computed.
     """
     k, gain = len(differences), float(differences.mean())
     drawn = drawn[np.isfinite(drawn).all(axis=1)]
-    unknown = ("se_seeds", "df", "p_value", "low", "high", "bootstrap_low", "bootstrap_high")
-    result = {"gain": gain} | dict.fromkeys((*unknown, "minimum_detectable", "seeds_needed"))
-    result |= {"se_rows": None, "bottleneck": None, "differences": differences.tolist()}
+    result: dict[str, Any] = {"gain": gain} | dict.fromkeys(UNKNOWN)
+    result["differences"] = differences.tolist()
     if len(drawn) < 2:
         return result
     result["se_rows"] = float(drawn.mean(axis=1).std())
     if k == 1:
         return result
     noise = Noise.of(differences, drawn, test_rows)
-    if noise.seeds + noise.rows + noise.interaction == 0:
+    if not any(noise.error(k)[:2]):
         return result
-    result |= _interval(gain, noise, k) | _check(drawn, stream)
+    result |= _interval(gain, noise, k, smallest_effect) | _check(differences, drawn, stream)
     return result | _plan(abs(gain - smallest_effect), noise, k, smallest_effect)
 
 
-def _interval(gain: float, noise: Noise, k: int) -> dict[str, float]:
+def holm(p_values: list[float | None]) -> list[float | None]:
+    """p values corrected for their number; None stays None, and does not count.
+
+    Source: Holm 1979, "A simple sequentially rejective multiple test procedure".
+    """
+    known = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
+    corrected: list[float | None] = [None] * len(p_values)
+    highest = 0.0
+    for rank, (p, place) in enumerate(known):
+        highest = max(highest, min(1.0, (len(known) - rank) * p))
+        corrected[place] = highest
+    return corrected
+
+
+def _interval(gain: float, noise: Noise, k: int, smallest_effect: float) -> dict[str, float]:
     seeds, rows, df = noise.error(k)
     error = float(np.hypot(seeds, rows))
     half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, df)) * error
@@ -115,14 +140,24 @@ def _interval(gain: float, noise: Noise, k: int) -> dict[str, float]:
         "se_rows": float(rows),
         "df": float(df),
         "p_value": float(2 * stats.t.sf(abs(gain) / error, df)),
+        "probability": float(stats.t.sf((smallest_effect - gain) / error, df)),
     }
 
 
-def _check(drawn: np.ndarray, stream: np.random.Generator) -> dict[str, float]:
-    """The two-level bootstrap: on each resample of the rows, the mean over resampled seeds."""
+def _check(
+    differences: np.ndarray, drawn: np.ndarray, stream: np.random.Generator
+) -> dict[str, float]:
+    """What needs no normal distribution: the two-level bootstrap, and flipped signs.
+
+    The bootstrap takes, on each resample of the rows, the mean over resampled seeds.
+    """
     seeds = stream.integers(0, drawn.shape[1], drawn.shape)
     low, high = percentiles(np.take_along_axis(drawn, seeds, axis=1).mean(axis=1), CONFIDENCE)
-    return {"bootstrap_low": low, "bootstrap_high": high}
+    flipped = stats.permutation_test(
+        (differences,), np.mean, permutation_type="samples", vectorized=True, rng=stream
+    )
+    p = float(flipped.pvalue)
+    return {"bootstrap_low": low, "bootstrap_high": high, "p_permutation": p}
 
 
 def _plan(distance: float, noise: Noise, k: int, smallest_effect: float) -> dict[str, Any]:

@@ -7,14 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from steep.config import FitArgs
+from steep.args import FitArgs
 from steep.data.budget import within
 from steep.data.corpus import Corpus, Data
 from steep.metrics.scores import score
-from steep.models.devices import choose
 from steep.study.design import Cell
-from steep.study.tfidf import fit_tfidf
-from steep.train import classify, engine
+
+
+@dataclass(frozen=True)
+class Job:
+    """A cell with what it starts from (None: the checkpoint's own encoder), and its options."""
+
+    cell: Cell
+    encoder: Path | None
+    args: FitArgs
 
 
 @dataclass(frozen=True)
@@ -25,35 +31,38 @@ class Outcome:
     test: np.ndarray
 
 
-def run(cell: Cell, data: Data, test: Corpus, adapted: Path, args: FitArgs) -> Outcome:
+def run(cell: Cell, data: Data, test: Corpus, encoder: Path | None, args: FitArgs) -> Outcome:
     """Run one cell with `args`, but for the seed, which is the cell's own.
 
-    A training that diverges has no scores; its predictions are not numbers.
+    It starts from `encoder`, or from the checkpoint's own where that is None. A training that
+    diverges has no scores; its predictions are not numbers.
     """
-    args = replace(args, seed=cell.seed)
-    budget = within(data, args.label_budget, cell.seed)
+    args = replace(args, seed=cell.seed, label_budget=cell.labels)
+    budget = within(data, cell.labels, cell.seed)
     started = time.monotonic()
     history: list[dict[str, Any]] = []
     if cell.arm == "tfidf":
         valid, outputs = _tfidf(budget, test, cell.seed)
     else:
-        encoder = adapted if cell.arm == "adapted" else None
         valid, outputs, history = _fine_tune(cell, budget, test, encoder, args)
     diverged = not np.isfinite(outputs).all()
     seconds = round(time.monotonic() - started, 2)
     facts: dict[str, Any] = {"seconds": seconds, "diverged": diverged}
     for part, corpus, given in (("valid", data.valid, valid), ("test", test, outputs)):
         facts[part] = {} if diverged else score(data.labelled(), corpus.labels(), given)
-    return Outcome(facts | {"history": history}, outputs)
+    return Outcome(facts | {"epochs": args.epochs, "history": history}, outputs)
 
 
 def _fine_tune(
     cell: Cell, data: Data, test: Corpus, encoder: Path | None, args: FitArgs
 ) -> tuple[np.ndarray, np.ndarray, list[dict[str, Any]]]:
     """The arms differ in the encoder's weights and in nothing else."""
+    from steep.models.devices import choose
+    from steep.train import classify, engine
+
     assert args.model is not None
     learn = engine.learner(data, encoder or args.model, args, args.model if encoder else None)
-    fitted = classify.train(learn, data, args, f"{cell.arm}, seed {cell.seed}")
+    fitted = classify.train(learn, data, args, str(cell))
     classify.in_own_units(fitted)
     machine = choose(args)
     valid, outputs = (fitted.predict(corpus, machine) for corpus in (data.valid, test))
@@ -61,6 +70,8 @@ def _fine_tune(
 
 
 def _tfidf(data: Data, test: Corpus, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    from steep.study.tfidf import fit_tfidf
+
     train, valid = data.train, data.valid
     task = data.labelled()
     model = fit_tfidf(_texts(train), train.labels(), _texts(valid), valid.labels(), task, seed)

@@ -11,8 +11,11 @@ _POINTS = {name for names in METRICS.values() for name in names} - set(_RAW)
 def explain(verdict: dict[str, Any]) -> dict[str, Any]:
     """The verdict with its `sentence` and `paragraph`, straight after the answer."""
     said = {"answer": verdict["answer"], "sentence": _sentence(verdict)}
-    parts = (said["sentence"], _values(verdict), _cost(verdict["cost"]), _plan(verdict))
-    said["paragraph"] = " ".join(part for part in (*parts, *_others(verdict)) if part)
+    parts = (
+        *(said["sentence"], _values(verdict), _chance(verdict), _cost(verdict["cost"])),
+        *(_plan(verdict), *_rivals(verdict), *_worth(verdict), *_others(verdict)),
+    )
+    said["paragraph"] = " ".join(part for part in parts if part)
     return said | verdict
 
 
@@ -26,7 +29,7 @@ def duration(seconds: float) -> str:
 
 def _first(verdict: dict[str, Any]) -> dict[str, Any] | None:
     """Adapted against base, where the two have a seed in common."""
-    return next((c for c in verdict["comparisons"] if c["arm"] == "adapted"), None)
+    return next((c for c in verdict["comparisons"] if c["main"]), None)
 
 
 def _sentence(verdict: dict[str, Any]) -> str:
@@ -90,6 +93,39 @@ def _plan(verdict: dict[str, Any]) -> str:
     if comparison["bottleneck"] == "rows":
         return f"{found} More seeds would not settle it; more test rows might."
     return f"{found} Hundreds of seeds would be needed to be sure of the gain seen here."
+
+
+def _chance(verdict: dict[str, Any]) -> str:
+    """How probable a gain that matters is."""
+    comparison = _first(verdict)
+    if comparison is None or comparison["probability"] is None:
+        return ""
+    smallest = verdict["smallest_effect"]
+    what = f"more than {_size(verdict, smallest)}" if smallest else "any gain"
+    share = min(99.9, max(0.1, 100 * comparison["probability"]))
+    return f"Given these runs, {what} has a probability of {share:.3g} %."
+
+
+def _rivals(verdict: dict[str, Any]) -> list[str]:
+    """Step 2 against what else could have been done with its time."""
+    rivals = [c for c in verdict["comparisons"] if c["arm"] == "adapted" and not c["main"]]
+    return [
+        f"Against '{c['against']}' the gain is {_gain(verdict, c['gain'])}"
+        + (f" ({_interval(verdict, c)})." if c["low"] is not None else ".")
+        for c in rivals
+    ]
+
+
+def _worth(verdict: dict[str, Any]) -> list[str]:
+    """Step 2 in labels, for the smallest budget that it can be said of."""
+    for line in verdict["worth_labels"][:1]:
+        if line["labels"] is not None:
+            return [f"At {line['at']:,} labels step 2 equals about {line['labels']:,} more labels."]
+        return [
+            f"At {line['at']:,} labels step 2 does as well as more than {line['beyond']:,} labels "
+            "without it."
+        ]
+    return []
 
 
 def _others(verdict: dict[str, Any]) -> list[str]:

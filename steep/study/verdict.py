@@ -2,8 +2,9 @@
 
 "yes" needs the whole 95 % interval of the gain above the smallest effect of interest; "no" needs
 it below (below or at zero, that is harm, when no smallest effect was named); everything else is
-"cannot tell". Only adapted against base decides. The other comparisons are shown beside it, each
-with its own interval and without correction for their number.
+"cannot tell". Only adapted against base decides, with the most labels that the study uses. The
+other comparisons are shown beside it, each with its own interval, and with p values that Holm's
+method corrects for their number.
 
 How the interval comes about, why it may be trusted with five seeds and hardly with two, and what
 it leaves out (one split, one adapted encoder): `steep.study.paired` and docs/statistics.md.
@@ -21,9 +22,11 @@ from steep.metrics.intervals import resampled
 from steep.metrics.scores import check_metric, higher_is_better, score
 from steep.seeds import numbers
 from steep.study import sentences
-from steep.study.paired import CONFIDENCE, compare
+from steep.study.curve import labels_worth
+from steep.study.paired import CONFIDENCE, compare, holm
 
 BASE, ADAPTED = "base", "adapted"
+RIVALS = ("longer", "features")  # what else the minutes of step 2 could have been spent on
 RESAMPLES = 1000
 FEW_SEEDS, FEW_ROWS = 5, 100
 WORST_COVERAGE = {2: "87 %", 3: "92 %", 4: "93 %"}  # simulated: docs/statistics.md
@@ -34,7 +37,8 @@ class CellResult:
     """A finished fit of a study.
 
     `seconds` is the time of the fit; `probabilities` are the predictions on the test rows, as in
-    `steep.metrics.scores.score`; `diverged` marks a training that was given up.
+    `steep.metrics.scores.score`; `diverged` marks a training that was given up; `labels` is the
+    number of training labels that it was allowed, None for all.
     """
 
     arm: str
@@ -42,6 +46,7 @@ class CellResult:
     seconds: float
     probabilities: np.ndarray
     diverged: bool = False
+    labels: int | None = None
 
 
 @dataclass(frozen=True)
@@ -74,33 +79,70 @@ def verdict(
     """
     check_metric(task, metric)
     _check_cells(cells, smallest_effect)
-    arms, warnings = _usable(task, labels, cells, metric, seed)
-    others = [arm for arm in arms if arm not in (BASE, ADAPTED)]
-    comparisons = [
-        {"arm": arm, "against": BASE} | _comparison(arms, arm, metric, len(labels), smallest_effect)
-        for arm in (ADAPTED, *others)
-        if arms[arm].keys() & arms[BASE].keys()
-    ]
-    first = comparisons[0] if comparisons and comparisons[0]["arm"] == ADAPTED else None
-    result = {
-        "answer": _answer(first, smallest_effect),
+    budgets = sorted({cell.labels for cell in cells}, key=lambda n: np.inf if n is None else n)
+    parts = []
+    for budget in budgets:
+        chosen = [cell for cell in cells if cell.labels == budget]
+        parts.append(_at_budget(task, labels, chosen, metric, smallest_effect, seed))
+    corrected = holm([c["p_value"] for part in parts for c in part["comparisons"] if not c["main"]])
+    for comparison in (c for part in parts for c in part["comparisons"]):
+        comparison["p_holm"] = None if comparison["main"] else corrected.pop(0)
+    first = parts[-1]
+    result = first | {
         "metric": metric,
         "higher_is_better": higher_is_better(metric),
         "smallest_effect": smallest_effect,
         "confidence": CONFIDENCE,
         "rows": len(labels),
-        "arms": {arm: _describe(runs) for arm, runs in arms.items()},
-        "comparisons": comparisons,
-        "cost": _cost(arms, step2_seconds),
-        "warnings": warnings + _warnings(first, len(labels)),
+        "cost": _cost(first["arms"], step2_seconds),
+        "budgets": parts,
+        "worth_labels": labels_worth(parts, higher_is_better(metric)),
+        "warnings": [warning for part in parts for warning in part["warnings"]],
     }
     return sentences.explain(result)
+
+
+def _at_budget(
+    task: Task,
+    labels: np.ndarray,
+    cells: Sequence[CellResult],
+    metric: str,
+    smallest_effect: float,
+    seed: int,
+) -> dict[str, Any]:
+    """Answer, arms and comparisons of the cells of one label budget."""
+    arms, warnings = _usable(task, labels, cells, metric, seed)
+    comparisons = [
+        {"arm": arm, "against": against, "main": (arm, against) == (ADAPTED, BASE)}
+        | _comparison(arms, arm, against, metric, len(labels), smallest_effect)
+        for arm, against in _pairs(arms)
+        if arms[arm].keys() & arms[against].keys()
+    ]
+    main = next((c for c in comparisons if c["main"]), None)
+    return {
+        "labels": cells[0].labels,
+        "answer": _answer(main, smallest_effect),
+        "arms": {arm: _describe(runs) for arm, runs in arms.items()},
+        "comparisons": comparisons,
+        "warnings": warnings + _warnings(main, len(labels)),
+    }
+
+
+def _pairs(arms: "_Arms") -> list[tuple[str, str]]:
+    """Who is compared with whom: every arm with base, and step 2 with its rivals."""
+    others = [arm for arm in arms if arm not in (BASE, ADAPTED)]
+    rivals = [arm for arm in RIVALS if arm in arms]
+    return [
+        (ADAPTED, BASE),
+        *((ADAPTED, rival) for rival in rivals),
+        *((arm, BASE) for arm in others),
+    ]
 
 
 def _check_cells(cells: Sequence[CellResult], smallest_effect: float) -> None:
     if smallest_effect < 0:
         raise SteepError(f"The smallest effect must be 0 or more, not {smallest_effect}.")
-    names = [(cell.arm, cell.seed) for cell in cells]
+    names = [(cell.arm, cell.seed, cell.labels) for cell in cells]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         raise SteepError(f"The study has two cells of arm '{twice[0]}' with seed {twice[1]}.")
@@ -117,29 +159,31 @@ def _usable(
 ) -> tuple[_Arms, list[str]]:
     """The cells that can be compared, by arm and seed, and a warning for every other."""
     arms: _Arms = {cell.arm: {} for cell in cells}
-    warnings = []
+    warnings, kept = [], []
     for cell in sorted(cells, key=lambda cell: cell.seed):
-        what = f"Arm '{cell.arm}', seed {cell.seed}"
+        few = f", {cell.labels:,} labels" if cell.labels else ""
+        what = f"Arm '{cell.arm}', seed {cell.seed}{few}"
         pair = "its pair is left out of the comparison, which may flatter this arm."
         if cell.diverged or not np.isfinite(cell.probabilities).all():
             warnings.append(f"{what}: the training diverged; {pair}")
-            continue
-        value = score(task, labels, cell.probabilities).get(metric)
-        if value is None:
+        elif metric not in (scores := score(task, labels, cell.probabilities)):
             warnings.append(f"{what}: {metric} is undefined on its predictions; {pair}")
-            continue
-        drawn = resampled(task, labels, cell.probabilities, (metric,), RESAMPLES, seed)[metric]
-        arms[cell.arm][cell.seed] = _Cell(cell.seconds, value, drawn)
+        else:
+            kept.append((cell, scores[metric]))
+    outputs = [cell.probabilities for cell, _ in kept]
+    drawn = resampled(task, labels, outputs, (metric,), RESAMPLES, seed)
+    for (cell, value), values in zip(kept, drawn, strict=True):
+        arms[cell.arm][cell.seed] = _Cell(cell.seconds, value, values[metric])
     return arms, warnings
 
 
 def _comparison(
-    arms: _Arms, arm: str, metric: str, rows: int, smallest_effect: float
+    arms: _Arms, arm: str, against: str, metric: str, rows: int, smallest_effect: float
 ) -> dict[str, Any]:
-    """`arm` against base, over the seeds that both have."""
-    seeds = sorted(arms[arm].keys() & arms[BASE].keys())
+    """`arm` against another, over the seeds that both have."""
+    seeds = sorted(arms[arm].keys() & arms[against].keys())
     sign = 1 if higher_is_better(metric) else -1
-    pairs = [(arms[arm][seed], arms[BASE][seed]) for seed in seeds]
+    pairs = [(arms[arm][seed], arms[against][seed]) for seed in seeds]
     differences = np.array([sign * (one.value - other.value) for one, other in pairs])
     drawn = np.stack([sign * (one.drawn - other.drawn) for one, other in pairs], axis=1)
     stream = numbers(0, "bootstrap", "seeds")
@@ -166,10 +210,11 @@ def _describe(runs: dict[int, _Cell]) -> dict[str, Any]:
     }
 
 
-def _cost(arms: _Arms, step2_seconds: float) -> dict[str, float | None]:
-    """Step 2 against one fine-tuning (the mean over base and adapted)."""
-    seconds = [cell.seconds for arm in (BASE, ADAPTED) for cell in arms[arm].values()]
-    fit = float(np.mean(seconds)) if seconds else None
+def _cost(arms: dict[str, Any], step2_seconds: float) -> dict[str, float | None]:
+    """Step 2 against one fine-tuning (the mean over the runs of base and adapted)."""
+    known = [arms[arm] for arm in (BASE, ADAPTED) if arms[arm]["seconds"] is not None]
+    runs = sum(len(arm["values"]) for arm in known)
+    fit = sum(arm["seconds"] * len(arm["values"]) for arm in known) / runs if runs else None
     ratio = step2_seconds / fit if fit else None
     return {"step2_seconds": step2_seconds, "fit_seconds": fit, "ratio": ratio}
 

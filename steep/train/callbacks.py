@@ -13,12 +13,18 @@ from torch.nn.functional import cross_entropy
 from steep.console import err, progress, say
 from steep.data.corpus import Task
 from steep.metrics.scores import higher_is_better, score
+from steep.train.checkpoints import Remembering
 from steep.train.rows import Order
 from steep.train.windows import IGNORED, Stream
 
 
-class Epochs(Callback):
-    """Tells the source of training batches which epoch it is, counted over all fits."""
+class Epochs(Remembering):
+    """Tells the source of training batches which epoch it is, counted over all fits.
+
+    `source.start` is the first batch of the epoch to come: not 0 where a killed run goes on.
+    """
+
+    kept, order = ("done",), 1001  # an epoch is done after all else that happens after it
 
     def __init__(self, source: Order | Stream) -> None:
         self.source, self.done = source, 0
@@ -28,6 +34,7 @@ class Epochs(Callback):
 
     def after_train(self) -> None:
         self.done += 1
+        self.source.start = 0
 
 
 class Accumulate(Callback):
@@ -44,7 +51,7 @@ class Accumulate(Callback):
         self.batch_size, self.rows, self.seen = batch_size, rows, 0
 
     def before_train(self) -> None:
-        self.seen = 0
+        self.seen = self.epochs.source.start * self.dls.train.bs
 
     def after_loss(self) -> None:
         batch = self.seen // self.batch_size
@@ -68,25 +75,25 @@ class StopIfDiverged(Callback):
             raise CancelFitException
 
 
-class Scores(Callback):
+class Scores(Remembering):
     """Scores the validation rows after each epoch and keeps the weights of the best.
 
-    `history` holds a dictionary an epoch. Ties in the metric go to the lower loss.
+    `history` holds a dictionary an epoch; its seconds are those of `bar` and of the validations.
+    Ties in the metric go to the lower loss.
     """
 
     run_train, order = False, 70
+    kept = ("history", "best", "best_epoch", "weights", "seconds")
 
-    def __init__(self, task: Task, metric: str) -> None:
-        self.task, self.metric = task, metric
+    def __init__(self, task: Task, metric: str, bar: "Bar") -> None:
+        self.task, self.metric, self.bar_of_run = task, metric, bar
         self.history: list[dict[str, float]] = []
-        self.best = (-math.inf, -math.inf)
-        self.best_epoch = 0
+        self.best = [-math.inf, -math.inf]
+        self.best_epoch, self.seconds = 0, 0.0
         self.weights: dict[str, Tensor] = {}
 
-    def before_fit(self) -> None:
-        self.started = time.monotonic()
-
     def before_validate(self) -> None:
+        self.started = time.monotonic()
         self.outputs: list[Tensor] = []
         self.targets: list[Tensor] = []
 
@@ -96,16 +103,19 @@ class Scores(Callback):
 
     def after_validate(self) -> None:
         probabilities = self.loss_func.activation(torch.cat(self.outputs)).numpy()
-        self.latest = score(self.task, torch.cat(self.targets).numpy(), probabilities)
+        self._note(score(self.task, torch.cat(self.targets).numpy(), probabilities))
 
-    def after_epoch(self) -> None:
-        train_loss, valid_loss = self.recorder.values[-1][:2]
+    def _note(self, scores: dict[str, float]) -> None:
+        self.seconds += time.monotonic() - self.started
+        train_loss, valid_loss = (
+            float(x.value) for x in (self.recorder.smooth_loss, self.recorder.loss)
+        )
         line = {"epoch": self.epoch + 1, "train_loss": train_loss, "valid_loss": valid_loss}
         rate = {"learning_rate": float(self.opt.hypers[-1]["lr"])}
-        seconds = {"seconds": round(time.monotonic() - self.started, 2)}
-        self.history.append(line | self.latest | rate | seconds)
+        seconds = {"seconds": round(self.bar_of_run.seconds + self.seconds, 2)}
+        self.history.append(line | scores | rate | seconds)
         sign = 1 if higher_is_better(self.metric) else -1
-        rank = (sign * self.latest.get(self.metric, -math.inf), -valid_loss)
+        rank = [sign * scores.get(self.metric, -math.inf), -valid_loss]
         if rank > self.best:
             self.best, self.best_epoch = rank, self.epoch + 1
             state = self.model.state_dict()
@@ -117,19 +127,27 @@ class Scores(Callback):
 
 
 class MaskedScores(Callback):
-    """Masked loss and accuracy on the held-out text, over all its masked tokens."""
+    """Masked loss and accuracy on the held-out text, over all its masked tokens.
+
+    Where sentence pairs are judged, too, `pair_accuracy` is the share judged right.
+    """
 
     run_train, order = False, 60
 
     def before_validate(self) -> None:
         self.loss_sum, self.right, self.count = 0.0, 0, 0
+        self.pairs_right, self.pairs = 0, 0
 
     def after_pred(self) -> None:
-        labels = self.yb[0]
-        loss = cross_entropy(self.pred.float(), labels, ignore_index=IGNORED, reduction="sum")
+        labels, *pair_labels = self.yb
+        logits, *pair_logits = self.pred if pair_labels else (self.pred,)
+        loss = cross_entropy(logits.float(), labels, ignore_index=IGNORED, reduction="sum")
         self.loss_sum += float(loss)
-        self.right += int((self.pred.argmax(-1) == labels).sum())
+        self.right += int((logits.argmax(-1) == labels).sum())
         self.count += int((labels != IGNORED).sum())
+        for found, truth in zip(pair_logits, pair_labels, strict=True):
+            self.pairs_right += int((found.argmax(-1) == truth).sum())
+            self.pairs += int((truth != IGNORED).sum())
 
     @property
     def loss_per_token(self) -> float:
@@ -139,14 +157,26 @@ class MaskedScores(Callback):
     def accuracy(self) -> float:
         return self.right / self.count
 
+    @property
+    def found(self) -> dict[str, float]:
+        """All that was measured, under its name in results.json."""
+        found = {"masked_loss": self.loss_per_token, "masked_accuracy": self.accuracy}
+        pairs = self.pair_accuracy
+        return found if pairs is None else found | {"pair_accuracy": pairs}
 
-class Bar(Callback):
+    @property
+    def pair_accuracy(self) -> float | None:
+        return self.pairs_right / self.pairs if self.pairs else None
+
+
+class Bar(Remembering):
     """A progress bar over all training steps, with tokens a second (padding does not count).
 
     Where there is no terminal, a line an epoch.
     """
 
     order, run_valid = 80, False
+    kept = ("tokens", "seconds")
 
     def __init__(self, description: str) -> None:
         self.description, self.tokens, self.seconds = description, 0, 0.0
@@ -160,13 +190,14 @@ class Bar(Callback):
         self.live.start()
 
     def before_train(self) -> None:
-        self.since, self.earlier = time.monotonic(), self.seconds
+        self.since = time.monotonic()
 
     def after_batch(self) -> None:
         self.tokens += int(self.xb[0][:, 1].sum())
-        self.seconds = self.earlier + time.monotonic() - self.since
+        now = time.monotonic()
+        self.seconds, self.since = self.seconds + now - self.since, now
         if self.live is not None:
-            self.live.update(self.task, advance=1, rate=self.pace)
+            self.live.update(self.task, completed=self.train_iter, rate=self.pace)
 
     def after_train(self) -> None:
         if not err.is_terminal:
@@ -194,16 +225,17 @@ class Bar(Callback):
         return float(recorder.smooth_loss.value)
 
 
-class MaskedHistory(Callback):
+class MaskedHistory(Remembering):
     """A line of history for each measurement of the masked loss."""
 
     order = 90
+    kept = ("lines",)
 
     def __init__(self, scores: MaskedScores, bar: Bar, per_pass: int) -> None:
         self.scores, self.bar_of_run, self.per_pass = scores, bar, per_pass
         self.lines: list[dict[str, float]] = []
 
-    def after_epoch(self) -> None:
+    def after_validate(self) -> None:
         line = {
             "step": self.train_iter,
             "epoch": round(self.train_iter / self.per_pass, 3),
@@ -214,4 +246,6 @@ class MaskedHistory(Callback):
             "learning_rate": float(self.opt.hypers[0]["lr"]),
             "seconds": round(self.bar_of_run.seconds, 2),
         }
+        if self.scores.pair_accuracy is not None:
+            line["valid_pair_accuracy"] = self.scores.pair_accuracy
         self.lines.append(line)

@@ -1,4 +1,4 @@
-"""How does a classifier train? All layers, lower ones slower; the best epoch is kept."""
+"""How does a classifier train? Phase by phase, lower layers slower; the best epoch is kept."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from fastai.learner import Learner
 
-from steep.config import FitArgs
+from steep.args import FitArgs
 from steep.data.corpus import Corpus, Data
 from steep.data.inputs import Rows
 from steep.errors import SteepError
@@ -16,8 +16,9 @@ from steep.models import inference
 from steep.models.devices import Machine
 from steep.models.heads import rescale_output
 from steep.seeds import derive
-from steep.train import engine, schedules
+from steep.train import engine, phases, schedules
 from steep.train.callbacks import Bar, Scores, StopIfDiverged
+from steep.train.checkpoints import Saves
 
 
 @dataclass(frozen=True)
@@ -38,20 +39,30 @@ class Fitted:
         return inference.predict(model, rows, machine, 2 * self.learn.dls.train.bs)
 
 
-def train(learn: Learner, data: Data, args: FitArgs, description: str = "fitting") -> Fitted:
+def train(
+    learn: Learner,
+    data: Data,
+    args: FitArgs,
+    description: str = "fitting",
+    saves: Saves | None = None,
+) -> Fitted:
     """Fine-tune `learn` on `data`; its weights are then those of the best epoch on validation.
 
-    A training whose loss becomes infinite ends early, with `diverged` set.
+    A training whose loss becomes infinite ends early, with `diverged` set. With `saves`, one that
+    was killed goes on.
     """
     torch.manual_seed(derive(args.seed, "dropout"))
     task = data.labelled()
     metric = check_metric(task, args.metric) if args.metric else primary(task)
-    scores, bar, finite = Scores(task, metric), Bar(description), StopIfDiverged()
+    bar, finite = Bar(description), StopIfDiverged()
+    scores = Scores(task, metric, bar)
     lrs = schedules.discriminative(learn, args.learning_rate, args.decay)
-    rate = schedules.course(args.schedule, args.warmup)
+    plan = phases.plan(args.unfreeze, args.epochs, len(lrs))
+    rate = phases.each(plan, schedules.course(args.schedule, args.warmup))
     batches = len(learn.dls.train)
     scheduler = schedules.scheduler(lrs, rate, args.epochs, batches, args.accumulate)
-    engine.run(learn, args.epochs, scheduler, [scores, bar, finite])
+    callbacks = [scores, bar, finite, phases.Unfreeze(plan)]
+    engine.run(learn, args.epochs, scheduler, callbacks, saves, description)
     return Fitted(
         learn,
         scores.history,
@@ -59,6 +70,18 @@ def train(learn: Learner, data: Data, args: FitArgs, description: str = "fitting
         round(bar.tokens / max(bar.seconds, 1e-9), 1),
         finite.diverged,
     )
+
+
+def notes(learn: Learner, args: FitArgs) -> list[str]:
+    """What the user should know of this training before it begins."""
+    groups = len(learn.splitter(learn.model))
+    left = phases.never_trained(phases.plan(args.unfreeze, args.epochs, groups))
+    if args.unfreeze != "gradual" or not left:
+        return []
+    return [
+        f"gradual unfreezing: {args.epochs} epochs reach {groups - left} of {groups} groups of "
+        f"layers; the lowest {left} stay frozen (all would train from epoch {groups} on)"
+    ]
 
 
 def in_own_units(fitted: Fitted) -> None:

@@ -20,18 +20,22 @@ from fastai.metrics import accuracy, accuracy_multi, rmse
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from steep.config import AdaptArgs, FitArgs
+from steep.args import AdaptArgs, FitArgs
 from steep.data.corpus import Data, Task
 from steep.errors import SteepError
 from steep.models import kernels
 from steep.models.checkpoints import check_length, load_classifier, load_tokenizer
 from steep.models.devices import choose
+from steep.models.families import check_tokenizer
 from steep.models.heads import Classifier, MaskedLM
 from steep.models.layers import layer_groups
+from steep.models.reinit import reinitialise
 from steep.seeds import derive
 from steep.train import rows, windows
 from steep.train.callbacks import Accumulate, Epochs
+from steep.train.checkpoints import Saves, saving
 from steep.train.optimizer import adam_w
+from steep.train.phases import StillIfFrozen
 
 METRICS = {"single": accuracy, "multi": accuracy_multi, "regression": rmse}
 
@@ -73,7 +77,11 @@ def learner(
     args, task = args or FitArgs(), data.labelled()
     machine, tokenizer = choose(args), load_tokenizer(checkpoint)
     encoder = Path(checkpoint) if base is not None else None
-    model = load_classifier(base or checkpoint, task, machine.attention, args.seed, encoder)
+    start, attention = base or checkpoint, machine.attention
+    model = load_classifier(start, task, attention, args.seed, encoder, args.pooling)
+    check_tokenizer(tokenizer, model)
+    if args.reinit:
+        reinitialise(model, args.reinit, args.seed)
     check_length(args.max_length, model)
     if args.batch_size % args.accumulate:
         raise SteepError(
@@ -81,7 +89,7 @@ def learner(
             "Choose a batch_size that accumulate divides."
         )
     dls = rows.loaders(data, tokenizer, args, machine.device)
-    callbacks = [Epochs(dls.train.get_idxs), GradientClip(args.clip)]
+    callbacks = [Epochs(dls.train.get_idxs), GradientClip(args.clip), StillIfFrozen()]
     if args.accumulate > 1:
         callbacks.append(Accumulate(args.batch_size, len(dls.train_ds)))
     return _learner(
@@ -102,22 +110,43 @@ def masked_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return cross_entropy(logits.float(), labels, ignore_index=windows.IGNORED)
 
 
+def pretraining_loss(logits: tuple[Tensor, Tensor], labels: Tensor, pair_labels: Tensor) -> Tensor:
+    """The masked loss and that of the sentence pairs, summed as in BERT; rows without count not."""
+    masked, pairs = logits
+    count = (pair_labels != windows.IGNORED).sum().clamp(min=1)
+    total = cross_entropy(pairs.float(), pair_labels, ignore_index=windows.IGNORED, reduction="sum")
+    return masked_loss(masked, labels) + total / count
+
+
 def masked_learner(model: MaskedLM, dls: DataLoaders, args: AdaptArgs) -> Learner:
     """A `Learner` that trains a masked language model on the batches of `windows.loaders`."""
     return _learner(
         dls,
         model,
-        masked_loss,
+        masked_loss if model.pair_logits is None else pretraining_loss,
         args.learning_rate,
         args.weight_decay,
         [Epochs(dls.train.dataset), GradientClip(args.clip)],
     )
 
 
-def run(learn: Learner, epochs: int, scheduler: Callback, callbacks: list[Callback]) -> None:
-    """Train quietly: the callbacks given show progress and keep the history."""
-    with learn.no_bar(), learn.no_logging():
-        learn.fit(epochs, cbs=[scheduler, *callbacks])
+def run(
+    learn: Learner,
+    epochs: int,
+    scheduler: Callback,
+    callbacks: list[Callback],
+    saves: Saves | None = None,
+    phase: str = "training",
+) -> None:
+    """Train quietly: the callbacks given show progress and keep the history.
+
+    With `saves`, a run that was killed goes on, and a phase that it had finished is left out.
+    """
+    saves = saves or Saves()
+    if phase in saves.finished:
+        return
+    with learn.no_bar(), learn.no_logging(), saving(saves, phase) as keepers:
+        learn.fit(epochs, cbs=[scheduler, *callbacks, *keepers])
 
 
 def _learner(

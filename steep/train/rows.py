@@ -12,7 +12,7 @@ from fastai.torch_core import TitledStr
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from steep.config import FitArgs
+from steep.args import FitArgs
 from steep.data.batches import by_length, shuffled
 from steep.data.corpus import Data
 from steep.data.inputs import Rows, Sample
@@ -43,13 +43,18 @@ class ShownRows(Rows):
 
 
 class Order:
-    """The order of the training rows: that of the current epoch."""
+    """The order of the training rows: that of the current epoch, from batch part `start` on.
 
-    def __init__(self, lengths: np.ndarray, batch_size: int, seed: int) -> None:
+    A batch of `batch_size` rows comes in `parts` parts.
+    """
+
+    def __init__(self, lengths: np.ndarray, batch_size: int, seed: int, parts: int = 1) -> None:
         self.lengths, self.batch_size, self.seed, self.epoch = lengths, batch_size, seed, 0
+        self.parts, self.start = parts, 0
 
     def __call__(self) -> list[int]:
-        return shuffled(self.lengths, self.batch_size, self.seed, self.epoch).tolist()
+        order = shuffled(self.lengths, self.batch_size, self.seed, self.epoch)
+        return order[self.start * self.batch_size // self.parts :].tolist()
 
 
 def ordered(rows: ShownRows, batch_size: int) -> TfmdDL:
@@ -66,7 +71,7 @@ def loaders(
         ShownRows(corpus, data.labelled(), tokenizer, args.max_length, args.truncation)
         for corpus in (data.train, data.valid)
     )
-    order = Order(train.lengths, args.batch_size, args.seed)
+    order = Order(train.lengths, args.batch_size, args.seed, args.accumulate)
     parts = _loader(train, args.batch_size // args.accumulate, order)
     return DataLoaders(parts, ordered(valid, 2 * args.batch_size), device=device)
 

@@ -1,7 +1,8 @@
 """How does unlabelled text reach the masked language model? Windows, masks and batches of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -9,12 +10,13 @@ from fastai.data.core import DataLoaders
 from fastai.data.load import DataLoader
 from torch import Tensor
 
+from steep.args.adapt import Masking
 from steep.data.batches import by_tokens, pad, padded_length
 from steep.data.tokens import Frame, Tokens, windows
-from steep.objectives.masking import Vocabulary, mask_tokens
+from steep.objectives.masking import Vocabulary, mask
 from steep.seeds import numbers
 
-Batch = tuple[Tensor, Tensor, Tensor]
+Batch = tuple[Tensor, ...]
 ROUND = 64  # the number of masked positions is filled up to a multiple of this: few shapes
 IGNORED = -100  # label of such a filling position, as torch's cross entropy has it
 
@@ -28,6 +30,7 @@ class Pile:
     words: Vocabulary
     max_length: int
     mask_share: float
+    masking: Masking = "token"
 
     def spans(self) -> np.ndarray:
         """Begin and end of every window in the tokens, int64 (windows, 2).
@@ -36,8 +39,29 @@ class Pile:
         and its mean loss would not be a number.
         """
         found = windows(self.tokens, self.frame.room(self.max_length))
-        known = ~self.words.special[self.tokens.ids]
-        return found[np.logical_or.reduceat(known, found[:, 0])] if len(found) else found
+        return found[self.known(found)]
+
+    def known(self, spans: np.ndarray) -> np.ndarray:
+        """Which of the spans (n, 2) hold a token that can be masked, bool (n,)."""
+        known = np.append(~self.words.special[self.tokens.ids], False)
+        if not len(spans):
+            return np.empty(0, bool)
+        return np.logical_or.reduceat(known, spans.ravel())[::2]
+
+    def notes(self, *parts: np.ndarray) -> list[str]:
+        """What the user should know of these parts of `spans`."""
+        whole = len(windows(self.tokens, self.frame.room(self.max_length)))
+        unknown = whole - sum(map(len, parts))
+        note = f"{unknown:,} windows hold no token that the tokenizer knows: left out"
+        return [note] if unknown else []
+
+    def plan(
+        self, spans: np.ndarray, batch_tokens: int, seed: int, number: int
+    ) -> list[np.ndarray]:
+        """The windows of each batch in pass `number`; every pass has as many batches."""
+        special = self.max_length - self.frame.room(self.max_length)
+        members = by_tokens(spans[:, 1] - spans[:, 0] + special, batch_tokens, seed, number)
+        return [spans[rows] for rows in members]
 
     def batch(self, spans: np.ndarray, random: np.random.Generator) -> Batch:
         """The windows of `spans` (rows, 2), masked.
@@ -47,53 +71,76 @@ class Pile:
         """
         before, after = self.frame.before, self.frame.after
         inputs = [np.concatenate([before, self.tokens.ids[a:b], after]) for a, b in spans]
+        return self.masked([inputs], random)
+
+    def masked(self, channels: list[list[np.ndarray]], random: np.random.Generator) -> Batch:
+        """A batch of inputs: their ids and what else comes with every token, such as segments.
+
+        As `batch` returns it, with the further channels as rows 2 and on of the first tensor.
+        """
+        inputs, *others = channels
         length = padded_length(max(map(len, inputs)))
         ids = pad(inputs, self.frame.pad, length)
         attention = pad([np.ones(len(row)) for row in inputs], 0, length)
         real = np.flatnonzero(attention)
         truth = ids.ravel()[real]
-        hidden, chosen = mask_tokens(truth, self.mask_share, self.words, random)
+        hidden, chosen = mask(truth, self.mask_share, self.masking, self.words, random)
         ids.ravel()[real] = hidden
         fill = -len(chosen) % ROUND
         positions = np.concatenate([real[chosen], np.zeros(fill, np.int64)])
         labels = np.concatenate([truth[chosen], np.full(fill, IGNORED)])
-        inputs_and_mask = torch.from_numpy(np.stack([ids, attention], axis=1))
-        return inputs_and_mask, torch.from_numpy(positions), torch.from_numpy(labels)
+        rows = np.stack([ids, attention, *(pad(other, 0, length) for other in others)], axis=1)
+        return torch.from_numpy(rows), torch.from_numpy(positions), torch.from_numpy(labels)
+
+
+class Source(Protocol):
+    """What cuts batches out of text: a `Pile`, or a `PairPile`."""
+
+    def plan(
+        self, spans: np.ndarray, batch_tokens: int, seed: int, number: int
+    ) -> list[np.ndarray]:
+        """The rows of each batch in pass `number`; every pass has as many batches."""
+
+    def batch(self, spans: np.ndarray, random: np.random.Generator) -> Batch:
+        """Rows of the plan, masked: inputs, positions, labels and what else is to be guessed."""
 
 
 class Stream:
     """`rounds` rounds of `length` batches each, running through passes over the spans.
 
     Batch `i` of a round depends on the seed and its number in the stream alone: masks are drawn
-    anew in every pass, and a run can go on from any batch.
+    anew in every pass, and a run can go on from any batch: `start` is the first of this round.
     """
 
     n_inp = 2
 
     def __init__(
-        self, pile: Pile, spans: np.ndarray, batch_tokens: int, length: int, seed: int
+        self, pile: Source, spans: np.ndarray, batch_tokens: int, length: int, seed: int
     ) -> None:
         self.pile, self.spans, self.batch_tokens = pile, spans, batch_tokens
-        self.length, self.seed, self.epoch = length, seed, 0
-        self.widths = spans[:, 1] - spans[:, 0] + pile.max_length - pile.frame.room(pile.max_length)
-        self.per_pass = len(by_tokens(self.widths, batch_tokens, seed, 0))
-        self._plan: tuple[int, list[np.ndarray]] = (-1, [])
+        self.length, self.seed, self.epoch, self.start = length, seed, 0, 0
+        self._plan = 0, pile.plan(spans, batch_tokens, seed, 0)
+        self.per_pass = len(self._plan[1])
 
     def __len__(self) -> int:
         return self.length
+
+    def order(self) -> range:
+        """The batches of this round that are to come."""
+        return range(self.start, self.length)
 
     def __getitem__(self, index: int) -> Batch:
         step = self.epoch * self.length + index
         number, place = divmod(step, self.per_pass)
         if self._plan[0] != number:
-            self._plan = number, by_tokens(self.widths, self.batch_tokens, self.seed, number)
-        return self.pile.batch(self.spans[self._plan[1][place]], numbers(self.seed, "masks", step))
+            self._plan = number, self.pile.plan(self.spans, self.batch_tokens, self.seed, number)
+        return self.pile.batch(self._plan[1][place], numbers(self.seed, "masks", step))
 
 
 class Heldout:
     """Held-out windows in batches whose masks never change, so that losses can be compared."""
 
-    def __init__(self, pile: Pile, spans: np.ndarray, batch_tokens: int, seed: int) -> None:
+    def __init__(self, pile: Source, spans: np.ndarray, batch_tokens: int, seed: int) -> None:
         self.batches = list(_fixed(pile, spans, batch_tokens, seed))
 
     def __len__(self) -> int:
@@ -103,18 +150,25 @@ class Heldout:
         return self.batches[index]
 
 
-def _fixed(pile: Pile, spans: np.ndarray, batch_tokens: int, seed: int) -> Iterator[Batch]:
-    widths = spans[:, 1] - spans[:, 0] + pile.max_length - pile.frame.room(pile.max_length)
-    for number, members in enumerate(by_tokens(widths, batch_tokens, seed, 0)):
-        yield pile.batch(spans[members], numbers(seed, "heldout masks", number))
+def _fixed(pile: Source, spans: np.ndarray, batch_tokens: int, seed: int) -> Iterator[Batch]:
+    for number, rows in enumerate(pile.plan(spans, batch_tokens, seed, 0)):
+        yield pile.batch(rows, numbers(seed, "heldout masks", number))
 
 
 def loaders(train: Stream, heldout: Heldout, device: torch.device) -> DataLoaders:
     """fastai loaders of batches that are made already."""
-    return DataLoaders(_prebatched(train), _prebatched(heldout), device=device)
+    return DataLoaders(
+        _prebatched(train, train.order),
+        _prebatched(heldout, lambda: range(len(heldout))),
+        device=device,
+    )
 
 
-def _prebatched(batches: Stream | Heldout) -> DataLoader:
+def _prebatched(batches: Stream | Heldout, order: Callable[[], Sequence[int]]) -> DataLoader:
     return DataLoader(
-        batches, bs=None, create_batch=lambda batch: batch, retain=lambda batch, _: batch
+        batches,
+        bs=None,
+        get_idxs=order,
+        create_batch=lambda batch: batch,
+        retain=lambda batch, _: batch,
     )

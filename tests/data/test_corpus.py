@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from steep.config import TableArgs
+from steep.args import TableArgs
 from steep.data.corpus import join
 from steep.data.tables import read_table
 

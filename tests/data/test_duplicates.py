@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 
-from steep.config import DataArgs, TableArgs
+from steep.args import DataArgs, TableArgs
 from steep.data import duplicates
 from steep.data.load import load
 from steep.data.tables import read_table
@@ -57,12 +57,6 @@ def test_short_texts_are_no_near_duplicates(write, tmp_path):
     train = [f"my card number {i} does not work" for i in range(50)]
     test = [f"my card number {i} does not work" for i in range(50, 90)]
     assert duplicates.find(data_of(write, tmp_path, train, ["none"], test)).notes() == ()
-
-
-def test_seen_texts_are_dropped(write):
-    corpus = read_table(write("t.txt", "one\nTwo\nthree"), TableArgs())
-    clean, dropped = duplicates.drop_seen(corpus, duplicates.text_hashes(["two ", "four"]))
-    assert (clean.rows().tolist(), dropped) == ([0, 2], 1)
 
 
 def test_a_pair_is_part_of_the_row_but_not_of_the_text(write):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from steep.config import TableArgs
+from steep.args import TableArgs
 from steep.data.tables import read_table, read_texts
 from steep.errors import SteepError
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from steep.config import TableArgs
+from steep.args import TableArgs
 from steep.data import records
 from steep.data.tables import read_table
 from steep.errors import SteepError

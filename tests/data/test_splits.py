@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 
-from steep.config import DataArgs, FitArgs
+from steep.args import DataArgs, FitArgs
 from steep.data.load import load, read
 from steep.data.splits import load_splits, split
 from steep.data.tables import read_table

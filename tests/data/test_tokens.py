@@ -93,8 +93,9 @@ def test_a_tokenizer_without_padding_is_refused() -> None:
 
 @pytest.mark.parametrize("make", [make for make, _ in FRAMES])
 def test_tokens_are_the_tokenizers_own_without_special_ones(make) -> None:
-    texts = ["one two", "", "a", "some more words", "x y z"] * 300  # more than one chunk
+    texts = ["one two", "", "a", "Some [MASK]\tmore <s> wörds, 99!\n", "x y z"] * 300  # two chunks
     tokenizer = make()
+    tokenizer("much too long", truncation=True, max_length=3, padding="max_length")  # to be undone
     found = tokenize(corpus(texts), tokenizer)
     assert len(found) == len(texts)
     for index in (0, 1, 2, 3, 4, 999, 1000, 1001, 1499):

@@ -27,7 +27,7 @@ def example(kind: str):
 @pytest.mark.parametrize("kind", METRICS)
 def test_a_resample_is_the_metric_of_the_drawn_rows(kind):
     task, labels, p = example(kind)
-    found = resampled(task, labels, p, resamples=5, seed=4)
+    (found,) = resampled(task, labels, [p], resamples=5, seed=4)
     for i, rows in enumerate(numbers(4, "bootstrap").integers(0, ROWS, (5, ROWS))):
         expected = score(task, labels[rows], p[rows])
         assert {name: found[name][i] for name in METRICS[kind]} == pytest.approx(expected)
@@ -35,11 +35,13 @@ def test_a_resample_is_the_metric_of_the_drawn_rows(kind):
 
 def test_named_metrics_only_and_the_same_rows_for_every_model():
     task, labels, p = example("single")
-    every = resampled(task, labels, p, resamples=50)
-    only = resampled(task, labels, p, ("accuracy",), resamples=50)
+    (every,) = resampled(task, labels, [p], resamples=50)
+    (only,) = resampled(task, labels, [p], ("accuracy",), resamples=50)
     assert list(only) == ["accuracy"]
     assert (only["accuracy"] == every["accuracy"]).all()
-    assert (every["accuracy"] != resampled(task, labels, p, resamples=50, seed=1)["accuracy"]).any()
+    assert (
+        every["accuracy"] != resampled(task, labels, [p], resamples=50, seed=1)[0]["accuracy"]
+    ).any()
 
 
 def test_coverage_of_a_known_accuracy():

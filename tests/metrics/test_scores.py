@@ -56,7 +56,7 @@ def test_single_as_scikit_learn(classes):
 
 def test_multi_as_scikit_learn():
     task, labels, p = multi()
-    predicted = p > 0.5
+    predicted = p >= 0.5
     assert score(task, labels, p) == pytest.approx(
         {
             "auc": sk.roc_auc_score(labels, p, average="macro"),
@@ -87,7 +87,7 @@ def test_regression_as_scikit_learn(unit):
 def test_per_class_as_scikit_learn():
     for task, labels, p in (single(3), multi()):
         truth = np.eye(3)[labels] if task.kind == "single" else labels
-        predicted = np.eye(3)[p.argmax(axis=1)] if task.kind == "single" else p > 0.5
+        predicted = np.eye(3)[p.argmax(axis=1)] if task.kind == "single" else p >= 0.5
         precision, recall, f1, rows = sk.precision_recall_fscore_support(truth, predicted)
         for i, entry in enumerate(per_class(task, labels, p)):
             assert (entry["label"], entry["rows"]) == (task.labels[i], rows[i])

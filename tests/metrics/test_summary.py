@@ -34,4 +34,11 @@ def test_lines():
         "accuracy": {"value": 0.8731, "low": 0.861, "high": 0.8839},
         "auc": {"value": 0.5, "low": None, "high": None},
     }
-    assert lines({"metrics": metrics}) == ["accuracy 0.873 (0.861 to 0.884)", "auc 0.500"]
+    known = ["accuracy 0.873 (0.861 to 0.884)", "auc 0.500"]
+    assert lines({"metrics": metrics, "calibration": None, "abstention": None}) == known
+    error = {"ece": 0.04, "low": 0.02, "high": 0.05, "bins": 15}
+    curve = {"metric": "accuracy", "area": 0.95, "curve": [{"coverage": 0.8, "value": 0.93}]}
+    assert lines({"metrics": {}, "calibration": error, "abstention": curve}) == [
+        "ece 0.040 (0.020 to 0.050), calibration error in 15 bins",
+        "accuracy 0.930 on the surest 80% of rows; mean over all shares 0.950",
+    ]

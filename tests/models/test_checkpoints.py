@@ -22,7 +22,6 @@ from steep.data.corpus import Task
 from steep.errors import SteepError
 from steep.models.checkpoints import (
     check_length,
-    find,
     graft,
     load_classifier,
     load_masked_lm,
@@ -240,11 +239,7 @@ def test_weights_are_loaded_in_fp32(bert_copy: Callable[..., Path], tmp_path: Pa
     assert {p.dtype for model in models for p in model.parameters()} == {torch.float32}
 
 
-def test_what_is_no_checkpoint_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SteepError, match=r"no config\.json"):
-        find(tmp_path)
-    with pytest.raises(SteepError, match="no such folder"):
-        find(tmp_path / "missing" / "checkpoint")
+def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(SteepError, match="no checkpoint that can be used"):
         load_masked_lm(tmp_path, "eager", 0)

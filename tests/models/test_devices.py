@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from steep.config import RunArgs
+from steep.args import RunArgs
 from steep.errors import SteepError
 from steep.models import devices
 from steep.models.devices import choose

@@ -10,6 +10,7 @@ from transformers import (
     AutoModelForMaskedLM,
     AutoModelForSequenceClassification,
     BertConfig,
+    DistilBertConfig,
     PreTrainedConfig,
     PreTrainedModel,
 )
@@ -90,6 +91,16 @@ def test_segments_reach_the_model(build: Callable[..., PreTrainedModel], batch: 
     keywords = {"input_ids": batch[:, 0], "attention_mask": batch[:, 1]}
     torch.testing.assert_close(found, model(**keywords, token_type_ids=segments[:, 0]).logits)
     assert (found - model(**keywords).logits).abs().max() > 1e-3
+
+
+@torch.no_grad()
+def test_segments_are_left_out_where_the_model_has_none(
+    build: Callable[..., PreTrainedModel], batch: Tensor
+) -> None:
+    config = DistilBertConfig(dim=16, n_layers=1, n_heads=2, hidden_dim=24, vocab_size=60)
+    classifier = Classifier(build(AutoModelForSequenceClassification, config), autocast=False)
+    found = classifier(torch.cat([batch, torch.ones(3, 1, 12, dtype=torch.long)], 1))
+    torch.testing.assert_close(found, classifier(batch))
 
 
 @torch.no_grad()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from steep import config, runs, seeds
+from steep.args import AdaptArgs, CompareArgs, EvaluateArgs, FitArgs
 
 VERSIONS = {"python": "3.11.9", "steep": "0.1.0", "torch": "2.13.0", "transformers": "5.23.0"}
 OPENINGS = ("I expected little of", "Nobody told me about", "We left halfway through", "A friend")
@@ -129,7 +130,7 @@ def history(metric: str, seed: int = 0, epochs: int = 4) -> list[dict[str, Any]]
 def adapt(folder: Path) -> Path:
     """A folder of `steep adapt`."""
     folder.mkdir(parents=True)
-    args = config.AdaptArgs(text="review", epochs=3.0)
+    args = AdaptArgs(text="review", epochs=3.0)
     runs.write_json(folder / runs.MANIFEST, manifest("adapt", args, ()))
     found = {
         "masked_loss": {"before": 2.813, "after": 2.104},
@@ -170,7 +171,7 @@ def fit(
     folder.mkdir(parents=True)
     task = {"kind": kind, "labels": list(labels)}
     metric = {"single": "accuracy", "multi": "micro_f1", "regression": "spearman"}[kind]
-    args = config.FitArgs(text="review", label="sentiment", model="bert-base-uncased", seed=3)
+    args = FitArgs(text="review", label="sentiment", model="bert-base-uncased", seed=3)
     counted = () if kind == "regression" else labels
     runs.write_json(folder / runs.MANIFEST, manifest("fit", args, counted))
     parts = {part: predictions(task, 120, 0.5, i) for i, part in enumerate(("valid", "test"))}
@@ -188,7 +189,7 @@ def evaluate(folder: Path) -> Path:
     folder.mkdir(parents=True)
     task = {"kind": "single", "labels": ["no", "yes"]}
     lines = predictions(task, 60, 0.5, 0)
-    found = manifest("evaluate", config.EvaluateArgs(label="answer", out=folder), ())
+    found = manifest("evaluate", EvaluateArgs(label="answer", out=folder), ())
     found["data"] = {"files": [{"name": "test.csv", "rows": 60, "fingerprint": "ab"}]}
     runs.write_json(folder / runs.MANIFEST, found)
     results = {"task": task, "metric": "accuracy", "model": "model"}
@@ -209,7 +210,7 @@ def study(
     folder.mkdir(parents=True)
     task = {"kind": kind, "labels": list(labels)}
     metric = {"single": "accuracy", "multi": "micro_f1", "regression": "spearman"}[kind]
-    args = config.CompareArgs(
+    args = CompareArgs(
         text="review", label="sentiment", unlabelled=(Path("my texts.txt"),), seeds=5
     )
     values = {arm: [_cell(folder, task, metric, arm, s, rows) for s in range(5)] for arm in arms}

@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from steep.config import AdaptArgs, CompareArgs, FitArgs
+from steep.args import AdaptArgs, CompareArgs, FitArgs
 from steep.data.load import read
 from steep.stages import compare as stage
+from steep.stages import encoders
 from steep.study.design import Cell
 from steep.train import engine
 
@@ -37,8 +38,9 @@ def whole(steep: Steep, base: Words, tmp_path_factory: pytest.TempPathFactory) -
 def verdict(study: Path) -> dict[str, Any]:
     """The verdict without what a clock measured."""
     found = json.loads((study / "verdict.json").read_text())
-    for arm in found["arms"].values():
-        del arm["seconds"]
+    for part in (found, *found["budgets"]):
+        for arm in part["arms"].values():
+            del arm["seconds"]
     before, _, after = found["paragraph"].partition(" Step 2 took ")
     return found | {"cost": None, "paragraph": before + after.partition(". ")[2]}
 
@@ -89,7 +91,7 @@ def test_a_finished_study_computes_nothing_again(
     steep: Steep, base: Words, whole: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stage, "run", None)
-    monkeypatch.setattr(stage, "adapt", None)
+    monkeypatch.setattr(encoders, "adapt", None)
     known = verdict(whole)
     steep(*base, "--out", whole)
     assert verdict(whole) == known
@@ -170,7 +172,7 @@ def test_the_arms_start_from_the_same_head_and_see_the_same_batches(
 
 def test_step_2_of_a_study_is_what_steep_adapt_would_do() -> None:
     args = CompareArgs(model="m", warmup=0.4, weight_decay=0.2, epochs=9, label="y", split_seed=3)
-    assert stage.adapting(args) == AdaptArgs(model="m", label="y", split_seed=3)
+    assert encoders.adapting(args, 0) == AdaptArgs(model="m", label="y", split_seed=3)
 
 
 def test_an_undertrained_checkpoint_is_pointed_out() -> None:
@@ -181,3 +183,73 @@ def test_an_undertrained_checkpoint_is_pointed_out() -> None:
         assert stage.UNDERTRAINED not in stage._cautions(
             {"comparisons": [{"arm": "tfidf", "low": low}, {"arm": "adapted", "low": 1}]}, args
         )
+
+
+def test_label_budgets_make_a_curve(steep: Steep, base: Words, tmp_path: Path) -> None:
+    out = tmp_path / "study"
+    budgets = "--label-budget 40 --label-budget 20"
+    assert "x 2 label budgets" in steep(*base, budgets, "--out", out).stderr
+    names = {path.stem for path in (out / "cells").glob("*.json")}
+    arms = ("tfidf", "base", "adapted")
+    assert names == {f"{a}-{n}-seed{s}" for a in arms for n in (20, 40) for s in (0, 1)}
+    found = json.loads((out / "verdict.json").read_text())
+    assert [part["labels"] for part in found["budgets"]] == [20, 40]
+    steep("report", out)
+    page = (out / "report.html").read_text()
+    assert "Label curve" in page and "Step 2 by number of labels" in page
+    done = steep(*base, "--label-budget 0", "--out", tmp_path / "no", code=2)
+    assert "label_budget: every number of labels must be at least 1" in done.stderr
+
+
+def test_further_arms_and_an_encoder_for_every_seed(
+    steep: Steep, base: Words, tables: Path, tmp_path: Path
+) -> None:
+    out, text = tmp_path / "study", tmp_path / "more.txt"
+    text.write_text("a fine film about nothing at all\n" * 40)
+    words = "--arms base,adapted,in-domain,longer --adapt-per-seed --in-domain"
+    done = steep(*base, words, text, "--out", out)
+    assert "plan: 8 cells (base, adapted, in-domain, longer x 2 seeds)" in done.stderr
+    folders = {path.name for path in out.iterdir() if (path / "model.safetensors").is_file()}
+    assert folders == {f"{arm}{own}" for arm in ("adapted", "in-domain") for own in ("", "-seed1")}
+    longer = json.loads((out / "cells" / "longer-seed0.json").read_text())
+    assert longer["epochs"] > 1
+    found = json.loads((out / "verdict.json").read_text())
+    assert {(c["arm"], c["against"]) for c in found["comparisons"]} == {
+        *(("adapted", "base"), ("adapted", "longer")),
+        *(("in-domain", "base"), ("longer", "base")),
+    }
+    assert stage.ONE_ENCODER not in found["warnings"]
+
+
+def test_a_dry_run_writes_nothing_and_a_budget_cuts_the_design(
+    steep: Steep, base: Words, tmp_path: Path
+) -> None:
+    out = tmp_path / "study"
+    done = steep(*base, "--dry-run --label-budget 20 --label-budget 40", "--out", out)
+    assert "plan: 12 cells (tfidf, base, adapted x 2 seeds x 2 label budgets)" in done.stderr
+    assert "one fit with 20 labels: about" in done.stderr and not out.exists()
+    done = steep(*base, "--budget 1parsec", "--out", out, code=2)
+    assert "write a time such as 90s, 60m or 8h" in done.stderr
+
+
+def test_a_cell_that_fails_twice_is_told_and_left_out(
+    steep: Steep, base: Words, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, tried, plain = tmp_path / "study", [], stage.run
+
+    def fail(cell: Cell, *rest: Any) -> Any:
+        if (cell.arm, cell.seed) == ("adapted", 1):
+            tried.append(cell)
+            raise RuntimeError("out of memory")
+        return plain(cell, *rest)
+
+    monkeypatch.setattr(stage, "run", fail)
+    done = steep(*base, "--out", out)
+    assert len(tried) == 2
+    assert "adapted, seed 1: failed twice (RuntimeError: out of memory); left out" in done.stderr
+    found = json.loads((out / "verdict.json").read_text())
+    assert any("adapted, seed 1: the run failed twice" in warning for warning in found["warnings"])
+    monkeypatch.setattr(stage, "run", plain)
+    steep(*base, "--out", out)
+    again = json.loads((out / "verdict.json").read_text())
+    assert not any("failed twice" in warning for warning in again["warnings"])

@@ -14,8 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 from steep import runs
+from steep.args import DemoArgs, FitArgs
 from steep.cli import app
-from steep.config import DemoArgs, FitArgs
 from steep.errors import SteepError
 from steep.reports import page
 from steep.stages import demo

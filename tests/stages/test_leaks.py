@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from steep.config import DataArgs
+from steep.args import DataArgs
 from steep.data.duplicates import corpus_hashes
 from steep.data.tables import read_table
 

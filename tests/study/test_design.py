@@ -1,19 +1,20 @@
 """Are the cells those asked for, and are they read as they were written?"""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from steep import runs
-from steep.config import CompareArgs
+from steep.args import CompareArgs
 from steep.data.corpus import Task
 from steep.errors import SteepError
 from steep.study.design import ARMS, Cell, plan, read, write
 
 
 def test_cells_come_seed_by_seed() -> None:
-    cells = plan(CompareArgs(arms="base, adapted,base", seeds=2, seed=7))
+    cells = plan(CompareArgs(arms="base, adapted,base", seeds=2, seed=7)).cells
     assert [(cell.arm, cell.seed) for cell in cells] == [
         ("base", 7),
         ("adapted", 7),
@@ -22,10 +23,24 @@ def test_cells_come_seed_by_seed() -> None:
     ]
 
 
-def test_the_default_study_has_every_arm() -> None:
-    cells = plan(CompareArgs())
-    assert {cell.arm for cell in cells} == {*ARMS}
-    assert len(cells) == 5 * len(ARMS) == len({cell.path(Path("study")) for cell in cells})
+def test_every_cell_has_a_file_of_its_own_and_equal_compute_comes_last() -> None:
+    text = (Path("a.txt"),)
+    args = CompareArgs(
+        arms="longer,tfidf,base,adapted,in-domain,cross-domain", in_domain=text, cross_domain=text
+    )
+    cells = plan(replace(args, label_budget=(200, 100, 200))).cells
+    assert len(cells) == 5 * 2 * len(ARMS) == len({cell.path(Path("study")) for cell in cells})
+    assert [cell.labels for cell in cells[:12]] == [100] * 6 + [200] * 6
+    assert cells[5].arm == cells[11].arm == "longer"
+
+
+@pytest.mark.parametrize(
+    "args",
+    [CompareArgs(arms="base,adapted,in-domain"), CompareArgs(cross_domain=(Path("a.txt"),))],
+)
+def test_an_arm_and_its_text_belong_together(args: CompareArgs) -> None:
+    with pytest.raises(SteepError, match="domain and its text belong together"):
+        plan(args)
 
 
 @pytest.mark.parametrize(

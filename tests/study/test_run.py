@@ -11,13 +11,13 @@ import torch
 from transformers import AutoTokenizer, BertForMaskedLM
 
 import steep
-from steep.config import FitArgs
+from steep.args import FitArgs
 from steep.data.corpus import Data
 from steep.models.checkpoints import load_masked_lm
 from steep.study.design import Cell
 from steep.study.run import Outcome, run
 
-FACTS = {"seconds", "diverged", "valid", "test", "history"}
+FACTS = {"epochs", "seconds", "diverged", "valid", "test", "history"}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -52,9 +52,12 @@ def adapted(tiny_bert: Path, tmp_path: Path) -> Path:
     return tmp_path / "adapted"
 
 
-def of(arm: str, seed: int, data: Data, adapted: Path, args: FitArgs) -> Outcome:
+def of(
+    arm: str, seed: int, data: Data, adapted: Path, args: FitArgs, labels: int | None = None
+) -> Outcome:
     assert data.test is not None
-    return run(Cell(arm, seed), data, data.test, adapted, args)
+    encoder = adapted if arm == "adapted" else None
+    return run(Cell(arm, seed, labels), data, data.test, encoder, args)
 
 
 def test_an_encoder_that_was_not_changed_changes_nothing(
@@ -103,7 +106,7 @@ def test_a_cell_uses_the_label_budget_of_its_seed(
 
     monkeypatch.setattr(classify, "train", watched)
     for arm, seed in (("base", 0), ("adapted", 0), ("base", 1)):
-        of(arm, seed, data, adapted, replace(args, label_budget=20, epochs=1))
+        of(arm, seed, data, adapted, replace(args, epochs=1), labels=20)
     assert [len(rows) for rows in seen] == [20, 20, 20]
     assert seen[0] == seen[1] != seen[2]
 

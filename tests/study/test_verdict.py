@@ -8,7 +8,7 @@ from scipy import stats
 
 from steep.data.corpus import Task
 from steep.errors import SteepError
-from steep.study.paired import Noise, compare
+from steep.study.paired import Noise, compare, holm
 from steep.study.verdict import CellResult, verdict
 
 TASK, REGRESSION = Task("single", ("a", "b")), Task("regression", ("stars",))
@@ -233,6 +233,73 @@ def test_arms_costs_and_sentences():
     assert "6.0 times one fine-tuning" in found["paragraph"]
     assert "'tfidf' reached" in found["paragraph"]
     assert any("Only 2 seeds" in warning for warning in found["warnings"])
+
+
+def test_holm_against_the_definition():
+    assert holm([0.01, None, 0.04, 0.03]) == [pytest.approx(0.03), None, 0.06, 0.06]
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([None]) == [None]
+
+
+def test_flipped_signs_and_the_probability_of_a_gain():
+    random = np.random.default_rng(16)
+    differences = np.array([0.02, 0.03, 0.025, 0.01, 0.04])
+    drawn = differences + 1e-3 * random.normal(size=(300, 1))
+    found = compare(differences, drawn, 1000, 0.01, random)
+    assert found["p_permutation"] == 2 / 2**5  # all five agree: the least that five seeds can say
+    assert 0.9 < found["probability"] < 1
+    mirrored = compare(-differences, -drawn, 1000, -0.01, np.random.default_rng(16))
+    assert mirrored["probability"] == pytest.approx(1 - found["probability"])
+
+
+def budgets(random, base=(0.6, 0.7, 0.8), adapted=(0.7, 0.75, 0.85)) -> list[CellResult]:
+    """Three label budgets with planted shares of right rows, hardly any noise of seeds."""
+    cells = []
+    for labels, *skills in zip((100, 200, 400), base, adapted, strict=True):
+        for arm, skill in zip(("base", "adapted"), skills, strict=True):
+            for seed in range(5):
+                right = np.arange(1000) < 1000 * skill + random.integers(-9, 10)
+                one = cell(arm, seed, right)
+                cells.append(CellResult(arm, seed, 1, one.probabilities, labels=labels))
+    return cells
+
+
+def test_label_budgets_have_their_own_answers_and_the_largest_decides():
+    cells = budgets(np.random.default_rng(17), adapted=(0.7, 0.75, 0.8))
+    found = json.loads(json.dumps(judge(cells), allow_nan=False))
+    assert [part["labels"] for part in found["budgets"]] == [100, 200, 400]
+    assert [part["answer"] for part in found["budgets"]] == ["yes", "yes", "cannot tell"]
+    assert found["answer"] == "cannot tell" and found["labels"] == 400
+    alone = judge([c for c in cells if c.labels == 200])
+    assert alone["comparisons"] == found["budgets"][1]["comparisons"]
+
+
+def test_what_step_2_is_worth_in_labels():
+    found = judge(budgets(np.random.default_rng(18)))
+    few, some, many = found["worth_labels"]
+    assert few["at"] == 100 and few["labels"] == pytest.approx(100, abs=15)  # as base with 200
+    assert some["labels"] == pytest.approx(200 * 2**0.5 - 200, abs=20)
+    assert (many["labels"], many["beyond"]) == (None, 400)
+    assert "At 100 labels step 2 equals about" in found["paragraph"]
+    falling = judge(budgets(np.random.default_rng(19), base=(0.7, 0.6, 0.8)))
+    assert falling["worth_labels"] == []
+
+
+def test_an_arm_of_equal_compute_is_compared_with_step_2():
+    random = np.random.default_rng(20)
+    cells = study(random, 4, 0.1)
+    cells += [CellResult("longer", c.seed, 1, c.probabilities) for c in cells if c.arm == "base"]
+    found = judge(cells)
+    assert [(c["arm"], c["against"]) for c in found["comparisons"]] == [
+        ("adapted", "base"),
+        ("adapted", "longer"),
+        ("longer", "base"),
+    ]
+    main, rival, none = found["comparisons"]
+    assert rival["gain"] == main["gain"] and main["p_holm"] is None
+    assert rival["p_holm"] == rival["p_value"]  # of two, one without a p value: nothing varies
+    assert none["p_value"] is None
+    assert "Against 'longer' the gain is" in found["paragraph"]
 
 
 def test_mistakes():

@@ -11,7 +11,7 @@ from steep.train.windows import IGNORED
 
 
 def test_epochs_are_counted_over_all_fits() -> None:
-    source, seen = SimpleNamespace(epoch=-1), []
+    source, seen = SimpleNamespace(epoch=-1, start=0), []
     epochs = Epochs(source)  # type: ignore[arg-type]
     for _ in range(3):
         epochs.before_train()

@@ -11,7 +11,7 @@ from fastai.callback.core import Callback
 from fastai.learner import Learner
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from steep.config import FitArgs
+from steep.args import FitArgs
 from steep.data.corpus import Data
 from steep.errors import SteepError
 from steep.metrics.scores import score

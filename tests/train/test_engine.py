@@ -12,7 +12,7 @@ from fastai.learner import Learner
 from torch.nn.functional import cross_entropy
 
 import steep
-from steep.config import FitArgs
+from steep.args import FitArgs
 from steep.data.corpus import Data
 from steep.data.inputs import Rows
 from steep.errors import SteepError

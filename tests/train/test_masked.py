@@ -12,7 +12,7 @@ from fastai.callback.core import Callback
 from torch.nn.functional import cross_entropy
 from transformers import AutoTokenizer, BertModel
 
-from steep.config import AdaptArgs
+from steep.args import AdaptArgs
 from steep.data.corpus import Data
 from steep.data.tokens import frame, tokenize
 from steep.errors import SteepError

@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from steep.config import FitArgs
+from steep.args import FitArgs
 from steep.data.batches import shuffled
 from steep.data.corpus import Data
 from steep.train.rows import ShownRows, loaders

@@ -8,7 +8,7 @@ import pytest
 from fastai.callback.core import Callback
 from fastai.callback.schedule import combined_cos
 
-from steep.config import FitArgs
+from steep.args import FitArgs
 from steep.data.corpus import Data
 from steep.train import engine, schedules
 from steep.train.schedules import course

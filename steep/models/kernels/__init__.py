@@ -8,8 +8,16 @@ The parameters stay fp32 and stay the same objects; activations are bf16 where t
 it. Only pure torch is used. See docs/performance.md for what each part buys.
 """
 
-from steep.models.kernels.install import fast_dtype, install, remove
+from steep.models.kernels.install import draw_on, drawn, fast_dtype, install, remove
 from steep.models.kernels.loss import cross_entropy
 from steep.models.kernels.memory import keep_freed_memory
 
-__all__ = ["cross_entropy", "fast_dtype", "install", "keep_freed_memory", "remove"]
+__all__ = [
+    "cross_entropy",
+    "draw_on",
+    "drawn",
+    "fast_dtype",
+    "install",
+    "keep_freed_memory",
+    "remove",
+]

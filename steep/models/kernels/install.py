@@ -5,7 +5,7 @@ recognised stays as it is. A layer keeps its class, its parameters and its names
 replaced, on the instance.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -35,7 +35,7 @@ def install(model: PreTrainedModel, seed: int, dtype: torch.dtype | None = None)
 
     Activations are in `dtype`, by default `fast_dtype()`; parameters are left alone. The model's
     own gradient checkpointing cannot be used with it: dropout would be drawn anew. Returns what
-    the layers share: save and restore its `drawn` to resume a run exactly.
+    the layers share.
     """
     remove(model)
     compute = Compute(seed, dtype or fast_dtype())
@@ -60,6 +60,22 @@ def remove(model: PreTrainedModel) -> None:
     before = vars(model).pop("steep_attention_before", None)
     if before is not None:
         model.set_attn_implementation(before)
+
+
+def drawn(model: nn.Module) -> int:
+    """How often the fast layers within `model` have drawn dropout bits; 0 without such layers."""
+    return next((compute.drawn for compute in _shared(model)), 0)
+
+
+def draw_on(model: nn.Module, drawn: int) -> None:
+    """Let the fast layers within `model` draw on as after `drawn` draws."""
+    for compute in _shared(model):
+        compute.drawn = drawn
+
+
+def _shared(model: nn.Module) -> Iterator[Compute]:
+    held = (vars(module).get("steep_compute") for module in model.modules())
+    return (compute for compute in held if compute is not None)
 
 
 def _fast_form(module: nn.Module) -> Callable[..., Tensor] | None:

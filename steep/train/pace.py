@@ -6,11 +6,13 @@ from typing import Any
 
 from fastai.learner import Learner
 
-from steep.config import AdaptArgs, CheckArgs, FitArgs, part
+from steep.args import AdaptArgs, CheckArgs, FitArgs
+from steep.config import part
 from steep.data.corpus import Data, join
 from steep.data.tokens import frame, tokenize
-from steep.models.checkpoints import MaskedLanguageModel, load_masked_lm, longest
+from steep.models.checkpoints import MaskedLanguageModel, load_masked_lm
 from steep.models.devices import Machine, choose
+from steep.models.families import longest
 from steep.models.heads import MaskedLM
 from steep.objectives.masking import vocabulary
 from steep.train import engine
@@ -19,15 +21,20 @@ from steep.train.windows import Heldout, Pile, Stream, loaders
 WARM, TIMED = 2, 6  # steps
 
 
-def estimate(data: Data, args: CheckArgs) -> dict[str, Any]:
-    """Tokens a second and seconds a pass over the training rows, of adapt and (with labels) fit."""
+def estimate(data: Data, args: CheckArgs, fitting: FitArgs | None = None) -> dict[str, Any]:
+    """Tokens a second and seconds a pass over the training rows, of adapt and (with labels) fit.
+
+    Also the model's `parameters`. `fitting` holds options of fit that are not the default.
+    """
     assert args.model is not None
     machine = choose(args)
     lm = load_masked_lm(args.model, machine.attention, args.seed)
-    most = longest(lm.model, FitArgs.max_length)
-    times = {"machine": str(machine), "adapt": _pace(_masked(data, lm, most, args, machine))}
+    fitting = fitting or part(args, FitArgs)
+    most = longest(lm.model, fitting.max_length)
+    times: dict[str, Any] = {"machine": str(machine), "parameters": lm.model.num_parameters()}
+    times["adapt"] = _pace(_masked(data, lm, most, args, machine))
     if data.task is not None and len(data.valid):
-        fitting = replace(part(args, FitArgs), max_length=min(FitArgs.max_length, most))
+        fitting = replace(fitting, max_length=min(fitting.max_length, most))
         times["fit"] = _pace(engine.learner(data, args.model, fitting))
     return times
 
@@ -36,10 +43,11 @@ def seconds_per_step(learn: Learner, warm: int = WARM, timed: int = TIMED) -> tu
     """Seconds and tokens of a training step, measured; no weight is changed."""
     learn.model.train()
     started, tokens, steps = time.monotonic(), 0, 0
-    for number, (*inputs, labels) in enumerate(learn.dls.train):
+    for number, batch in enumerate(learn.dls.train):
+        inputs, labels = batch[: learn.dls.n_inp], batch[learn.dls.n_inp :]
         if number == warm:
             started, tokens, steps = time.monotonic(), 0, 0
-        learn.loss_func(learn.model(*inputs), labels).backward()
+        learn.loss_func(learn.model(*inputs), *labels).backward()
         tokens, steps = tokens + int(inputs[0][:, 1].sum()), steps + 1
         if number == warm + timed - 1:
             break

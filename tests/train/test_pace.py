@@ -1,13 +1,13 @@
-"""Does a probe measure without changing anything?"""
+"""Is the pace of training measured without changing anything?"""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from steep.config import CheckArgs, FitArgs
+from steep.args import CheckArgs, FitArgs
 from steep.data.corpus import Data
-from steep.train import engine, probe
+from steep.train import engine, pace
 
 
 def test_measuring_changes_no_weight(
@@ -15,7 +15,7 @@ def test_measuring_changes_no_weight(
 ) -> None:
     learn = engine.learner(single, tiny_bert, FitArgs(max_length=32, device="cpu"))
     before = weights(learn.model)
-    seconds, tokens = probe.seconds_per_step(learn)
+    seconds, tokens = pace.seconds_per_step(learn)
     assert moved(before, learn.model) == set()
     assert all(p.grad is None for p in learn.model.parameters())
     assert seconds > 0
@@ -27,13 +27,13 @@ def test_seconds_are_those_of_a_step_and_warm_steps_do_not_count(
 ) -> None:
     learn = engine.learner(single, tiny_bert, FitArgs(max_length=32, batch_size=8, device="cpu"))
     clock = iter([0.0, 100.0, 106.0])  # start, after warming up, end
-    monkeypatch.setattr(probe.time, "monotonic", lambda: next(clock))
-    seconds, _ = probe.seconds_per_step(learn, warm=2, timed=6)
+    monkeypatch.setattr(pace.time, "monotonic", lambda: next(clock))
+    seconds, _ = pace.seconds_per_step(learn, warm=2, timed=6)
     assert seconds == pytest.approx(1.0)
 
 
 def test_an_estimate_of_both_steps(single: Data, tiny_bert: Path) -> None:
-    found = probe.estimate(single, CheckArgs(model=str(tiny_bert), device="cpu"))
+    found = pace.estimate(single, CheckArgs(model=str(tiny_bert), device="cpu"))
     assert found["machine"].startswith("cpu in ")
     for step in ("adapt", "fit"):
         assert found[step]["tokens_per_second"] > 0

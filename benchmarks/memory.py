@@ -1,0 +1,215 @@
+"""Does memory stay flat: over 10,000 ragged steps, and with a corpus a hundred times as large?
+
+    python -m benchmarks.memory steps --stage adapt
+    python -m benchmarks.memory steps --stage fit
+    python -m benchmarks.memory corpus FOLDER --megabytes 20 2000
+
+`steps` trains a small model (2 layers of 128) on texts of all lengths, and looks at the memory of
+the process every 500 steps. `corpus` makes text of the sizes given out of the words of the bundled
+reviews, runs the real `steep adapt` on each, and reports time and peak memory of each phase: what
+lies between two messages of the command. Anonymous memory (RssAnon) is what the command holds;
+resident memory (RSS) has the mapped pages of the corpus and of the libraries in it, too, which the
+system takes back as soon as it needs them. Findings are added to the results file.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from queue import Queue
+from tempfile import TemporaryDirectory
+from typing import Any, TextIO
+
+import numpy as np
+from torch import Tensor
+
+from benchmarks import machine, ours
+from benchmarks.cases import Case, Job, prepare, texts, write_text
+from benchmarks.contest import Turns
+from steep import runs
+from steep.stages.demo import checkpoint, unpack
+from steep.train import engine
+
+RESULTS = Path(__file__).parent / "results"
+EVERY, TOLERANCE = 500, 1.1  # steps; growth after the first 500 that still is called flat
+SMALL = {
+    "adapt": Case("memory", "adapt", "small", 1, 128, 8, 1),
+    "fit": Case("memory", "fit", "small", 2, 128, 8, 1),
+}
+ROWS = 500  # steps of fit in a pass
+WORDS = (20, 600)  # in a made document
+PAUSE = 0.2  # seconds between two looks at a command's memory
+KINDS = {"rss": "VmRSS", "anonymous": "RssAnon"}
+
+
+class Watch(Turns):
+    """In the place of a contest's turns: notes the memory every `EVERY` steps, and never waits."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.seen: list[dict[str, float]] = []
+
+    def step(self, tokens: int | Tensor) -> None:
+        """A step is done."""
+        self.steps += 1
+        if self.steps % EVERY == 0:
+            self.seen.append({"step": self.steps} | memory(os.getpid()))
+            print(_line(self.seen[-1]), flush=True)
+
+
+def steps(stage: str, count: int, seed: int = 0) -> dict[str, Any]:
+    """Resident memory over `count` steps; flat if it ends within 10 % of what step 500 had."""
+    case, watch = SMALL[stage], Watch()
+    with TemporaryDirectory() as folder:
+        job = prepare(Job(case, Path(folder), count if stage == "adapt" else ROWS, seed))
+        if stage == "adapt":
+            write_text(job.folder / "train.txt", _ragged(job))
+            learn = ours.masked_learner(job, ours.adapt_args(job))
+        else:
+            args = ours.fit_args(job)
+            learn = engine.learner(ours.table(job), job.checkpoint, args)
+        started = time.monotonic()
+        ours.run(learn, 1e-4, watch, epochs=1 if stage == "adapt" else -(-count // ROWS))
+    growth = watch.seen[-1]["rss"] / watch.seen[0]["rss"]
+    print(f"{stage}: {growth:.3f} times as much as after {EVERY} steps")
+    return {
+        "seen": watch.seen,
+        "growth": growth,
+        "flat": growth <= TOLERANCE,
+        "minutes": round((time.monotonic() - started) / 60, 1),
+    }
+
+
+def _ragged(job: Job) -> list[str]:
+    """Texts of one to five sentences, in turn: every length that a window can have."""
+    path = unpack(job.folder / "reviews").reviews
+    return [text for sentences in range(1, 6) for text, _ in texts(path, sentences)]
+
+
+def corpus(folder: Path, megabytes: int, minutes: float) -> dict[str, Any]:
+    """Time and peak memory of `steep adapt` on a made text of this size, phase by phase."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"text-{megabytes}mb.txt"
+    if not path.is_file():
+        make_text(path, megabytes)
+    command = [sys.executable, "-m", "steep", "adapt", str(path), "--unit", "paragraph"]
+    command += ["--model", _small_model(folder), "--max-minutes", str(minutes), "--overwrite"]
+    command += ["--out", str(folder / f"adapted-{megabytes}mb")]
+    with TemporaryDirectory(dir=folder) as cache:  # a first time: nothing is read or tokenised yet
+        process = subprocess.Popen(
+            command,
+            env=os.environ | {"HF_DATASETS_CACHE": cache},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        phases = list(_phases(process))
+    if process.returncode:
+        raise SystemExit(f"steep adapt failed: {' '.join(phase['until'] for phase in phases[-3:])}")
+    peak = {kind: max(phase[kind] for phase in phases) for kind in KINDS}
+    print(f"{megabytes} MB of text: {_line(peak)} MB at most")
+    return {"megabytes": megabytes, "peak": peak, "phases": phases}
+
+
+def _small_model(folder: Path) -> str:
+    case = SMALL["adapt"]
+    return str(prepare(Job(case, folder / "small", 1)).checkpoint)
+
+
+def make_text(path: Path, megabytes: int) -> None:
+    """Documents of words drawn at random from the bundled reviews; no two are alike."""
+    words = np.array(unpack(path.parent / "reviews").unlabelled.read_text(encoding="utf-8").split())
+    random, aside = np.random.default_rng(0), path.with_suffix(".partial")
+    with aside.open("w", encoding="utf-8") as stream:
+        while stream.tell() < megabytes * 1e6:
+            length = random.integers(*WORDS)
+            stream.write(" ".join(words[random.integers(0, len(words), length)]) + "\n\n")
+    aside.rename(path)
+
+
+def _phases(process: subprocess.Popen) -> Iterator[dict[str, Any]]:
+    """What each message of the command ended: seconds, and the most memory meanwhile."""
+    messages: Queue[str | None] = Queue()
+    assert process.stderr is not None
+    threading.Thread(target=_pass_on, args=(process.stderr, messages), daemon=True).start()
+    until: str | None = ""
+    while until is not None:
+        started, peak = time.monotonic(), dict.fromkeys(KINDS, 0.0)
+        while messages.empty():
+            found = memory(process.pid)
+            peak = {kind: max(peak[kind], found[kind]) for kind in KINDS}
+            time.sleep(PAUSE)
+        until = messages.get()
+        yield {"until": until or "the end", "seconds": time.monotonic() - started, **peak}
+        print(f"{time.monotonic() - started:8.1f} s  {_line(peak)}  {until or ''}", flush=True)
+    process.wait()
+
+
+def _pass_on(stream: TextIO, messages: "Queue[str | None]") -> None:
+    for line in stream:
+        messages.put(line.strip())
+    messages.put(None)
+
+
+def memory(process: int) -> dict[str, float]:
+    """MB of a process and of those it started; nothing once it has ended."""
+    root = Path("/proc") / str(process)
+    try:
+        status = (root / "status").read_text(encoding="utf-8").splitlines()
+        children = (root / "task" / str(process) / "children").read_text(encoding="utf-8").split()
+    except (FileNotFoundError, ProcessLookupError):
+        return dict.fromkeys(KINDS, 0.0)
+    lines = dict(line.split(":", 1) for line in status)
+    own = {kind: int(lines.get(name, "0 kB").split()[0]) / 1024 for kind, name in KINDS.items()}
+    for child in children:
+        theirs = memory(int(child))
+        own = {kind: own[kind] + theirs[kind] for kind in KINDS}
+    return own
+
+
+def _line(values: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:,.0f}" for name, value in values.items())
+
+
+def main() -> None:
+    """Measure what is asked for, and add it to the results file."""
+    options = _options()
+    path = RESULTS / f"{options.name}.json"
+    path.parent.mkdir(exist_ok=True)
+    if options.what == "steps":
+        found = {f"steps-{options.stage}": steps(options.stage, options.steps)}
+    else:
+        checkpoint(install=False)
+        sizes = [corpus(options.folder, size, options.minutes) for size in options.megabytes]
+        found = {f"corpus-{size['megabytes']}": size for size in sizes}
+    results = runs.read_json(path) if path.is_file() else {"cases": {}}
+    results["machine"] = machine.facts(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
+    results["memory"] = results.get("memory", {}) | found
+    runs.write_json(path, results)
+
+
+def _options() -> argparse.Namespace:
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--name", default="cpu", help="results go to benchmarks/results/NAME.json")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.memory",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parts = parser.add_subparsers(dest="what", required=True)
+    part = parts.add_parser("steps", parents=[shared], help="many steps of a small model")
+    part.add_argument("--stage", choices=SMALL, default="adapt", help="what is trained")
+    part.add_argument("--steps", type=int, default=10_000, help="steps (default 10,000)")
+    part = parts.add_parser("corpus", parents=[shared], help="steep adapt on large text")
+    part.add_argument("folder", type=Path, help="where text, caches and checkpoints are written")
+    part.add_argument("--megabytes", type=int, nargs="+", default=[20, 2000], help="sizes of text")
+    part.add_argument("--minutes", type=float, default=2.0, help="of training, for each size")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

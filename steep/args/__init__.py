@@ -1,0 +1,28 @@
+"""Which options are there? One frozen dataclass per command; each field with its sentence of help.
+
+The command line, TOML files and the Python API all use these classes: an option exists once.
+"""
+
+from steep.args.adapt import AdaptArgs
+from steep.args.data import DataArgs, SplitArgs, TableArgs
+from steep.args.export import ExportArgs
+from steep.args.fit import FitArgs, TuneArgs
+from steep.args.run import CheckArgs, ColumnArgs, EvaluateArgs, PredictArgs, RunArgs
+from steep.args.study import CompareArgs, DemoArgs
+
+__all__ = [
+    "AdaptArgs",
+    "CheckArgs",
+    "ColumnArgs",
+    "CompareArgs",
+    "DataArgs",
+    "DemoArgs",
+    "EvaluateArgs",
+    "ExportArgs",
+    "FitArgs",
+    "PredictArgs",
+    "RunArgs",
+    "SplitArgs",
+    "TableArgs",
+    "TuneArgs",
+]

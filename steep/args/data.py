@@ -1,0 +1,44 @@
+"""Which options say how a table is read and split?"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from steep.config import Options, option
+
+Kind = Literal["auto", "single", "multi", "regression"]
+Unit = Literal["auto", "file", "paragraph", "line"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableArgs(Options):
+    """How a table of texts is read."""
+
+    text: str = option("text", "Column that holds the text.")
+    pair: str | None = option(None, "Column of a second text, for tasks on pairs of texts.")
+    label: str | None = option(None, "Column of labels; several 0/1 columns joined by commas.")
+    id: str | None = option(None, "Column that names the rows; by default 'id' where it exists.")
+    task: Kind = option("auto", "Kind of task; by default inferred from the labels, and printed.")
+    label_delimiter: str | None = option(
+        None, "What separates several labels in one column ('|' in 'toxic|insult')."
+    )
+    unit: Unit = option(
+        "auto", "What is one document of a plain text file: the file, a paragraph or a line."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitArgs(Options):
+    """Which rows are for training, validation and test."""
+
+    valid: Path | None = option(None, "File with the validation rows, instead of a share.")
+    test: Path | None = option(None, "File with the test rows, instead of a share.")
+    valid_share: float = option(0.1, "Share of the rows held out for validation.")
+    test_share: float = option(0.2, "Share of the rows held out for the test; 0 for none.")
+    splits: Path | None = option(None, "A splits.json of an earlier run, to split alike.")
+    split_seed: int = option(0, "Seed of the split.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataArgs(TableArgs, SplitArgs):
+    """How a table is read and split."""

@@ -1,0 +1,64 @@
+"""Which options has step 3, fine-tuning?"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from steep.args.data import DataArgs
+from steep.args.decide import DecisionArgs
+from steep.args.run import RunArgs, SaveArgs
+from steep.config import Options, option
+
+Truncation = Literal["head", "tail", "head+tail"]
+Schedule = Literal["one-cycle", "slanted", "linear", "cosine"]
+Unfreeze = Literal["none", "gradual", "chain-thaw", "never"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerArgs(Options):
+    """Which layers train when, and what the head reads."""
+
+    unfreeze: Unfreeze = option(
+        "none",
+        "Nothing is frozen (none), one layer more each epoch from the top (gradual), each alone "
+        "and then all (chain-thaw), or only the head ever trains (never).",
+    )
+    pooling: str = option(
+        "model",
+        "What the head reads: as the checkpoint's own head does (model), cls, mean, last4 ([CLS] "
+        "of four layers), concat ([CLS], mean and max), or layer:K ([CLS] of layer K).",
+    )
+    reinit: int = option(0, "Top layers that start from new weights, and the pooler.", least=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuneArgs(DataArgs, LayerArgs, SaveArgs, RunArgs):
+    """How a classifier is fine-tuned."""
+
+    model: str | None = option(None, "Checkpoint to start from: a folder or a hub name.")
+    encoder: Path | None = option(None, "Folder of 'steep adapt' whose encoder is used, as it is.")
+    epochs: int = option(3, "Passes over the labelled rows.", least=1)
+    learning_rate: float = option(5e-5, "Highest learning rate, of the head.", least=0)
+    decay: float = option(
+        0.95, "Each lower layer learns this much slower than the one above.", least=0.01, most=1
+    )
+    schedule: Schedule = option("one-cycle", "Course of the learning rate.")
+    warmup: float = option(
+        0.1, "Share of the steps in which the learning rate rises.", least=0, most=0.9
+    )
+    batch_size: int = option(32, "Rows in a step of the optimiser.", least=1)
+    accumulate: int = option(1, "Parts in which a batch is computed, to save memory.", least=1)
+    max_length: int = option(256, "Longest input in tokens; longer texts are truncated.", least=8)
+    truncation: Truncation = option("head", "Which part of a long text is kept.")
+    weight_decay: float = option(0.01, "Weight decay; biases and norms have none.", least=0)
+    clip: float = option(1.0, "Largest norm of the gradient.", least=0.0001)
+    metric: str | None = option(None, "Validation metric that chooses the epoch; default by task.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitArgs(DecisionArgs, TuneArgs):
+    """steep fit: fine-tuning a classifier."""
+
+    label_budget: int | None = option(
+        None, "Use only this many training labels, drawn by seed.", least=1
+    )

@@ -1,0 +1,35 @@
+"""Which checkpoints can judge sentence pairs, and which weights for that have to be made new?"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from transformers import PreTrainedConfig
+
+from steep.errors import SteepError
+
+LOGITS = {"bert": "seq_relationship_logits", "albert": "sop_logits"}  # among the model's outputs
+HEADS = ("cls.seq_relationship.", "sop_classifier.")
+
+
+def pair_logits(name: str | Path, config: PreTrainedConfig) -> str:
+    """The output of a checkpoint that judges pairs; SteepError where its family has none."""
+    if config.model_type not in LOGITS:
+        raise SteepError(
+            f"{name}: a '{config.model_type}' checkpoint has no head for sentence pairs. Use "
+            f"--sentences none, or a checkpoint of these families: {', '.join(LOGITS)}."
+        )
+    if config.type_vocab_size < 2:
+        raise SteepError(f"{name}: the model tells no two segments apart. Use --sentences none.")
+    return LOGITS[config.model_type]
+
+
+def is_pair_weight(weight: str) -> bool:
+    """Whether a weight judges pairs: in their head, or in the pooler below it."""
+    return weight.startswith(HEADS) or ".pooler." in weight
+
+
+def new_weights_notes(name: str | Path, missing: Iterable[str]) -> list[str]:
+    """What the user should know of weights for pairs that the checkpoint has not."""
+    parts = {"sentence-pair head": HEADS, "pooler": ("bert.pooler.", "albert.pooler.")}
+    new = [part for part, begins in parts.items() if any(w.startswith(begins) for w in missing)]
+    return [f"{name} has no {part}: a new one is trained first, alone" for part in new]

@@ -1,0 +1,113 @@
+"""What does a classifier read of its encoder? Poolings of hidden states, and a linear head."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_model
+from torch import Tensor, nn
+from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+from steep.errors import SteepError
+
+DROPOUT = 0.1  # before the linear head, as BERT's
+LAST = 4  # layers whose [CLS] are joined: the best of Sun et al. 2019, table 3
+
+
+class PooledClassifier(PreTrainedModel):
+    """Any encoder, one of `POOLINGS`, and a linear layer: keywords of a batch -> `logits`.
+
+    The encoder's weights keep the names that `AutoModel` looks for. The head has a name that no
+    class of transformers has, so that none takes it for its own.
+    """
+
+    supports_gradient_checkpointing = True
+    _supports_sdpa = _supports_attention_backend = True
+
+    def __init__(self, encoder: PreTrainedModel) -> None:
+        config: Any = encoder.config
+        super().__init__(config)
+        self.base_model_prefix = encoder.base_model_prefix or "encoder"
+        self.pool, width = POOLINGS[config.steep_pooling.partition(":")[0]]
+        config.output_hidden_states = self.pool is _last4
+        if "pooler" in dict(encoder.named_children()):
+            encoder.register_module("pooler", None)  # not read, so it would get no gradient
+        self.add_module(self.base_model_prefix, encoder)
+        self.dropout = nn.Dropout(DROPOUT)
+        self.pooled_head = nn.Linear(width * config.hidden_size, config.num_labels)
+        nn.init.normal_(self.pooled_head.weight, std=0.02)
+        nn.init.zeros_(self.pooled_head.bias)
+        self.all_tied_weights_keys: dict[str, str] = {}
+
+    def forward(self, attention_mask: Tensor, **inputs: Tensor) -> SequenceClassifierOutput:
+        """`attention_mask`, `input_ids` (and `token_type_ids`): int64 (rows, length)."""
+        encoded = self.base_model(attention_mask=attention_mask, **inputs)
+        pooled = self.pool(encoded, attention_mask)
+        return SequenceClassifierOutput(logits=self.pooled_head(self.dropout(pooled)))
+
+
+def set_pooling(config: PreTrainedConfig, pooling: str) -> None:
+    """Note in a checkpoint's configuration what its head will read; SteepError if that cannot be.
+
+    `layer:K` cuts the layers above K off: nothing would read them.
+    """
+    name, _, number = pooling.partition(":")
+    layers = config.num_hidden_layers
+    if name == "layer":
+        if not number.isdigit() or not 1 <= int(number) <= layers:
+            raise SteepError(f"pooling {pooling}: choose layer:1 to layer:{layers}.")
+        config.num_hidden_layers = int(number)
+    elif number or name not in POOLINGS:
+        known = ", ".join(key for key in POOLINGS if key != "layer")
+        raise SteepError(f"pooling {pooling}: must be model, {known} or layer:K.")
+    elif name == "last4" and layers < LAST:
+        raise SteepError(f"pooling last4: the checkpoint has {layers} layers only.")
+    config.steep_pooling = pooling
+
+
+def load_pooled(
+    folder: Path, config: PreTrainedConfig, attention: str
+) -> tuple[PooledClassifier, list[str]]:
+    """A classifier as `PooledClassifier.save_pretrained` wrote it, and the names it lacks."""
+    encoder = AutoModel.from_config(config, attn_implementation=attention, dtype=torch.float32)
+    model = PooledClassifier(encoder)
+    missing, _ = load_model(model, folder / "model.safetensors", strict=False)
+    return model.eval(), list(missing)
+
+
+def _cls(encoded: Any, mask: Tensor) -> Tensor:
+    return encoded.last_hidden_state[:, 0]
+
+
+def _mean(encoded: Any, mask: Tensor) -> Tensor:
+    hidden, real = encoded.last_hidden_state.float(), mask[:, :, None].float()
+    return (hidden * real).sum(1) / real.sum(1).clamp(min=1)
+
+
+def _max(encoded: Any, mask: Tensor) -> Tensor:
+    hidden = encoded.last_hidden_state.float()
+    return hidden.masked_fill(mask[:, :, None] == 0, float("-inf")).amax(1)
+
+
+def _concat(encoded: Any, mask: Tensor) -> Tensor:
+    return torch.cat([_cls(encoded, mask).float(), _mean(encoded, mask), _max(encoded, mask)], 1)
+
+
+def _last4(encoded: Any, mask: Tensor) -> Tensor:
+    return torch.cat([hidden[:, 0] for hidden in encoded.hidden_states[-LAST:]], 1)
+
+
+Pool = Callable[[Any, Tensor], Tensor]
+POOLINGS: dict[str, tuple[Pool, int]] = {
+    "cls": (_cls, 1),
+    "mean": (_mean, 1),
+    "last4": (_last4, LAST),
+    "concat": (_concat, 3),
+    "layer": (_cls, 1),
+}
+"""Each (encoder output, mask (rows, length)) -> (rows, width * hidden), with its width.
+
+concat: ULMFiT section 3.3 with [CLS] for the last state; last4, layer: Sun et al. 2019, 5.3.2.
+"""

@@ -1,0 +1,58 @@
+"""What does a study say with fewer labels? The label curve, and step 2 counted in labels."""
+
+from typing import Any
+
+from steep.reports import charts
+from steep.reports.blocks import Curve, Section, Style, Table
+from steep.reports.words import NOTHING, capital, count, number, plain, span
+
+STYLES: dict[str, Style] = {"adapted": "accent", "base": "plain"}
+
+
+def sections(verdict: dict[str, Any]) -> list[Section]:
+    """The section on label budgets; none where the study has one budget."""
+    budgets = [part for part in verdict.get("budgets", []) if part["labels"]]
+    if len(budgets) < 2:
+        return []
+    metric = plain(verdict["metric"])
+    lines = [line for arm in budgets[0]["arms"] if len((line := _line(arm, budgets)).points) > 1]
+    drawn = charts.panels({f"{capital(metric)} by labels": lines}, "training labels", metric)
+    lead = "Every arm with every number of labels, mean over seeds; the sample of labels is drawn "
+    return [
+        Section(
+            "Label curve",
+            [drawn, _table(budgets, verdict.get("worth_labels", []))],
+            lead + "by the seed, the same for all arms.",
+        )
+    ]
+
+
+def _line(arm: str, budgets: list[dict[str, Any]]) -> Curve:
+    means = [part["arms"].get(arm, {}).get("mean") for part in budgets]
+    return charts.curve(arm, STYLES.get(arm, "faint"), [p["labels"] for p in budgets], means)
+
+
+def _table(budgets: list[dict[str, Any]], worth: list[dict[str, Any]]) -> Table:
+    """What step 2 brought at every budget."""
+    more = {line["at"]: line for line in worth}
+    rows = []
+    for part in budgets:
+        main: dict[str, Any] = next((c for c in part["comparisons"] if c["main"]), {})
+        means = [number(part["arms"].get(arm, {}).get("mean")) for arm in ("base", "adapted")]
+        gain, ends = main.get("gain"), (main.get("low"), main.get("high"))
+        cells = (*means, number(gain, sign=True), span(*ends, sign=True), part["answer"])
+        rows.append((count(part["labels"]), *cells, _worth(more.get(part["labels"]))))
+    return Table(
+        caption="Step 2 by number of labels",
+        columns=("labels", "base", "adapted", "gain", "95 % interval", "worth it?", "in labels"),
+        align="rrrrrlr",
+        rows=rows,
+        note="In labels: how many more labels the arm without step 2 would need to do as well, "
+        "read off its curve (linear in the logarithm of the labels, without an interval).",
+    )
+
+
+def _worth(line: dict[str, Any] | None) -> str:
+    if line is None:
+        return NOTHING
+    return f"> {count(line['beyond'])}" if line["labels"] is None else f"+{count(line['labels'])}"

@@ -1,0 +1,101 @@
+"""Which text does step 2 read? The training rows and further corpora, less what is held out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from steep import runs
+from steep.args import AdaptArgs
+from steep.data.corpus import Corpus, Data, join
+from steep.data.leaks import Held, find_leaks, held_out
+from steep.data.load import load
+from steep.data.readers import is_plain
+from steep.data.tables import read_texts
+from steep.errors import SteepError
+
+
+@dataclass(frozen=True)
+class Text:
+    """The text to train on, and for each file its name, documents used and left out."""
+
+    corpus: Corpus
+    sources: list[dict[str, Any]]
+
+
+def read_corpora(
+    source: Data | str | Path | Sequence[Path], unlabelled: Sequence[str | Path], args: AdaptArgs
+) -> tuple[Data, list[Corpus]]:
+    """The data of the task, and the further corpora, which are read whole."""
+    files = [Path(path) for path in unlabelled]
+    if not isinstance(source, Data):
+        first, *others = [source] if isinstance(source, str | Path) else source
+        whole = replace(args, valid_share=0.0, test_share=0.0)
+        plain = is_plain(Path(first))
+        source, files = load(Path(first), whole if plain else args), [*map(Path, others), *files]
+    return source, [read_texts([path], args) for path in files]
+
+
+def gather(data: Data, further: Sequence[Corpus], args: AdaptArgs, run: runs.Run) -> Text:
+    """The text to train on; held-out rows, and texts that give them away, are left out."""
+    kept = [data.valid, data.test] if data.test is not None else [data.valid]
+    own = [data.train, *(kept if args.transductive else [])]
+    held = sum(map(len, kept))
+    run.note(_say_held(held, data, args))
+    for corpus in further:
+        for note in corpus.notes:
+            run.note(note)
+    clean = list(further)
+    if further and held and not args.transductive:
+        index = held_out(kept)
+        clean = [_clean(corpus, index, run) for corpus in further]
+    text = join([*own, *clean])
+    if not len(text):
+        raise SteepError(f"{data.train.source}: no text is left to train on; all is held out.")
+    read = [len(data.train) + held, *map(len, further)]
+    used = [sum(map(len, own)), *map(len, clean)]
+    names = [data.train.source, *(corpus.source for corpus in further)]
+    return Text(
+        text,
+        [
+            {"name": name, "documents": count, "left_out": total - count}
+            for name, count, total in zip(names, used, read, strict=True)
+        ],
+    )
+
+
+def _clean(corpus: Corpus, held: Held, run: runs.Run) -> Corpus:
+    """A further corpus without the texts that give a held-out row away.
+
+    The whole document goes, not the passage: its other sentences are of the same author on the
+    same matter, and a document less costs little.
+    """
+    leaks = find_leaks(corpus, held)
+    equal, overlap = int(leaks.equal.sum()), int(leaks.overlap.sum())
+    if equal:
+        run.note(f"{corpus.source}: {equal:,} texts equal a held-out row and are left out")
+    if overlap:
+        run.note(
+            f"{corpus.source}: {overlap:,} texts hold nearly all of a held-out row, or are a part "
+            "of one, and are left out"
+        )
+    if equal + overlap == len(corpus):
+        raise SteepError(
+            f"{corpus.source}: nothing is left of it: every text is, holds, or is part of a "
+            "held-out row. Leave this file out, or cut its documents smaller with --unit line."
+        )
+    return (
+        corpus.take(np.flatnonzero(~(leaks.equal | leaks.overlap))) if equal + overlap else corpus
+    )
+
+
+def _say_held(count: int, data: Data, args: AdaptArgs) -> str:
+    if not count:
+        return "no rows are held out: all text is trained on"
+    if args.transductive:
+        return "transductive: the text of validation and test rows is trained on, too"
+    whole = " (--valid-share 0 --test-share 0 uses a file without labels whole)"
+    hint = whole if data.task is None else ""
+    return f"{count:,} validation and test rows are left out of step 2{hint}"

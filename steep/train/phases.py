@@ -1,0 +1,110 @@
+"""Which layers train in which epoch? A list of phases, made from the options before training."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fastai.callback.core import Callback
+from torch import nn
+
+from steep.errors import SteepError
+
+
+@dataclass(frozen=True)
+class Phase:
+    """`epochs` in which the layer groups from `first` up to, not with, `end` train, and no other.
+
+    Group 0 holds the embeddings, the last one the head (see `models.layers`).
+    """
+
+    epochs: int
+    first: int
+    end: int
+
+
+def plan(unfreeze: str, epochs: int, groups: int) -> list[Phase]:
+    """The phases of a training of `epochs` epochs.
+
+    gradual: ULMFiT section 3.3; the head alone first, one group more an epoch, from the top; the
+    last phase has what is left of the epochs. chain-thaw: Felbo et al. 2017, section 3.2; the head,
+    each group alone from the bottom, then all. Raises SteepError if the epochs do not suffice for
+    that.
+    """
+    if unfreeze == "none":
+        return [Phase(epochs, 0, groups)]
+    if unfreeze == "never":
+        return [Phase(epochs, groups - 1, groups)]
+    if unfreeze == "gradual":
+        steps = [(first, groups) for first in range(groups - 1, -1, -1)][:epochs]
+    else:
+        alone = [(group, group + 1) for group in range(groups - 1)]
+        steps = [(groups - 1, groups), *alone, (0, groups)]
+        if epochs < len(steps):
+            raise SteepError(
+                f"unfreeze chain-thaw: epochs must be at least {len(steps)} (the head, "
+                f"{groups - 1} groups of layers each alone, then all), not {epochs}."
+            )
+    last = 1 + epochs - len(steps)
+    return [Phase(1, *step) for step in steps[:-1]] + [Phase(last, *steps[-1])]
+
+
+def never_trained(plan: list[Phase]) -> int:
+    """How many layer groups, from the bottom, train in none of the phases."""
+    return min(phase.first for phase in plan)
+
+
+def each(plan: list[Phase], rate: Callable[[float], float]) -> Callable[[float], float]:
+    """The course `rate`, once in every phase, as a function of the share of the whole training."""
+    if len(plan) == 1:
+        return rate
+    total = sum(phase.epochs for phase in plan)
+
+    def of_whole(done: float) -> float:
+        epoch = done * total
+        for phase in plan:
+            if epoch < phase.epochs:
+                return rate(epoch / phase.epochs)
+            epoch -= phase.epochs
+        return rate(1.0)
+
+    return of_whole
+
+
+class Unfreeze(Callback):
+    """Lets the layers of the current phase train, and no others; in the end all, as before."""
+
+    order, run_valid = -6, False
+
+    def __init__(self, plan: list[Phase]) -> None:
+        self.of_epoch = [phase for phase in plan for _ in range(phase.epochs)]
+
+    def before_train(self) -> None:
+        phase = self.of_epoch[self.epoch]
+        self.only(range(phase.first, phase.end))
+
+    def after_fit(self) -> None:
+        self.only(range(len(self.opt.param_lists)))
+
+    def only(self, training: range) -> None:
+        """Let the parameters of these groups train."""
+        for number, group in enumerate(self.opt.param_lists):
+            for parameter in group:
+                parameter.requires_grad_(number in training)
+
+
+class StillIfFrozen(Callback):
+    """No dropout in frozen layers: what does not learn gives the same output every time."""
+
+    order, run_valid = -5, False  # after whoever freezes and whoever sets the training mode
+
+    def before_train(self) -> None:
+        still(self.model)
+
+
+def still(module: nn.Module) -> None:
+    """Set each part of `module` whose parameters are all frozen to its evaluation mode."""
+    parameters = list(module.parameters())
+    if parameters and not any(parameter.requires_grad for parameter in parameters):
+        module.eval()
+        return
+    for child in module.children():
+        still(child)

@@ -1,0 +1,157 @@
+"""Does each pooling read what it says, train every weight, and survive the way to the disk?"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import (
+    AutoModel,
+    AutoModelForSequenceClassification,
+    BertConfig,
+    PreTrainedConfig,
+)
+
+from steep.data.corpus import Task
+from steep.errors import SteepError
+from steep.models.checkpoints import load_classifier, load_trained
+from steep.models.layers import layer_groups
+from steep.models.pooling import POOLINGS, PooledClassifier, set_pooling
+
+TASK = Task("single", ("no", "yes"))
+POOLS = ["cls", "mean", "concat", "layer:2"]
+
+
+@pytest.fixture
+def batch() -> dict[str, Tensor]:
+    """Three rows of ids and attention mask, the first one padded."""
+    ids = torch.randint(5, 60, (3, 12), generator=torch.Generator().manual_seed(0))
+    mask = torch.ones_like(ids)
+    ids[0, 8:], mask[0, 8:] = 1, 0
+    return {"input_ids": ids, "attention_mask": mask}
+
+
+def pooled(build: Callable, config: PreTrainedConfig, pooling: str) -> PooledClassifier:
+    set_pooling(config, pooling)
+    return PooledClassifier(build(AutoModel, config)).eval()
+
+
+@pytest.mark.parametrize("pooling", POOLS)
+def test_every_weight_of_every_family_gets_a_gradient(
+    family: PreTrainedConfig, build: Callable, batch: dict[str, Tensor], pooling: str
+) -> None:
+    model = pooled(build, family, pooling)
+    model(**batch).logits.pow(2).sum().backward()
+    groups = layer_groups(model)
+    assert {id(p) for p in groups[-1]} >= {id(p) for p in model.pooled_head.parameters()}
+    layers = 2 if pooling == "layer:2" else 3
+    assert len(groups) == (3 if family.model_type == "albert" else layers + 2)
+    assert not [name for name, p in model.named_parameters() if p.grad is None]
+
+
+@torch.no_grad()
+def test_padding_changes_nothing(
+    family: PreTrainedConfig, build: Callable, batch: dict[str, Tensor]
+) -> None:
+    model = pooled(build, family, "concat")
+    together = model(**batch).logits
+    alone = model(**{name: channel[:1, :8] for name, channel in batch.items()}).logits
+    torch.testing.assert_close(together[:1], alone, atol=2e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_each_pooling_is_what_its_name_says(build: Callable, batch: dict[str, Tensor]) -> None:
+    def fresh() -> BertConfig:
+        return BertConfig(vocab_size=60, hidden_size=16, num_hidden_layers=5, num_attention_heads=2)
+
+    encoder = build(AutoModel, fresh())
+    states = encoder(**batch, output_hidden_states=True).hidden_states
+    mask = batch["attention_mask"]
+    mean = torch.stack([h[m == 1].mean(0) for h, m in zip(states[-1], mask, strict=True)])
+    most = torch.stack([h[m == 1].amax(0) for h, m in zip(states[-1], mask, strict=True)])
+    expected = {
+        "cls": states[-1][:, 0],
+        "mean": mean,
+        "concat": torch.cat([states[-1][:, 0], mean, most], 1),
+        "last4": torch.cat([h[:, 0] for h in states[-4:]], 1),
+        "layer:3": states[3][:, 0],
+    }
+    assert {name.partition(":")[0] for name in expected} == set(POOLINGS)
+    for pooling, vector in expected.items():
+        model = pooled(build, fresh(), pooling)
+        model.base_model.load_state_dict(encoder.state_dict(), strict=False)
+        found = model(**batch).logits
+        torch.testing.assert_close(found, model.pooled_head(vector), msg=pooling)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "concat", "layer:1"])
+def test_it_is_loaded_as_it_was_saved(tiny_bert: Path, tmp_path: Path, pooling: str) -> None:
+    batch = {"input_ids": torch.tensor([[2, 9, 3]]), "attention_mask": torch.ones(1, 3).long()}
+    model = load_classifier(tiny_bert, TASK, "eager", 0, pooling=pooling).eval()
+    model.save_pretrained(tmp_path)
+    again = load_trained(tmp_path, "eager")
+    assert torch.equal(again(**batch).logits, model(**batch).logits)
+    assert again.config.id2label == {0: "no", 1: "yes"}
+    # The encoder is one of transformers; the head is no one else's, and none takes it for its own.
+    encoder, info = AutoModel.from_pretrained(tmp_path, output_loading_info=True)
+    assert {key.partition(".")[0] for key in info["missing_keys"]} <= {"pooler"}
+    own = model.base_model.embeddings.word_embeddings.weight
+    assert torch.equal(encoder.embeddings.word_embeddings.weight, own)
+    _, info = AutoModelForSequenceClassification.from_pretrained(tmp_path, output_loading_info=True)
+    assert "classifier.weight" in info["missing_keys"]
+
+
+def test_a_saved_head_that_lacks_weights_is_refused(tiny_bert: Path, tmp_path: Path) -> None:
+    load_classifier(tiny_bert, TASK, "eager", 0, pooling="mean").save_pretrained(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    del weights["pooled_head.weight"]
+    save_file(weights, tmp_path / "model.safetensors")
+    with pytest.raises(SteepError, match=r"not a trained classifier \(pooled_head.weight missing"):
+        load_trained(tmp_path, "eager")
+    (tmp_path / "model.safetensors").write_bytes(b"broken")
+    with pytest.raises(SteepError, match="its weights cannot be read"):
+        load_trained(tmp_path, "eager")
+
+
+def test_an_adapted_encoder_is_grafted_under_every_pooling(
+    tiny_bert: Path, bert_copy: Callable[..., Path]
+) -> None:
+    from transformers import BertForMaskedLM
+
+    adapted = bert_copy(BertForMaskedLM, noise=0.1)
+    donor = AutoModel.from_pretrained(adapted).state_dict()
+    for pooling in ("mean", "layer:1"):
+        base, grafted = (
+            load_classifier(tiny_bert, TASK, "eager", 0, encoder, pooling)
+            for encoder in (None, adapted)
+        )
+        assert torch.equal(base.pooled_head.weight, grafted.pooled_head.weight)
+        for name, value in grafted.base_model.state_dict().items():
+            assert torch.equal(value, donor[name])
+
+
+@pytest.mark.parametrize(
+    ("pooling", "told"),
+    [
+        ("median", "must be model, cls, mean, last4, concat or layer:K"),
+        ("mean:2", "must be model"),
+        ("layer", "choose layer:1 to layer:2"),
+        ("layer:3", "choose layer:1 to layer:2"),
+        ("layer:0", "choose layer:1 to layer:2"),
+        ("last4", "has 2 layers only"),
+    ],
+)
+def test_a_pooling_that_cannot_be_is_refused(tiny_bert: Path, pooling: str, told: str) -> None:
+    with pytest.raises(SteepError, match=told):
+        load_classifier(tiny_bert, TASK, "eager", 0, pooling=pooling)
+
+
+def test_the_head_follows_from_the_seed(tiny_bert: Path) -> None:
+    heads = [
+        load_classifier(tiny_bert, TASK, "eager", seed, pooling="mean").pooled_head.weight
+        for seed in (0, 0, 1)
+    ]
+    assert torch.equal(heads[0], heads[1])
+    assert not torch.equal(heads[0], heads[2])

@@ -1,0 +1,26 @@
+"""Does the report show what a study says with fewer labels?"""
+
+from typing import Any
+
+from steep.reports import labels
+
+
+def budget(count: int, gain: float) -> dict[str, Any]:
+    comparison = {"main": True, "gain": gain, "low": gain - 0.01, "high": gain + 0.01}
+    arms = {"base": {"mean": 0.7 + count / 1000}, "adapted": {"mean": 0.7 + count / 1000 + gain}}
+    return {"labels": count, "arms": arms, "comparisons": [comparison], "answer": "yes"}
+
+
+def test_a_row_and_a_point_for_every_budget() -> None:
+    worth = [{"at": 50, "labels": 20, "beyond": None}, {"at": 100, "labels": None, "beyond": 100}]
+    verdict = {"metric": "macro_f1", "budgets": [budget(50, 0.02), budget(100, 0.03)]}
+    (section,) = labels.sections(verdict | {"worth_labels": worth})
+    drawn, table = section.blocks
+    assert [len(curve.points) for curve in drawn.panels[0].curves] == [2, 2]
+    assert [row[0] for row in table.rows] == ["50", "100"]
+    assert [row[-1] for row in table.rows] == ["+20", "> 100"]
+
+
+def test_one_budget_is_no_curve() -> None:
+    assert labels.sections({"metric": "accuracy", "budgets": [budget(50, 0.02)]}) == []
+    assert labels.sections({"metric": "accuracy"}) == []

@@ -1,0 +1,77 @@
+"""Is every job run, tried again when it fails, and told when it fails twice?"""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from steep.study import work
+
+
+def once_failing(folder: Path, kill: bool, job: int) -> int:
+    """Ten times the job; job 1 fails at its first try, job 2 always."""
+    mark = folder / f"tried-{job}"
+    first = not mark.exists()
+    mark.touch()
+    if job == 2 or (job == 1 and first):
+        if kill:
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise ValueError(f"job {job} does not work")
+    return 10 * job
+
+
+def told(outcomes: Iterator[tuple[int, Any]]) -> dict[int, str]:
+    return {job: str(result) for job, result in outcomes}
+
+
+EXPECTED = {0: "0", 1: "10", 2: "job 2 does not work", 3: "30"}
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_failed_job_is_tried_again_and_then_told(tmp_path: Path, count: int) -> None:
+    assert told(work.run(partial(once_failing, tmp_path, False), range(4), count)) == EXPECTED
+
+
+def test_a_killed_process_takes_no_other_job_along(tmp_path: Path) -> None:
+    found = told(work.run(partial(once_failing, tmp_path, True), [1, 3], 2))
+    assert found == {1: "10", 3: "30"}
+
+
+def test_a_stop_is_no_failure() -> None:
+    def stop(job: int) -> int:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(work.run(stop, [1]))
+
+
+@pytest.fixture
+def cluster() -> Iterator[Any]:
+    """A Ray cluster on this machine: a head that runs nothing, and two workers of one core."""
+    pytest.importorskip("ray", reason="the extra 'ray' is not installed")
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    yield made
+    made.shutdown()
+
+
+def slow(folder: Path, job: int) -> int:
+    (folder / f"began-{job}-{os.getpid()}").touch()
+    time.sleep(1.5)
+    return 10 * job
+
+
+def test_jobs_of_a_killed_worker_run_on_the_other(cluster: Any, tmp_path: Path) -> None:
+    first, _ = (cluster.add_node(num_cpus=1) for _ in range(2))
+    outcomes = work.run(partial(slow, tmp_path), range(4), address=cluster.address)
+    found = dict([next(outcomes)])
+    cluster.remove_node(first, allow_graceful=False)
+    found |= dict(outcomes)
+    assert found == {job: 10 * job for job in range(4)}
+    assert len(list(tmp_path.iterdir())) > 4, "no job was begun twice: nothing was killed"

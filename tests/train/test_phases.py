@@ -1,0 +1,115 @@
+"""Does in every epoch train what the phase says, and nothing else?"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from fastai.callback.core import Callback
+from torch import nn
+
+from steep.args import FitArgs
+from steep.data.corpus import Data
+from steep.errors import SteepError
+from steep.train import classify, engine, phases
+from steep.train.phases import Phase, plan
+
+ARGS = FitArgs(max_length=32, batch_size=16, learning_rate=1e-3, device="cpu", precision="fp32")
+GROUPS = 4  # of the tiny BERT: embeddings, two layers, head
+
+
+def test_the_phases_of_each_way() -> None:
+    assert plan("none", 3, 4) == [Phase(3, 0, 4)]
+    assert plan("never", 3, 4) == [Phase(3, 3, 4)]
+    steps = [Phase(1, 3, 4), Phase(1, 2, 4), Phase(1, 1, 4), Phase(3, 0, 4)]
+    assert plan("gradual", 6, 4) == steps
+    assert plan("gradual", 2, 4) == [Phase(1, 3, 4), Phase(1, 2, 4)]
+    alone = [Phase(1, 3, 4), Phase(1, 0, 1), Phase(1, 1, 2), Phase(1, 2, 3)]
+    assert plan("chain-thaw", 7, 4) == [*alone, Phase(3, 0, 4)]
+    with pytest.raises(SteepError, match="epochs must be at least 5 .* not 4"):
+        plan("chain-thaw", 4, 4)
+
+
+def test_each_phase_runs_through_the_course() -> None:
+    phased = phases.each([Phase(1, 1, 2), Phase(3, 0, 2)], lambda done: done)
+    found = [phased(done) for done in (0.0, 0.125, 0.25, 0.625, 1.0)]
+    assert found == pytest.approx([0.0, 0.5, 0.0, 0.5, 1.0])
+
+
+class Watch(Callback):
+    """Which parameters moved in each epoch, and which modules were in training mode."""
+
+    order, run_valid = 50, False
+
+    def __init__(self) -> None:
+        self.moved: list[set[str]] = []
+        self.training: list[set[str]] = []
+
+    def before_train(self) -> None:
+        self.before = {n: p.detach().clone() for n, p in self.model.named_parameters()}
+        dropouts = (nn.Dropout, nn.LayerNorm)
+        self.training.append(
+            {n for n, m in self.model.named_modules() if m.training and isinstance(m, dropouts)}
+        )
+
+    def after_train(self) -> None:
+        now = dict(self.model.named_parameters())
+        self.moved.append({n for n, p in self.before.items() if not torch.equal(p, now[n])})
+
+
+@pytest.mark.parametrize("unfreeze", ["gradual", "chain-thaw", "never"])
+def test_what_trains_moves_and_nothing_else(single: Data, tiny_bert: Path, unfreeze: str) -> None:
+    args = replace(ARGS, unfreeze=unfreeze, epochs=6)
+    learn, watch = engine.learner(single, tiny_bert, args), Watch()
+    learn.add_cb(watch)
+    name_of = {id(p): name for name, p in learn.model.named_parameters()}
+    groups = [{name_of[id(p)] for p in group} for group in learn.splitter(learn.model)]
+    classify.train(learn, single, args)
+    expected = [p for p in plan(unfreeze, 6, GROUPS) for _ in range(p.epochs)]
+    for phase, moved, training in zip(expected, watch.moved, watch.training, strict=True):
+        assert moved == set().union(*groups[phase.first : phase.end])
+        for number, part in ((0, "embeddings"), (1, "layer.0."), (2, "layer.1.")):
+            active = any(part in name for name in training)
+            assert active == (phase.first <= number < phase.end), (phase, part)
+        assert "model.dropout" in training
+    assert all(parameter.requires_grad for parameter in learn.model.parameters())
+
+
+def test_fastais_own_freezing_turns_dropout_off_too(single: Data, tiny_bert: Path) -> None:
+    learn, watch = engine.learner(single, tiny_bert, ARGS), Watch()
+    learn.freeze_to(2)
+    with learn.no_bar(), learn.no_logging():
+        learn.fit(1, 1e-3, cbs=[watch])
+    assert not any("embeddings" in name or "layer.0." in name for name in watch.training[0])
+    assert any("layer.1." in name for name in watch.training[0])
+
+
+def test_a_batch_in_parts_is_the_batch_while_layers_unfreeze(
+    single: Data, still_bert: Path, weights: Callable
+) -> None:
+    trained = []
+    for accumulate in (1, 4):
+        args = replace(
+            ARGS, batch_size=8, accumulate=accumulate, unfreeze="gradual", epochs=4,
+            learning_rate=1e-4, schedule="slanted",
+        )  # fmt: skip
+        learn = engine.learner(single, still_bert, args)
+        classify.train(learn, single, args)
+        trained.append(weights(learn.model))
+    start = weights(engine.learner(single, still_bert, ARGS).model)
+    names = [n for n in start if not n.endswith("key.bias")]  # its gradient is rounding alone
+    for name in names:
+        torch.testing.assert_close(trained[0][name], trained[1][name], atol=2e-6, rtol=0, msg=name)
+    assert min((trained[0][name] - start[name]).abs().max() for name in names) > 1e-5
+
+
+def test_without_unfreezing_all_trains_as_before(
+    single: Data, tiny_bert: Path, weights: Callable
+) -> None:
+    learn, watch = engine.learner(single, tiny_bert, ARGS), Watch()
+    learn.add_cb(watch)
+    classify.train(learn, single, replace(ARGS, epochs=1))
+    assert watch.moved[0] == weights(learn.model).keys()
+    assert np.isfinite(learn.recorder.losses).all()
