@@ -63,14 +63,22 @@ def cluster() -> Iterator[Any]:
 
 def slow(folder: Path, job: int) -> int:
     (folder / f"began-{job}-{os.getpid()}").touch()
-    time.sleep(1.5)
+    time.sleep(3)
     return 10 * job
+
+
+def wait_until_begun(folder: Path, jobs: int) -> None:
+    deadline = time.monotonic() + 60
+    while len(list(folder.iterdir())) < jobs:
+        assert time.monotonic() < deadline, "the workers take no further jobs"
+        time.sleep(0.05)
 
 
 def test_jobs_of_a_killed_worker_run_on_the_other(cluster: Any, tmp_path: Path) -> None:
     first, _ = (cluster.add_node(num_cpus=1) for _ in range(2))
     outcomes = work.run(partial(slow, tmp_path), range(4), address=cluster.address)
     found = dict([next(outcomes)])
+    wait_until_begun(tmp_path, jobs=3)  # one is done: both workers are busy
     cluster.remove_node(first, allow_graceful=False)
     found |= dict(outcomes)
     assert found == {job: 10 * job for job in range(4)}
