@@ -6,6 +6,7 @@ from typing import Literal
 
 from steep.args.data import DataArgs
 from steep.args.decide import DecisionArgs
+from steep.args.few import FewArgs
 from steep.args.run import RunArgs, SaveArgs
 from steep.config import Options, option
 
@@ -27,6 +28,12 @@ class LayerArgs(Options):
         "model",
         "What the head reads: as the checkpoint's own head does (model), cls, mean, last4 ([CLS] "
         "of four layers), concat ([CLS], mean and max), or layer:K ([CLS] of layer K).",
+    )
+    head_start: int = option(
+        0, "Epochs, of all, in which the head trains alone before the rest joins it.", least=0
+    )
+    head_start_rate: float = option(
+        1e-3, "Highest learning rate of the head while it trains alone.", least=0
     )
     reinit: int = option(0, "Top layers that start from new weights, and the pooler.", least=0)
 
@@ -56,9 +63,5 @@ class TuneArgs(DataArgs, LayerArgs, SaveArgs, RunArgs):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FitArgs(DecisionArgs, TuneArgs):
+class FitArgs(DecisionArgs, FewArgs, TuneArgs):
     """steep fit: fine-tuning a classifier."""
-
-    label_budget: int | None = option(
-        None, "Use only this many training labels, drawn by seed.", least=1
-    )

@@ -4,8 +4,63 @@ from dataclasses import replace
 
 import numpy as np
 
+from steep.args.few import FewArgs
 from steep.data.corpus import Corpus, Data
+from steep.errors import SteepError
 from steep.seeds import numbers
+
+
+def chosen(data: Data, args: FewArgs, seed: int) -> Data:
+    """`data` with the training rows that `label_budget` or `shots` leaves; as it is without both.
+
+    Raises SteepError where `shots` has no classes to count by.
+    """
+    if args.shots is None:
+        return within(data, args.label_budget, seed)
+    if args.label_budget is not None:
+        raise SteepError("shots and label_budget both say how many labels are used: give one.")
+    return few_shot(data, args.shots, seed)
+
+
+def notes(data: Data, used: Data, args: FewArgs) -> list[str]:
+    """What the user should know of the training rows `used` of `data`."""
+    if used is data:
+        return []
+    kept, of_each = len(used.train), ""
+    if args.shots is not None:
+        of_each = f", {args.shots} of each class"
+        held = f"the epoch is chosen by {len(data.valid):,} validation labels"
+        more = [f"{held}, more than are trained on"] if len(data.valid) > kept else []
+        return [f"{kept:,} of {len(data.train):,} training labels are used{of_each}", *more]
+    of_each = ", one of every class" if kept > (args.label_budget or 0) else ""
+    return [f"{kept:,} of {len(data.train):,} training labels are used{of_each}"]
+
+
+def few_shot(data: Data, shots: int, seed: int) -> Data:
+    """`data` with `shots` training rows of each class, drawn from the stream "labels" of `seed`.
+
+    More shots contain the rows of fewer. Raises SteepError where a class has not as many, and for
+    tasks whose rows are not each of one class.
+    """
+    task = data.labelled()
+    if task.kind != "single":
+        raise SteepError(
+            f"shots counts the rows of each class, which a {task.kind} task does not have. "
+            "Use --label-budget."
+        )
+    order = numbers(seed, "labels").permutation(len(data.train))
+    labels = data.train.labels()[order]
+    places = [np.flatnonzero(labels == number)[:shots] for number in range(len(task.labels))]
+    lacking = [
+        f"{n} ({len(p)})" for n, p in zip(task.labels, places, strict=True) if len(p) < shots
+    ]
+    if lacking:
+        more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
+        raise SteepError(
+            f"{data.train.source}: fewer than {shots} training rows of {', '.join(lacking[:3])}"
+            f"{more}. Choose fewer --shots, or give more rows."
+        )
+    return replace(data, train=data.train.take(np.sort(order[np.concatenate(places)])))
 
 
 def within(data: Data, budget: int | None, seed: int) -> Data:

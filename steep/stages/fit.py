@@ -9,7 +9,7 @@ import numpy as np
 from steep import runs
 from steep.args import FitArgs, TuneArgs
 from steep.console import say
-from steep.data.budget import within
+from steep.data import budget
 from steep.data.corpus import Data
 from steep.data.duplicates import corpus_hashes, row_hashes
 from steep.data.inputs import Rows
@@ -47,6 +47,7 @@ def fit(
     runs.check_free(out, args.overwrite)
     data = source if isinstance(source, Data) else load(Path(source), args, splits_of(args.encoder))
     check(data, args)
+    used = budget.chosen(data, args, args.seed)
     # Only now: importing torch takes longer than finding a mistake in a file or an option.
     from steep.models.devices import choose
     from steep.train.checkpoints import open_saves
@@ -54,9 +55,9 @@ def fit(
     itself = facts.identity(args, data, choose(args))
     saves = open_saves(out, args.save_every, itself, args.overwrite)
     with runs.writing(out, "fit", args, args.overwrite) as run:
-        results, fitted = _run(data, args, run, saves)
+        results, fitted = _run(data, used, args, run, saves)
         runs.write_json(run.folder / runs.RESULTS, results)
-        runs.write_hashes(run.folder, row_hashes(within(data, args.label_budget, args.seed).train))
+        runs.write_hashes(run.folder, row_hashes(used.train))
         fitted.learn.model.model.save_pretrained(run.folder)
         fitted.learn.dls.train_ds.tokenizer.save_pretrained(run.folder)
     saves.remove()
@@ -102,32 +103,26 @@ def splits_of(encoder: Path | None) -> Path | None:
 
 
 def _run(
-    data: Data, args: FitArgs, run: runs.Run, saves: "Saves"
+    data: Data, used: Data, args: FitArgs, run: runs.Run, saves: "Saves"
 ) -> tuple[dict[str, Any], "Fitted"]:
-    """Train and predict; writes history and predictions, returns the results."""
+    """Train on the rows `used` of `data`; writes history and predictions, returns the results."""
     from steep.models.devices import choose
     from steep.train import classify, engine
 
     start, machine, task = _start(args), choose(args), data.labelled()
     facts.record(run, data, machine, str(find(args.model or start)))
     saves.go_on(run)
-    for note in leaks(data, args):
+    for note in [*leaks(data, args), *budget.notes(data, used, args)]:
         run.note(note)
-    budget = within(data, args.label_budget, args.seed)
-    if budget is not data:
-        run.note(
-            f"{len(budget.train):,} of {len(data.train):,} training labels are used"
-            + (", one of every class" if len(budget.train) > (args.label_budget or 0) else "")
-        )
     base = args.model if args.encoder else None
-    learn = engine.learner(budget, start, args, base)
+    learn = engine.learner(used, start, args, base)
     note_truncation(learn.dls.train_ds, args, run)
     for note in classify.notes(learn, args):
         run.note(note)
     run.note(f"computing on {machine}")
     needed = SPACE + SAVED * (args.save_every > 0)
     runs.check_space(run.folder, needed * learn.model.model.num_parameters() * 4)
-    fitted = classify.train(learn, budget, args, saves=saves)
+    fitted = classify.train(learn, used, args, saves=saves)
     if fitted.diverged:
         saves.remove()
     classify.check_finite(fitted, args)

@@ -20,6 +20,11 @@ from steep.train import engine, phases, schedules
 from steep.train.callbacks import Bar, Scores, StopIfDiverged
 from steep.train.checkpoints import Saves
 
+FEW, FEW_BATCH = 100, 8  # labels that are few, and a batch of them
+ENOUGH = (
+    80  # steps: with fewer, what is learnt of few labels is mostly chance (Mosbach et al. 2021)
+)
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -57,7 +62,7 @@ def train(
     bar, finite = Bar(description), StopIfDiverged()
     scores = Scores(task, metric, bar)
     lrs = schedules.discriminative(learn, args.learning_rate, args.decay)
-    plan = phases.plan(args.unfreeze, args.epochs, len(lrs))
+    plan = phases.of(args, len(lrs))
     rate = phases.each(plan, schedules.course(args.schedule, args.warmup))
     batches = len(learn.dls.train)
     scheduler = schedules.scheduler(lrs, rate, args.epochs, batches, args.accumulate)
@@ -74,14 +79,23 @@ def train(
 
 def notes(learn: Learner, args: FitArgs) -> list[str]:
     """What the user should know of this training before it begins."""
-    groups = len(learn.splitter(learn.model))
-    left = phases.never_trained(phases.plan(args.unfreeze, args.epochs, groups))
-    if args.unfreeze != "gradual" or not left:
-        return []
-    return [
-        f"gradual unfreezing: {args.epochs} epochs reach {groups - left} of {groups} groups of "
-        f"layers; the lowest {left} stay frozen (all would train from epoch {groups} on)"
-    ]
+    groups, said = len(learn.splitter(learn.model)), []
+    left = phases.never_trained(phases.of(args, groups))
+    if args.unfreeze == "gradual" and left:
+        said.append(
+            f"gradual unfreezing: {args.epochs} epochs reach {groups - left} of {groups} groups of "
+            f"layers; the lowest {left} stay frozen (all would train from epoch {groups} on)"
+        )
+    rows = len(learn.dls.train_ds)
+    steps = -(-rows // args.batch_size) * args.epochs
+    if rows < FEW and steps < ENOUGH:
+        small = min(args.batch_size, FEW_BATCH)
+        epochs = -(-ENOUGH // -(-rows // small))
+        said.append(
+            f"{rows} labels make {steps} steps of the optimiser, too few to learn much from: "
+            f"--batch-size {small} --epochs {epochs} makes {ENOUGH} or more"
+        )
+    return said
 
 
 def in_own_units(fitted: Fitted) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fastai.callback.core import Callback
 from torch import nn
 
+from steep.args import FitArgs
 from steep.errors import SteepError
 
 
@@ -13,12 +14,35 @@ from steep.errors import SteepError
 class Phase:
     """`epochs` in which the layer groups from `first` up to, not with, `end` train, and no other.
 
-    Group 0 holds the embeddings, the last one the head (see `models.layers`).
+    Group 0 holds the embeddings, the last one the head (see `models.layers`). Their learning rates
+    are `scale` times what they would be.
     """
 
     epochs: int
     first: int
     end: int
+    scale: float = 1.0
+
+
+def of(args: FitArgs, groups: int) -> list[Phase]:
+    """The phases that the options ask for.
+
+    A head start: the head alone, at a rate of its own, then all, as "linear probing, then
+    fine-tuning" of Kumar et al. 2022, which distorts the encoder least. Raises SteepError if the
+    options do not go together.
+    """
+    if not args.head_start:
+        return plan(args.unfreeze, args.epochs, groups)
+    if args.unfreeze != "none":
+        raise SteepError(f"head_start goes with unfreeze none, not with {args.unfreeze}.")
+    if args.head_start >= args.epochs:
+        raise SteepError(
+            f"head_start {args.head_start} leaves none of the {args.epochs} epochs for the rest; "
+            f"give --epochs {args.head_start + 1} or more (or --unfreeze never)."
+        )
+    scale = args.head_start_rate / args.learning_rate if args.learning_rate else 1.0
+    alone = Phase(args.head_start, groups - 1, groups, scale)
+    return [alone, *plan("none", args.epochs - args.head_start, groups)]
 
 
 def plan(unfreeze: str, epochs: int, groups: int) -> list[Phase]:
@@ -62,9 +86,9 @@ def each(plan: list[Phase], rate: Callable[[float], float]) -> Callable[[float],
         epoch = done * total
         for phase in plan:
             if epoch < phase.epochs:
-                return rate(epoch / phase.epochs)
+                return phase.scale * rate(epoch / phase.epochs)
             epoch -= phase.epochs
-        return rate(1.0)
+        return phase.scale * rate(1.0)
 
     return of_whole
 

@@ -38,6 +38,18 @@ def test_each_phase_runs_through_the_course() -> None:
     assert found == pytest.approx([0.0, 0.5, 0.0, 0.5, 1.0])
 
 
+def test_a_head_start_is_a_phase_of_its_own_rate() -> None:
+    args = replace(ARGS, epochs=5, head_start=2, head_start_rate=1e-2)
+    found = phases.of(args, 4)
+    assert found == [Phase(2, 3, 4, 10.0), Phase(3, 0, 4)]
+    course = phases.each(found, lambda done: 1 - done)
+    assert [course(done) for done in (0.0, 0.2, 0.4, 0.7)] == pytest.approx([10, 5, 1, 0.5])
+    with pytest.raises(SteepError, match="not with gradual"):
+        phases.of(replace(args, unfreeze="gradual"), 4)
+    with pytest.raises(SteepError, match="give --epochs 6"):
+        phases.of(replace(args, head_start=5), 4)
+
+
 class Watch(Callback):
     """Which parameters moved in each epoch, and which modules were in training mode."""
 
@@ -59,15 +71,18 @@ class Watch(Callback):
         self.moved.append({n for n, p in self.before.items() if not torch.equal(p, now[n])})
 
 
-@pytest.mark.parametrize("unfreeze", ["gradual", "chain-thaw", "never"])
-def test_what_trains_moves_and_nothing_else(single: Data, tiny_bert: Path, unfreeze: str) -> None:
-    args = replace(ARGS, unfreeze=unfreeze, epochs=6)
+WAYS = [{"unfreeze": way} for way in ("gradual", "chain-thaw", "never")]
+
+
+@pytest.mark.parametrize("way", [*WAYS, {"head_start": 2}])
+def test_what_trains_moves_and_nothing_else(single: Data, tiny_bert: Path, way: dict) -> None:
+    args = replace(ARGS, epochs=6, **way)
     learn, watch = engine.learner(single, tiny_bert, args), Watch()
     learn.add_cb(watch)
     name_of = {id(p): name for name, p in learn.model.named_parameters()}
     groups = [{name_of[id(p)] for p in group} for group in learn.splitter(learn.model)]
     classify.train(learn, single, args)
-    expected = [p for p in plan(unfreeze, 6, GROUPS) for _ in range(p.epochs)]
+    expected = [p for p in phases.of(args, GROUPS) for _ in range(p.epochs)]
     for phase, moved, training in zip(expected, watch.moved, watch.training, strict=True):
         assert moved == set().union(*groups[phase.first : phase.end])
         for number, part in ((0, "embeddings"), (1, "layer.0."), (2, "layer.1.")):
