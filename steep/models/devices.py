@@ -31,7 +31,7 @@ class Machine:
         """`model`, made fast in place where this machine does that; dropout follows from `seed`."""
         if self.fast:
             kernels.keep_freed_memory()
-            kernels.install(model, seed)
+            kernels.install(model, seed, torch.bfloat16 if self.bf16 else torch.float32)
         return model
 
     def __str__(self) -> str:
@@ -47,7 +47,7 @@ def choose(args: RunArgs) -> Machine:
     bf16 = native and args.precision != "fp32"
     # On a CPU the backward pass of SDPA takes more than half of a step at small head sizes.
     cpu = device.type == "cpu"
-    return Machine(device, bf16, "eager" if cpu else "sdpa", cpu and bf16 and not args.plain)
+    return Machine(device, bf16, "eager" if cpu else "sdpa", cpu and not args.plain)
 
 
 def _device(name: str) -> torch.device:

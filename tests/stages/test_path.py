@@ -94,7 +94,7 @@ def test_predict_evaluate_and_the_fit_agree_on_the_test_rows(
 @pytest.mark.parametrize("kind", ["single", "regression"])
 def test_the_fit_learned_something_of_what_there_is_to_learn(fitted: Fitted, kind: str) -> None:
     found = json.loads((fitted(kind) / "results.json").read_text())["test"]["metrics"]
-    name, least = ("spearman", 0.3) if kind == "regression" else ("auc", 0.65)
+    name, least = ("spearman", 0.2) if kind == "regression" else ("auc", 0.65)
     assert found[name]["value"] > least
 
 

@@ -172,7 +172,7 @@ def test_weights_that_overflow_in_an_epochs_last_step_are_told(
 def test_a_regression_predicts_on_the_targets_own_scale(
     graded: Data, tiny_bert: Path, tmp_path: Path
 ) -> None:
-    fitted = fit(graded, tiny_bert, replace(ARGS, epochs=LONG))
+    fitted = fit(graded, tiny_bert, replace(ARGS, epochs=LONG, seed=2))
     with fitted.learn.no_bar():
         learners, _ = fitted.learn.get_preds()
     classify.in_own_units(fitted)
@@ -194,7 +194,7 @@ def test_a_regression_predicts_on_the_targets_own_scale(
 
 
 def test_several_labels_are_learnt(multi: Data, tiny_bert: Path) -> None:
-    fitted = fit(multi, tiny_bert, replace(ARGS, epochs=LONG))
+    fitted = fit(multi, tiny_bert, replace(ARGS, epochs=LONG, seed=2))
     found = fitted.predict(multi.valid, choose(ARGS))
     assert found.shape == (len(multi.valid), 2)
     assert score(multi.labelled(), multi.valid.labels(), found)["auc"] > 0.8
