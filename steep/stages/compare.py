@@ -45,6 +45,8 @@ def compare(source: Data | str | Path, *, out: str | Path, args: CompareArgs | N
     if args.model is None:
         raise SteepError("Name a checkpoint with --model; all arms start from it.")
     find(args.model)
+    if args.ray is not None:
+        work.reach(args.ray)
     if args.encoder is not None:
         runs.read_manifest(args.encoder, "adapt")
     data = source if isinstance(source, Data) else load(Path(source), args, splits_of(args.encoder))

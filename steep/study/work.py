@@ -1,6 +1,10 @@
 """How are the cells of a study run? One by one, in several processes, or on a Ray cluster."""
 
 import multiprocessing
+import re
+import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -12,6 +16,7 @@ from steep.errors import SteepError
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 TRIES = 2
+PATIENCE = 10.0  # seconds that a Ray cluster has to answer; on its own it waits for minutes
 
 
 def run(
@@ -88,19 +93,50 @@ def ray(
         engine.shutdown()
 
 
-def _connect(address: str) -> ModuleType:
+def reach(address: str) -> ModuleType:
+    """Ray itself, once something answers at `address`; SteepError if nothing does, in seconds."""
     try:
         import ray as engine
     except ImportError:
         raise SteepError("ray is not installed: pip install 'steep[ray]'.") from None
     try:
+        _knock(address)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise _silent(address, error) from None
+    return engine
+
+
+def _connect(address: str) -> ModuleType:
+    engine = reach(address)
+    try:
         engine.init(address=address, log_to_driver=False, configure_logging=False)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise SteepError(
-            f"ray {address}: no cluster answers there ({error}). Start one with "
-            "'ray start --head', or leave the option out."
-        ) from None
+        raise _silent(address, error) from None
     return engine
+
+
+def _knock(address: str) -> None:
+    """Raise OSError or SubprocessError where nobody, or somebody else than Ray, listens.
+
+    Names without a port (local, auto) are left to Ray, which answers at once.
+    """
+    found = re.fullmatch(r"(ray://)?\[?([^/\s]+?)\]?:(\d+)", address)
+    if found is None:
+        return
+    socket.create_connection((found[2], int(found[3])), PATIENCE / 2).close()
+    if not found[1]:  # a Ray client's port has no such check, and gives up by itself
+        ask = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
+        subprocess.run(ask, capture_output=True, timeout=PATIENCE, check=True)
+
+
+def _silent(address: str, error: Exception) -> SteepError:
+    why = str(error).strip().partition("\n")[0]
+    if isinstance(error, subprocess.SubprocessError):
+        why = "what listens there is no Ray head"
+    return SteepError(
+        f"ray {address}: no cluster answers there ({why}). Start one with 'ray start --head', or "
+        "leave the option out."
+    )
 
 
 def _plain(error: Exception) -> Exception:

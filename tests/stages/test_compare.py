@@ -1,6 +1,11 @@
 """Can a study be stopped and gone on with, and are its arms alike but for the encoder?"""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,6 +77,26 @@ def test_a_stopped_study_goes_on_where_it_was_and_ends_the_same(
     assert len(ran) == len(set(ran)) == 6
     assert all(path.read_bytes() == content for path, content in finished.items())
     assert (out / "adapted" / "model.safetensors").stat().st_mtime_ns == weights
+    assert verdict(out) == verdict(whole)
+    for cell in sorted((whole / "cells").glob("*.csv")):
+        assert cell.read_bytes() == (out / "cells" / cell.name).read_bytes()
+
+
+def test_a_killed_study_goes_on_to_the_verdict_of_one_never_killed(
+    steep: Steep, base: Words, whole: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "study"
+    words = [w for part in base for w in ([str(part)] if isinstance(part, Path) else part.split())]
+    line = [sys.executable, "-m", "steep", *words, "--out", str(out)]
+    killed = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while len(list(out.glob("cells/*.json"))) < 2:
+        assert killed.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(killed.pid, signal.SIGKILL)
+    assert killed.wait() == -signal.SIGKILL
+    assert not (out / "verdict.json").exists()
+    assert "going on with the study that is there" in steep(*base, "--out", out).stderr
     assert verdict(out) == verdict(whole)
     for cell in sorted((whole / "cells").glob("*.csv")):
         assert cell.read_bytes() == (out / "cells" / cell.name).read_bytes()

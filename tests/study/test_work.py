@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from steep.errors import SteepError
 from steep.study import work
 
 
@@ -48,6 +50,20 @@ def test_a_stop_is_no_failure() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         list(work.run(stop, [1]))
+
+
+@pytest.mark.parametrize("listens", [False, True], ids=["nobody", "somebody else"])
+def test_a_wrong_address_of_a_cluster_is_told_soon(listens: bool) -> None:
+    pytest.importorskip("ray", reason="the extra 'ray' is not installed")
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        if listens:
+            door.listen()
+        address = f"127.0.0.1:{door.getsockname()[1]}"
+        began = time.monotonic()
+        with pytest.raises(SteepError, match=f"ray {address}: no cluster answers there"):
+            work.reach(address)
+    assert time.monotonic() - began < 20
 
 
 @pytest.fixture
