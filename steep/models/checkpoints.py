@@ -33,7 +33,7 @@ from steep.models import families
 from steep.models.families import longest
 from steep.models.hub import find
 from steep.models.pair_heads import is_pair_weight, new_weights_notes, pair_logits
-from steep.models.pooling import PooledClassifier, load_pooled, set_pooling
+from steep.models.pooling import PooledClassifier, is_pooled, load_pooled, set_pooling
 from steep.seeds import derive
 
 logging.set_verbosity_error()
@@ -152,10 +152,10 @@ def load_classifier(
 
 def load_trained(folder: Path, attention: str) -> PreTrainedModel:
     """A classifier as it was trained; SteepError if the checkpoint has no trained head."""
-    config = _load(AutoConfig.from_pretrained, folder)
-    if "steep_pooling" in config.to_dict():
-        with _readable(folder):
-            model, missing = load_pooled(folder, config, attention)
+    with _readable(folder):
+        pooled = load_pooled(folder, attention) if is_pooled(folder) else None
+    if pooled is not None:
+        model, missing = pooled
     else:
         loader = AutoModelForSequenceClassification.from_pretrained
         model, info = _load(loader, folder, attention)

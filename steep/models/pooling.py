@@ -1,5 +1,6 @@
 """What does a classifier read of its encoder? Poolings of hidden states, and a linear head."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,20 +8,22 @@ from typing import Any
 import torch
 from safetensors.torch import load_model
 from torch import Tensor, nn
-from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from steep.errors import SteepError
 
 DROPOUT = 0.1  # before the linear head, as BERT's
+MODEL_TYPE = "steep_pooled"  # what config.json says, with the encoder's own in ENCODER_TYPE
+ENCODER_TYPE = "steep_encoder_type"
 LAST = 4  # layers whose [CLS] are joined: the best of Sun et al. 2019, table 3
 
 
 class PooledClassifier(PreTrainedModel):
     """Any encoder, one of `POOLINGS`, and a linear layer: keywords of a batch -> `logits`.
 
-    The encoder's weights keep the names that `AutoModel` looks for. The head has a name that no
-    class of transformers has, so that none takes it for its own.
+    No class of transformers has such a head: one that loaded the rest would put random weights in
+    its place, and predict. So the folder names a model type that transformers refuses.
     """
 
     supports_gradient_checkpointing = True
@@ -40,6 +43,14 @@ class PooledClassifier(PreTrainedModel):
         nn.init.normal_(self.pooled_head.weight, std=0.02)
         nn.init.zeros_(self.pooled_head.bias)
         self.all_tied_weights_keys: dict[str, str] = {}
+
+    def save_pretrained(self, save_directory: str | Path, **options: Any) -> None:
+        """As in transformers, but for the model type."""
+        super().save_pretrained(save_directory, **options)
+        path = Path(save_directory) / "config.json"
+        config = json.loads(path.read_text(encoding="utf-8"))
+        config |= {"model_type": MODEL_TYPE, ENCODER_TYPE: config["model_type"]}
+        path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
     def forward(self, attention_mask: Tensor, **inputs: Tensor) -> SequenceClassifierOutput:
         """`attention_mask`, `input_ids` (and `token_type_ids`): int64 (rows, length)."""
@@ -67,10 +78,18 @@ def set_pooling(config: PreTrainedConfig, pooling: str) -> None:
     config.steep_pooling = pooling
 
 
-def load_pooled(
-    folder: Path, config: PreTrainedConfig, attention: str
-) -> tuple[PooledClassifier, list[str]]:
+def is_pooled(folder: Path) -> bool:
+    """Whether `folder` holds a checkpoint that `PooledClassifier.save_pretrained` wrote."""
+    path = folder / "config.json"
+    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return content.get("model_type") == MODEL_TYPE
+
+
+def load_pooled(folder: Path, attention: str) -> tuple[PooledClassifier, list[str]]:
     """A classifier as `PooledClassifier.save_pretrained` wrote it, and the names it lacks."""
+    content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    del content["model_type"]
+    config = AutoConfig.for_model(content.pop(ENCODER_TYPE), **content)
     encoder = AutoModel.from_config(config, attn_implementation=attention, dtype=torch.float32)
     model = PooledClassifier(encoder)
     missing, _ = load_model(model, folder / "model.safetensors", strict=False)

@@ -46,10 +46,11 @@ class Notes:
 
 @dataclass(frozen=True)
 class Command:
-    """A line for the shell."""
+    """A line for the shell, or a few of another language."""
 
     kind: ClassVar[str] = "command"
     line: str
+    language: str = "sh"
 
 
 @dataclass(frozen=True)

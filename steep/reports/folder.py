@@ -77,14 +77,15 @@ def read(folder: Path) -> RunFolder | StudyFolder:
     if (folder / runs.STUDY).is_file():
         return _study(folder)
     if (folder / runs.MANIFEST).is_file():
-        return _run(folder)
+        return read_run(folder)
     raise SteepError(
         f"{folder}: neither a run (no {runs.MANIFEST}) nor a study (no {runs.STUDY}). "
         "Name a folder written by 'steep adapt', 'steep fit', 'steep evaluate' or 'steep compare'."
     )
 
 
-def _run(folder: Path) -> RunFolder:
+def read_run(folder: Path) -> RunFolder:
+    """What lies in the folder of one run; SteepError if a file is broken, or it has no report."""
     manifest = _mapping(folder / runs.MANIFEST, ("stage", "args"))
     if manifest["stage"] not in NEEDED:
         stages = ", ".join(NEEDED)
@@ -112,7 +113,7 @@ def _study(folder: Path) -> StudyFolder:
         manifest=_mapping(folder / runs.STUDY, ("args", "arms", "seeds", "metric", "task")),
         verdict=_mapping(folder / runs.VERDICT, needed) if has_verdict else None,
         cells=[_cell(path) for path in sorted((folder / runs.CELLS).glob("*.json"))],
-        adapted=_run(adapted) if (adapted / runs.MANIFEST).is_file() else None,
+        adapted=read_run(adapted) if (adapted / runs.MANIFEST).is_file() else None,
     )
 
 

@@ -14,11 +14,11 @@ def inline(text: str) -> str:
     return NUMBERED.sub(r"\1\\\2", escaped.replace("|", "\\|"))
 
 
-def verbatim(line: str) -> str:
+def verbatim(line: str, language: str = "sh") -> str:
     """A line of code, fenced by more backticks than it holds."""
     runs = re.findall(r"`+", line)
     fence = "`" * max([3, *(len(run) + 1 for run in runs)])
-    return f"{fence}sh\n{line}\n{fence}"
+    return f"{fence}{language}\n{line}\n{fence}"
 
 
 def _escape(sign: str) -> str:

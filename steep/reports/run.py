@@ -101,12 +101,12 @@ def _adapt(run: RunFolder) -> Page:
 
 def _classifier(run: RunFolder, texts: bool) -> Page:
     found, metric = run.results, run.results["metric"]
-    summaries = {part: found[part] for part in PARTS if found.get(part)}
-    part, summary = list(summaries.items())[-1]
+    parts = summaries(run)
+    part, summary = list(parts.items())[-1]
     value = summary["metrics"][metric]
     rows = counted(summary["rows"], "row")
     sections = [
-        Section("Results", _results(summaries, metric)),
+        Section("Results", results(parts, metric)),
         *_epochs(run, metric),
         *_confusion(summary, found["task"], PARTS[part]),
         *_mistakes(run, part, texts),
@@ -121,19 +121,24 @@ def _classifier(run: RunFolder, texts: bool) -> Page:
     )
 
 
-def _results(summaries: dict[str, Summary], metric: str) -> list[Block]:
+def summaries(run: RunFolder) -> dict[str, Summary]:
+    """What was measured on each part; the last one is what counts."""
+    return {part: run.results[part] for part in PARTS if run.results.get(part)}
+
+
+def results(parts: dict[str, Summary], metric: str) -> list[Block]:
     """A table of metrics by part, and one of classes."""
-    columns = [c for part in summaries for c in (PARTS[part], "95 % interval")]
-    names = list(dict.fromkeys(n for s in summaries.values() for n in s["metrics"]))
+    columns = [c for part in parts for c in (PARTS[part], "95 % interval")]
+    names = list(dict.fromkeys(n for s in parts.values() for n in s["metrics"]))
     rows = []
     for name in names:
-        found = [s["metrics"].get(name, {}) for s in summaries.values()]
+        found = [s["metrics"].get(name, {}) for s in parts.values()]
         cells = [c for m in found for c in (_value(m), span(m.get("low"), m.get("high")))]
         rows.append((plain(name), *cells))
     table = Table(
         "Metrics", ("metric", *columns), "l" + "r" * len(columns), rows, strong=plain(metric)
     )
-    part, summary = list(summaries.items())[-1]
+    part, summary = list(parts.items())[-1]
     classes = summary.get("per_class") or []
     return [table, _classes(classes, PARTS[part])] if classes else [table]
 

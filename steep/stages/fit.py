@@ -60,6 +60,7 @@ def fit(
         runs.write_hashes(run.folder, row_hashes(used.train))
         fitted.learn.model.model.save_pretrained(run.folder)
         fitted.learn.dls.train_ds.tokenizer.save_pretrained(run.folder)
+        _describe(run, out.resolve().name, results, args.encoder)
     saves.remove()
     best = results["test"] or results["valid"]
     say(f"{'test' if results['test'] else 'validation'} ({best['rows']:,} rows):")
@@ -85,6 +86,19 @@ def check(data: Data, args: FitArgs) -> None:
     if args.metric:
         check_metric(task, args.metric)
     check_options(task, args.threshold, args.calibrate)
+
+
+def _describe(run: runs.Run, name: str, results: dict[str, Any], encoder: Path | None) -> None:
+    """The model card, for whoever is given the folder."""
+    import pandas as pd
+
+    from steep.reports import card
+    from steep.reports.folder import RunFolder, read_run
+
+    adapted = encoder is not None and (encoder / runs.MANIFEST).is_file()
+    step2 = read_run(encoder) if adapted and encoder is not None else None
+    made = RunFolder(name, run.manifest, results, pd.DataFrame(), {})
+    card.write(run.folder, made, step2)
 
 
 def _start(args: FitArgs) -> str | Path:

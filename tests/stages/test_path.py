@@ -36,7 +36,7 @@ def files(folder: Path) -> set[str]:
 def test_a_fit_writes_the_files_of_a_run_and_nothing_else(fitted: Fitted, kind: str) -> None:
     folder = fitted(kind)
     predictions = {"predictions/valid.csv", "predictions/test.csv"}
-    assert files(folder) == RUN | CHECKPOINT | predictions | {"seen.npy"}
+    assert files(folder) == RUN | CHECKPOINT | predictions | {"seen.npy", "README.md"}
     assert {path.name for path in folder.parent.iterdir()} <= set(KINDS)
 
 
