@@ -122,13 +122,13 @@ def _loss(table: pd.DataFrame, task: dict[str, Any]) -> np.ndarray:
     if not set(columns) <= set(table):
         return np.zeros(len(table))
     chances = np.clip(table[columns].to_numpy(float), SMALLEST, 1 - SMALLEST)
-    truth = _truth(table["truth"], task)
+    true = truth(table["truth"], task)
     if task["kind"] == "single":
-        return -np.log(chances[truth])
-    return -np.where(truth, np.log(chances), np.log1p(-chances)).mean(axis=1)
+        return -np.log(chances[true])
+    return -np.where(true, np.log(chances), np.log1p(-chances)).mean(axis=1)
 
 
-def _truth(column: pd.Series, task: dict[str, Any]) -> np.ndarray:
+def truth(column: pd.Series, task: dict[str, Any]) -> np.ndarray:
     """Which labels are true, bool (rows, labels)."""
     apart = "|" if task["kind"] == "multi" else None
     true = [set(text.split(apart)) if apart else {text} for text in column]

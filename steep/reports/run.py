@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from steep.reports import background, charts, confusion, mistakes, reproduce
+from steep.reports import background, charts, confusion, mistakes, reproduce, suspects
 from steep.reports.blocks import Block, Curve, Page, Panels, Section, Style, Table
 from steep.reports.folder import RunFolder
 from steep.reports.words import capital, count, counted, duration, number, plain, span
@@ -110,6 +110,7 @@ def _classifier(run: RunFolder, texts: bool) -> Page:
         *_epochs(run, metric),
         *_confusion(summary, found["task"], PARTS[part]),
         *_mistakes(run, part, texts),
+        *_suspects(run, part, texts),
     ]
     return _page(
         run,
@@ -189,6 +190,13 @@ def _mistakes(run: RunFolder, part: str, texts: bool) -> list[Section]:
     task = run.results["task"]
     found = mistakes.worst(mistakes.votes([run.predictions[part]], task), task, texts)
     return [Section("Worst mistakes", [found], "The highest loss first.")] if found else []
+
+
+def _suspects(run: RunFolder, part: str, texts: bool) -> list[Section]:
+    if part not in run.predictions:
+        return []
+    known = run.results.get("trained_on", 0)
+    return suspects.sections(run.predictions[part], run.results["task"], texts, known)
 
 
 def _page(

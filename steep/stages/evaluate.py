@@ -41,7 +41,8 @@ def evaluate(
     trained = load(Path(model))
     check_engine(trained, args)
     corpus = _read(trained, Path(source), args)
-    notes = [*corpus.notes, *_trained_on(trained, corpus)]
+    known = int(np.isin(row_hashes(corpus), runs.read_hashes(trained.folder)).sum())
+    notes = [*corpus.notes, *_trained_on(corpus, known)]
     for note in notes:
         say(note)
     check_abstention(trained.task, args)
@@ -50,6 +51,7 @@ def evaluate(
         "task": {"kind": trained.task.kind, "labels": list(trained.task.labels)},
         "metric": primary(trained.task),
         "model": str(model),
+        "trained_on": known,
         "test": summarise(trained.task, corpus.labels(), probabilities, args.resamples, args.seed),
         "answered": _answered(trained.task, corpus, probabilities, args),
         "decisions": trained.decisions.as_json(trained.task) if trained.decisions else None,
@@ -73,9 +75,8 @@ def _read(trained: Trained, source: Path, args: EvaluateArgs) -> Corpus:
     return read_table(source, table, trained.task)
 
 
-def _trained_on(trained: Trained, corpus: Corpus) -> list[str]:
-    """A warning if the model has seen these rows in training."""
-    known = int(np.isin(row_hashes(corpus), runs.read_hashes(trained.folder)).sum())
+def _trained_on(corpus: Corpus, known: int) -> list[str]:
+    """A warning if the model has seen `known` of these rows in training."""
     if not known:
         return []
     share = f"{known:,} of {len(corpus):,} rows"

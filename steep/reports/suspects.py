@@ -1,0 +1,79 @@
+"""Which labels may be wrong? Confident learning on predictions of rows without training.
+
+Northcutt, Jiang and Chuang 2021 (Confident Learning, JAIR 70), section 3, as cleanlab computes it.
+"""
+
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from steep.reports.blocks import Block, Example, Examples, Notes, Section
+from steep.reports.mistakes import truth
+from steep.reports.words import counted, number
+
+SHOWN = 15
+TITLE = "Suspected label errors"
+LEAD = (
+    "Rows whose given label is improbable to a model that was not trained on them. Some of these "
+    "labels are wrong; others are right, and the row is hard or the model mistaken. Read before "
+    "you change any, and do not change labels of the test part to raise a score."
+)
+INSTALL = "This list needs cleanlab: pip install 'steep[understand]', then write the report again."
+FLATTERED = "Not computed: the model was trained on {} of these rows, and agrees with their labels."
+
+
+def sections(
+    table: pd.DataFrame, task: dict[str, Any], texts: bool, trained_on: int
+) -> list[Section]:
+    """The section on suspected labels; none for a regression, or without probabilities.
+
+    `table` holds predictions as `RunFolder` has them; `trained_on` is how many of its rows the
+    model was trained on.
+    """
+    columns = [f"p_{label}" for label in task["labels"]]
+    if task["kind"] == "regression" or table.empty or not set(columns) <= set(table):
+        return []
+    if trained_on:
+        return [Section(TITLE, [Notes("None listed", [FLATTERED.format(trained_on)])])]
+    if find_spec("cleanlab") is None:
+        return [Section(TITLE, [Notes("None listed", [INSTALL])])]
+    found = suspects(table, task)
+    examples = [_example(table.iloc[i], task, texts) for i in found[:SHOWN]]
+    note = f"{counted(len(found), 'suspect')} among {counted(len(table), 'row')}"
+    note += f"; the first {SHOWN} are shown." if len(found) > SHOWN else "."
+    blocks: list[Block] = [Examples("", examples, note)]
+    return [Section(TITLE, blocks, LEAD)]
+
+
+def suspects(table: pd.DataFrame, task: dict[str, Any]) -> list[int]:
+    """Positions of the rows with suspect labels, the least probable label first."""
+    chances = table[[f"p_{label}" for label in task["labels"]]].to_numpy(float)
+    given = truth(table["truth"], task)  # bool (rows, labels)
+    if task["kind"] == "multi":
+        from cleanlab.multilabel_classification.filter import find_label_issues as of_several
+
+        labels = [np.flatnonzero(row).tolist() for row in given]
+        order = of_several(labels, chances, return_indices_ranked_by="self_confidence", n_jobs=1)
+        return [int(i) for i in order]
+    from cleanlab.filter import find_label_issues
+
+    classes = given.argmax(axis=1)
+    if len(np.unique(classes)) < 2:
+        return []
+    order = find_label_issues(
+        classes, chances, return_indices_ranked_by="self_confidence", n_jobs=1
+    )
+    return [int(i) for i in order]
+
+
+def _example(row: pd.Series, task: dict[str, Any], texts: bool) -> Example:
+    chance = {label: float(row[f"p_{label}"]) for label in task["labels"]}
+    facts = [("given", row["truth"] or "none"), ("suggested", row["predicted"] or "none")]
+    if task["kind"] == "single":
+        best = max(chance, key=lambda label: chance[label])
+        given, suggested = number(chance[row["truth"]], 2), number(chance[best], 2)
+        facts = [("given", f"{row['truth']} ({given})"), ("suggested", f"{best} ({suggested})")]
+    name = str(row["id"] if "id" in row else row["row"])
+    return Example(name, row["text"] if texts and "text" in row else None, facts)
