@@ -3,6 +3,7 @@
 Northcutt, Jiang and Chuang 2021 (Confident Learning, JAIR 70), section 3, as cleanlab computes it.
 """
 
+import warnings
 from importlib.util import find_spec
 from typing import Any
 
@@ -18,7 +19,8 @@ TITLE = "Suspected label errors"
 LEAD = (
     "Rows whose given label is improbable to a model that was not trained on them. Some of these "
     "labels are wrong; others are right, and the row is hard or the model mistaken. Read before "
-    "you change any, and do not change labels of the test part to raise a score."
+    "you change any; in rare classes some are missed. Do not change labels "
+    "of the test part to raise a score."
 )
 INSTALL = "This list needs cleanlab: pip install 'steep[understand]', then write the report again."
 FLATTERED = "Not computed: the model was trained on {} of these rows, and agrees with their labels."
@@ -39,7 +41,8 @@ def sections(
         return [Section(TITLE, [Notes("None listed", [FLATTERED.format(trained_on)])])]
     if find_spec("cleanlab") is None:
         return [Section(TITLE, [Notes("None listed", [INSTALL])])]
-    found = suspects(table, task)
+    with warnings.catch_warnings(action="ignore"):  # one for each rare class: LEAD says it once
+        found = suspects(table, task)
     examples = [_example(table.iloc[i], task, texts) for i in found[:SHOWN]]
     note = f"{counted(len(found), 'suspect')} among {counted(len(table), 'row')}"
     note += f"; the first {SHOWN} are shown." if len(found) > SHOWN else "."
