@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         EvaluateArgs,
         FitArgs,
         PredictArgs,
+        recipe,
     )
     from steep.data.load import read
     from steep.errors import SteepError
@@ -47,6 +48,7 @@ _HOMES = {
     "learner": ("steep.train.engine", "learner"),
     "predict": ("steep.stages.predict", "predict"),
     "read": ("steep.data.load", "read"),
+    "recipe": ("steep.args", "recipe"),
     "report": ("steep.reports.page", "write"),
 }
 
@@ -70,6 +72,7 @@ __all__ = [
     "learner",
     "predict",
     "read",
+    "recipe",
     "report",
 ]
 

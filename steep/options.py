@@ -8,6 +8,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
+from steep.args import recipe
 from steep.config import from_mapping, read_toml
 from steep.console import say
 from steep.errors import SteepError
@@ -73,6 +74,8 @@ def _parameter(field: dataclasses.Field[Any], hint: Any, panel: str | None) -> i
         f"--{field.name.replace('_', '-')}",
         help=field.metadata["help"],
         show_default=field.default not in (None, ()),
+        callback=_use_recipe if field.name == "recipe" else None,
+        is_eager=field.name == "recipe",
         rich_help_panel=panel,
     )
     default: Any = field.default
@@ -86,6 +89,17 @@ def _parameter(field: dataclasses.Field[Any], hint: Any, panel: str | None) -> i
     )
 
 
+def _use_recipe(context: typer.Context, name: str | None) -> str | None:
+    """`--recipe NAME`: its values become defaults below those of `--config`."""
+
+    def read() -> None:
+        if name is not None:
+            context.default_map = {**recipe(name), **(context.default_map or {})}
+
+    with_errors(read)
+    return name
+
+
 def _config_flag(kind: type[Any], own: set[str]) -> inspect.Parameter:
     """`--config FILE.toml`: its values become the defaults of this call, so that flags win."""
 
@@ -95,7 +109,7 @@ def _config_flag(kind: type[Any], own: set[str]) -> inspect.Parameter:
                 values = read_toml(path, context.info_name)
                 options = {name: value for name, value in values.items() if name not in own}
                 from_mapping(kind, options, f"{path}: [{context.info_name}]")
-                context.default_map = values
+                context.default_map = {**(context.default_map or {}), **values}
 
         with_errors(read)
         return path

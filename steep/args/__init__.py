@@ -7,6 +7,7 @@ from steep.args.adapt import AdaptArgs
 from steep.args.data import DataArgs, SplitArgs, TableArgs
 from steep.args.export import ExportArgs
 from steep.args.fit import FitArgs, TuneArgs
+from steep.args.recipe import recipe
 from steep.args.run import CheckArgs, ColumnArgs, EvaluateArgs, PredictArgs, RunArgs
 from steep.args.study import CompareArgs, DemoArgs
 
@@ -25,4 +26,5 @@ __all__ = [
     "SplitArgs",
     "TableArgs",
     "TuneArgs",
+    "recipe",
 ]

@@ -42,6 +42,11 @@ class LayerArgs(Options):
 class TuneArgs(DataArgs, LayerArgs, SaveArgs, RunArgs):
     """How a classifier is fine-tuned."""
 
+    recipe: str | None = option(
+        None,
+        "Options by name (features, mosbach, sun2019, ulmfit), or from a TOML file's table for "
+        "fit; flags and --config win over it.",
+    )
     model: str | None = option(None, "Checkpoint to start from: a folder or a hub name.")
     encoder: Path | None = option(None, "Folder of 'steep adapt' whose encoder is used, as it is.")
     epochs: int = option(3, "Passes over the labelled rows.", least=1)

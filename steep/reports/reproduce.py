@@ -14,6 +14,7 @@ ARGS = {
     "evaluate": EvaluateArgs,
     "compare": CompareArgs,
 }
+UNSAID = ("out", "overwrite", "recipe")  # a recipe's values are said one by one
 FILES = ("valid", "test", "unlabelled")  # options that name files: not repeated as inputs
 
 
@@ -32,7 +33,7 @@ def command(
     defaults = {f.name: f.default for f in dataclasses.fields(ARGS[stage])}
     words = ["steep", stage, *([model] if model else []), *_inputs(manifest, sources)]
     for name, value in args.items():
-        if name in defaults and name not in ("out", "overwrite") and value != defaults[name]:
+        if name in defaults and name not in UNSAID and value != defaults[name]:
             words += _option(name, value)
     return shlex.join([*words, "--out", out])
 

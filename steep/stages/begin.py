@@ -7,6 +7,7 @@ import numpy as np
 
 from steep import runs
 from steep.args import CompareArgs
+from steep.args.recipe import told
 from steep.console import say
 from steep.data.corpus import Corpus, Data, Task
 from steep.errors import SteepError
@@ -60,7 +61,7 @@ def _manifest(args: CompareArgs, data: Data, metric: str) -> dict[str, Any]:
         "base": args.model,
         "device": str(choose(args).device),
         "precision": "bf16" if choose(args).bf16 else "fp32",
-        "notes": [*data.notes, *leaks(data, args)],
+        "notes": [*data.notes, *told(args), *leaks(data, args)],
     }
 
 

@@ -1,5 +1,6 @@
 """steep fit: fine-tuning a classifier on labels, the fastai way (step 3)."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,7 @@ import numpy as np
 
 from steep import runs
 from steep.args import FitArgs, TuneArgs
+from steep.args.recipe import told
 from steep.console import say
 from steep.data import budget
 from steep.data.corpus import Data
@@ -22,6 +24,7 @@ from steep.models.hub import find
 from steep.stages import facts, measure
 
 if TYPE_CHECKING:
+    from steep.train.callbacks import Callback
     from steep.train.checkpoints import Saves
     from steep.train.classify import Fitted
 
@@ -34,12 +37,14 @@ def fit(
     *,
     out: str | Path,
     args: FitArgs | None = None,
+    callbacks: Sequence["Callback"] = (),
 ) -> Path:
     """Step 3: fine-tune a classifier; returns the folder `out`, a Hugging Face checkpoint.
 
     It starts from `encoder` (a folder of `steep.adapt`) or `args.model`, or from `args.model` with
     the encoder of the former grafted in. Splits are those of the adaptation, if it had the same
-    file. Raises SteepError for whatever is wrong with files, options or checkpoints.
+    file. `callbacks` of fastai, or the user's own, run in the training. Raises SteepError for
+    whatever is wrong with files, options or checkpoints.
     """
     args = args or FitArgs()
     args = replace(args, encoder=Path(encoder)) if encoder else args
@@ -55,7 +60,7 @@ def fit(
     itself = facts.identity(args, data, choose(args))
     saves = open_saves(out, args.save_every, itself, args.overwrite)
     with runs.writing(out, "fit", args, args.overwrite) as run:
-        results, fitted = _run(data, used, args, run, saves)
+        results, fitted = _run(data, used, args, run, saves, callbacks)
         runs.write_json(run.folder / runs.RESULTS, results)
         runs.write_hashes(run.folder, row_hashes(used.train))
         fitted.learn.model.model.save_pretrained(run.folder)
@@ -117,7 +122,12 @@ def splits_of(encoder: Path | None) -> Path | None:
 
 
 def _run(
-    data: Data, used: Data, args: FitArgs, run: runs.Run, saves: "Saves"
+    data: Data,
+    used: Data,
+    args: FitArgs,
+    run: runs.Run,
+    saves: "Saves",
+    callbacks: Sequence["Callback"],
 ) -> tuple[dict[str, Any], "Fitted"]:
     """Train on the rows `used` of `data`; writes history and predictions, returns the results."""
     from steep.models.devices import choose
@@ -126,7 +136,7 @@ def _run(
     start, machine, task = _start(args), choose(args), data.labelled()
     facts.record(run, data, machine, str(find(args.model or start)))
     saves.go_on(run)
-    for note in [*leaks(data, args), *budget.notes(data, used, args)]:
+    for note in [*told(args), *leaks(data, args), *budget.notes(data, used, args)]:
         run.note(note)
     base = args.model if args.encoder else None
     learn = engine.learner(used, start, args, base)
@@ -136,7 +146,7 @@ def _run(
     run.note(f"computing on {machine}")
     needed = SPACE + SAVED * (args.save_every > 0)
     runs.check_space(run.folder, needed * learn.model.model.num_parameters() * 4)
-    fitted = classify.train(learn, used, args, saves=saves)
+    fitted = classify.train(learn, used, args, saves=saves, callbacks=callbacks)
     if fitted.diverged:
         saves.remove()
     classify.check_finite(fitted, args)

@@ -1,10 +1,12 @@
 """How does a classifier train? Phase by phase, lower layers slower; the best epoch is kept."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from fastai.callback.core import Callback
 from fastai.learner import Learner
 
 from steep.args import FitArgs
@@ -50,11 +52,12 @@ def train(
     args: FitArgs,
     description: str = "fitting",
     saves: Saves | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> Fitted:
     """Fine-tune `learn` on `data`; its weights are then those of the best epoch on validation.
 
     A training whose loss becomes infinite ends early, with `diverged` set. With `saves`, one that
-    was killed goes on.
+    was killed goes on. `callbacks` are the user's own, beside those of the training.
     """
     torch.manual_seed(derive(args.seed, "dropout"))
     task = data.labelled()
@@ -66,8 +69,8 @@ def train(
     rate = phases.each(plan, schedules.course(args.schedule, args.warmup))
     batches = len(learn.dls.train)
     scheduler = schedules.scheduler(lrs, rate, args.epochs, batches, args.accumulate)
-    callbacks = [scores, bar, finite, phases.Unfreeze(plan)]
-    engine.run(learn, args.epochs, scheduler, callbacks, saves, description)
+    own = [scores, bar, finite, phases.Unfreeze(plan)]
+    engine.run(learn, args.epochs, scheduler, [*own, *callbacks], saves, description)
     return Fitted(
         learn,
         scores.history,

@@ -3,6 +3,7 @@
 Tiny random models, each with the tokenizer class that its real checkpoints have.
 """
 
+import itertools
 import json
 import shutil
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pandas as pd
 import pytest
 import torch
 import transformers as hf
+from fastai.callback.core import Callback
 from safetensors.torch import load_file, save_file
 from tokenizers import (
     Tokenizer,
@@ -24,13 +26,17 @@ from tokenizers import (
 )
 
 import steep
-from steep.args import AdaptArgs, FitArgs, PredictArgs, RunArgs
+from steep.args import AdaptArgs, FitArgs, PredictArgs, RunArgs, recipe
+from steep.args.recipe import names
 from steep.data.batches import pad
+from steep.data.budget import within
 from steep.data.corpus import Task
+from steep.data.load import read
 from steep.data.tokens import frame
 from steep.models.checkpoints import load_classifier, load_masked_lm
 from steep.models.heads import Classifier, MaskedLM
 from steep.models.layers import layer_groups
+from steep.train import classify, engine
 
 Texts = list[str]
 TASK = Task("single", ("negative", "positive"))
@@ -301,3 +307,41 @@ def test_the_head_of_a_deberta_v2_is_found_and_kept(
     assert unmoved(stored(base), stored(adapted)) == set()
     again = load_masked_lm(adapted, "eager", 0)
     assert not again.new_head
+
+
+class Moved(Callback):
+    """Which parameters an epoch moved, beside those that it was allowed to."""
+
+    order, run_valid = 50, False  # after whoever freezes
+
+    def __init__(self) -> None:
+        self.epochs: list[tuple[set[str], set[str]]] = []
+
+    def before_train(self) -> None:
+        self.before = {n: p.detach().clone() for n, p in self.model.named_parameters()}
+        self.free = {n for n, p in self.model.named_parameters() if p.requires_grad}
+
+    def after_train(self) -> None:
+        now = dict(self.model.named_parameters())
+        moved = {n for n, p in self.before.items() if not torch.equal(p, now[n])}
+        self.epochs.append((moved, self.free))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("name", names())
+def test_in_every_recipe_moves_what_is_not_frozen_and_nothing_else(
+    make: Callable[..., Path], family: Callable[..., Any], name: str, tiny_csv: Path
+) -> None:
+    own = {"epochs": 4, "batch_size": 16, "max_length": 24, "label": "label"}
+    args = FitArgs(**(recipe(name) | vars(CPU) | own | {"learning_rate": 1e-2}))
+    data = within(read(tiny_csv, text="text", label="label"), 32, 0)
+    learn, watch = engine.learner(data, make(family), args), Moved()
+    classify.train(learn, data, args, callbacks=[watch])
+    everything = {n for n, _ in learn.model.named_parameters()}
+    assert all(moved == free for moved, free in watch.epochs)
+    free = [free for _, free in watch.epochs]
+    if args.unfreeze == "gradual":
+        groups = len(learn.splitter(learn.model))
+        assert all(one < more for one, more in itertools.pairwise(free[:groups]))
+    never = args.unfreeze == "never"
+    assert set().union(*free) < everything if never else free[-1] == everything

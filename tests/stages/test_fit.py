@@ -1,0 +1,24 @@
+"""Do fastai's callbacks of the user run in the training of `steep.fit`?"""
+
+from pathlib import Path
+
+from fastai.callback.core import Callback
+
+import steep
+
+
+class Watch(Callback):
+    """The epochs that were seen."""
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+
+    def after_epoch(self) -> None:
+        self.seen.append(self.epoch)
+
+
+def test_callbacks_of_the_user_run(tables: Path, tiny_bert: Path, tmp_path: Path) -> None:
+    watch, model = Watch(), str(tiny_bert)
+    args = steep.FitArgs(label="label", model=model, epochs=2, device="cpu", max_length=32)
+    steep.fit(tables / "single.csv", out=tmp_path / "out", args=args, callbacks=[watch])
+    assert watch.seen == [0, 1]
