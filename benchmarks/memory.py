@@ -99,6 +99,7 @@ def corpus(folder: Path, megabytes: int, minutes: float) -> dict[str, Any]:
     command = [sys.executable, "-m", "steep", "adapt", str(path), "--unit", "paragraph"]
     command += ["--model", _small_model(folder), "--max-minutes", str(minutes), "--overwrite"]
     command += ["--out", str(folder / f"adapted-{megabytes}mb")]
+    command += ["--heldout-share", f"{0.16 / megabytes:f}"]  # about 100 documents in any size
     with TemporaryDirectory(dir=folder) as cache:  # a first time: nothing is read or tokenised yet
         process = subprocess.Popen(
             command,

@@ -43,8 +43,9 @@ def by_tokens(lengths: np.ndarray, batch_tokens: int, seed: int, epoch: int) -> 
     one smaller batch a length.
     """
     random = numbers(seed, "order", epoch)
-    order = random.permutation(len(lengths))
-    padded = np.array([padded_length(n) for n in range(int(lengths.max()) + 1)])[lengths[order]]
+    order = random.permutation(np.arange(len(lengths), dtype=np.int32))
+    table = np.array([padded_length(n) for n in range(int(lengths.max()) + 1)], np.int32)
+    padded = table[lengths[order]]
     batches: list[np.ndarray] = []
     for length in np.unique(padded):
         members = order[padded == length]

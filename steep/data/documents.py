@@ -90,7 +90,8 @@ def _is_hidden(file: Path, folder: Path) -> bool:
 
 
 def _choose(start: str) -> Unit:
-    blocks = list(_blocks(enumerate(start.strip().splitlines(), 1)))
+    lines = start.strip().replace("\r\n", "\n").replace("\r", "\n").split("\n")  # no other signs
+    blocks = list(_blocks(enumerate(lines, 1)))
     return "paragraph" if len(blocks) > 1 else "line"
 
 

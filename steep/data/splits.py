@@ -1,9 +1,9 @@
 """Which rows are for training, validation and test? Drawn once, by seed; kept in splits.json."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from steep.errors import SteepError
 PARTS = ("train", "valid", "test")
 FREQUENT = 5
 BINS = 10
+TOGETHER = 10_000  # row numbers written at once: a list of all would be large
 
 
 @dataclass(frozen=True)
@@ -56,15 +57,16 @@ class Splits:
 
     def save(self, path: Path) -> None:
         """Write splits.json; `load_splits` gives the same back, without the notes."""
-        content: dict[str, Any] = {"seed": self.seed}
-        for part, rows in self.parts.items():
-            origin = self.origins[part]
-            content[part] = {
-                "file": origin.file,
-                "fingerprint": origin.fingerprint,
-                "rows": rows.tolist(),
-            }
-        runs.write_json(path, content)
+        with runs.aside(path) as partial, partial.open("w", encoding="utf-8") as stream:
+            stream.write(f'{{"seed": {self.seed}')
+            for part, rows in self.parts.items():
+                head = json.dumps(vars(self.origins[part]), ensure_ascii=False)
+                stream.write(f',\n "{part}": {head[:-1]}, "rows": [')
+                for first in range(0, len(rows), TOGETHER):
+                    some = ", ".join(map(str, rows[first : first + TOGETHER].tolist()))
+                    stream.write(f"{', ' if first else ''}{some}")
+                stream.write("]}")
+            stream.write("}\n")
 
     def check(self, part: str, corpus: Corpus) -> None:
         """Raises SteepError if `part` was not drawn from this corpus."""

@@ -7,6 +7,8 @@ there is never out of date; the folder may be deleted at any time.
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
 
 import datasets
 import numpy as np
@@ -17,7 +19,30 @@ from steep import runs
 from steep.data.raw import TEXT, Raw
 from steep.errors import SteepError
 
+BLOCK = 1 << 16  # rows copied together
 FIXED = {"row": pa.int64(), "id": TEXT, "text": TEXT}
+
+
+def scratch(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """An array for this process in a file without a name: the system may write it out of memory."""
+    folder = _folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryFile(dir=folder) as file:
+        return (
+            np.memmap(file, dtype, "w+", shape=shape) if np.prod(shape) else np.empty(shape, dtype)
+        )
+
+
+def select(rows: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """The chosen rows, as a `scratch` array; all of them as they are."""
+    if chosen.all():
+        return rows
+    found, filled = scratch((int(chosen.sum()), *rows.shape[1:]), rows.dtype), 0
+    for first in range(0, len(rows), BLOCK):
+        part = rows[first : first + BLOCK][chosen[first : first + BLOCK]]
+        found[filled : filled + len(part)] = part
+        filled += len(part)
+    return found
 
 
 def stored(
@@ -28,8 +53,7 @@ def stored(
     `roles` names the column of the file behind each of `id` (may be lacking: the row number is
     taken), `text`, `pair` (may be lacking) and any further ones.
     """
-    folder = Path(datasets.config.HF_DATASETS_CACHE) / "steep" / "tables"
-    path = folder / f"{key}.arrow"
+    path = _folder() / "tables" / f"{key}.arrow"
     if not path.with_suffix(".json").is_file():
         try:
             _write(path, raw, roles, keep_empty)
@@ -39,6 +63,10 @@ def stored(
             ) from None
     counts = runs.read_json(path.with_suffix(".json"))
     return datasets.Dataset.from_file(str(path)), counts["rows"], counts["empty"]
+
+
+def _folder() -> Path:
+    return Path(datasets.config.HF_DATASETS_CACHE) / "steep"
 
 
 def _write(path: Path, raw: Raw, roles: Mapping[str, str], keep_empty: bool) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import datasets
 import numpy as np
-import pyarrow.compute as pc
+from pandas.util import hash_array
 
 from steep.args import TableArgs
 from steep.data import delimited, files, labels, readers, store
@@ -86,10 +86,17 @@ def _corpus(
         what = "text" if args.pair is None else "text or pair"
         fate = "kept as empty texts" if keep_empty else "dropped"
         notes.append(f"{path.name}: {empty:,} of {rows:,} rows have no {what}: {fate}")
-    twice = len(table) - pc.count_distinct(table.data.column("id")).as_py()
+    twice = _repeated(table) if "id" in roles else 0  # row numbers are all different
     if twice:
         notes.append(f"{path.name}: {twice:,} rows share their id with an earlier row")
     return Corpus(table, source=path.name, notes=tuple(notes))
+
+
+def _repeated(table: datasets.Dataset) -> int:
+    """How many rows share their id with an earlier one; a hash each is held, not the ids."""
+    chunks = table.data.column("id").iterchunks()
+    hashes = [hash_array(chunk.to_numpy(zero_copy_only=False)) for chunk in chunks]
+    return len(table) - len(np.unique(np.concatenate(hashes)))
 
 
 def _roles(path: Path, raw: Raw, args: TableArgs) -> dict[str, str]:

@@ -7,8 +7,7 @@ model's inputs (`Frame`) are cut from it afterwards, for any length, truncation 
 import hashlib
 import os
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import chain
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +16,15 @@ import numpy as np
 
 from steep.console import track
 from steep.data.corpus import Corpus
+from steep.data.store import scratch
+from steep.data.wordwise import WordByWord, encode, is_word_by_word
 from steep.errors import SteepError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 CHUNK = 1000
+DOCUMENTS = 10_000  # cut into windows together
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def _fingerprint(corpus: Corpus, tokenizer: "PreTrainedTokenizerBase", column: s
 def _bare(tokenizer: "PreTrainedTokenizerBase") -> Any:
     """The `tokenizers.Tokenizer` within, rid of truncation and padding that earlier calls left.
 
-    Its own batch method makes no masks, offsets and segments; it uses every core.
+    Its own batch method makes no masks, offsets and segments.
     """
     bare = tokenizer.backend_tokenizer
     bare.no_truncation()
@@ -83,12 +85,13 @@ def _write(corpus: Corpus, tokenizer: "PreTrainedTokenizerBase", column: str, fo
     folder.mkdir(parents=True, exist_ok=True)
     raw = folder / f"raw-{os.getpid()}"
     lengths, bare = [np.zeros(1, np.int64)], _bare(tokenizer)
+    tokens_of = WordByWord(bare) if is_word_by_word(bare) else partial(encode, bare)
     chunks = track(corpus.texts(column, CHUNK), -(-len(corpus) // CHUNK), "tokenising")
     with raw.open("wb") as stream:
         for texts in chunks:
-            encoded = [e.ids for e in bare.encode_batch_fast(texts, add_special_tokens=False)]
-            lengths.append(np.fromiter(map(len, encoded), np.int64, len(encoded)))
-            np.fromiter(chain.from_iterable(encoded), np.int32).tofile(stream)
+            ids, counts = tokens_of(texts)
+            ids.tofile(stream)
+            lengths.append(counts)
     offsets = np.concatenate(lengths).cumsum()
     flat = np.memmap(raw, np.int32, "r", shape=(offsets[-1],)) if offsets[-1] else np.empty(0, "i4")
     for name, array in (("ids", flat), ("offsets", offsets)):
@@ -168,10 +171,16 @@ def windows(tokens: Tokens, room: int) -> np.ndarray:
     A window never crosses from one document into the next. A long document gives windows of equal
     length, so that none is left with a few stray tokens.
     """
-    lengths = np.asarray(tokens.lengths)
-    counts = -(-lengths // room)
-    owner = np.repeat(np.arange(len(lengths)), counts)
-    rank = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
-    begin = tokens.offsets[owner] + rank * lengths[owner] // counts[owner]
-    end = tokens.offsets[owner] + (rank + 1) * lengths[owner] // counts[owner]
-    return np.stack([begin, end], axis=1)
+    counts = -(-tokens.lengths // room)
+    found = scratch((int(counts.sum()), 2), np.int64)
+    filled = 0
+    for first in range(0, len(tokens), DOCUMENTS):
+        some = counts[first : first + DOCUMENTS]
+        owner = np.repeat(np.arange(len(some)), some)
+        rank = np.arange(len(owner)) - np.repeat(np.cumsum(some) - some, some)
+        begin, length = tokens.offsets[first + owner], tokens.lengths[first + owner]
+        part = found[filled : filled + len(owner)]
+        part[:, 0] = begin + rank * length // some[owner]
+        part[:, 1] = begin + (rank + 1) * length // some[owner]
+        filled += len(owner)
+    return found

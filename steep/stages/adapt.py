@@ -14,6 +14,7 @@ from steep.console import say
 from steep.data.corpus import Corpus, Data
 from steep.data.duplicates import corpus_hashes
 from steep.data.sentences import split
+from steep.data.store import select
 from steep.data.tokens import frame, tokenize
 from steep.errors import SteepError
 from steep.models.hub import find
@@ -152,4 +153,4 @@ def _hold_out(pile: "Pile | PairPile", args: AdaptArgs) -> tuple[np.ndarray, np.
     chosen = numbers(args.seed, "heldout").choice(documents, count, replace=False)
     owner = np.searchsorted(pile.tokens.offsets, spans[:, 0], side="right") - 1
     aside = np.isin(owner, chosen)
-    return spans[~aside], spans[aside]
+    return select(spans, ~aside), select(spans, aside)

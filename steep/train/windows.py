@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from steep.args.adapt import Masking
 from steep.data.batches import by_tokens, pad, padded_length
+from steep.data.store import BLOCK, select
 from steep.data.tokens import Frame, Tokens, windows
 from steep.objectives.masking import Vocabulary, mask
 from steep.seeds import numbers
@@ -38,30 +40,36 @@ class Pile:
         Windows of unknown tokens alone are left out: a batch of them would have nothing to predict,
         and its mean loss would not be a number.
         """
-        found = windows(self.tokens, self.frame.room(self.max_length))
-        return found[self.known(found)]
+        return select(self.cut, self.known(self.cut))
+
+    @cached_property
+    def cut(self) -> np.ndarray:
+        """Begin and end of all windows in the tokens, int64 (windows, 2)."""
+        return windows(self.tokens, self.frame.room(self.max_length))
 
     def known(self, spans: np.ndarray) -> np.ndarray:
         """Which of the spans (n, 2) hold a token that can be masked, bool (n,)."""
-        known = np.append(~self.words.special[self.tokens.ids], False)
-        if not len(spans):
-            return np.empty(0, bool)
-        return np.logical_or.reduceat(known, spans.ravel())[::2]
+        found = np.empty(len(spans), bool)
+        for first in range(0, len(spans), BLOCK):
+            some = spans[first : first + BLOCK]
+            begin, end = some.min(), some.max()
+            known = np.append(~self.words.special[self.tokens.ids[begin:end]], False)
+            found[first : first + BLOCK] = np.logical_or.reduceat(known, (some - begin).ravel())[
+                ::2
+            ]
+        return found
 
     def notes(self, *parts: np.ndarray) -> list[str]:
         """What the user should know of these parts of `spans`."""
-        whole = len(windows(self.tokens, self.frame.room(self.max_length)))
-        unknown = whole - sum(map(len, parts))
+        unknown = len(self.cut) - sum(map(len, parts))
         note = f"{unknown:,} windows hold no token that the tokenizer knows: left out"
         return [note] if unknown else []
 
-    def plan(
-        self, spans: np.ndarray, batch_tokens: int, seed: int, number: int
-    ) -> list[np.ndarray]:
+    def plan(self, spans: np.ndarray, batch_tokens: int, seed: int, number: int) -> "Plan":
         """The windows of each batch in pass `number`; every pass has as many batches."""
         special = self.max_length - self.frame.room(self.max_length)
-        members = by_tokens(spans[:, 1] - spans[:, 0] + special, batch_tokens, seed, number)
-        return [spans[rows] for rows in members]
+        lengths = np.subtract(spans[:, 1], spans[:, 0], dtype=np.int32, casting="unsafe") + special
+        return Plan(spans, by_tokens(lengths, batch_tokens, seed, number))
 
     def batch(self, spans: np.ndarray, random: np.random.Generator) -> Batch:
         """The windows of `spans` (rows, 2), masked.
@@ -93,12 +101,26 @@ class Pile:
         return torch.from_numpy(rows), torch.from_numpy(positions), torch.from_numpy(labels)
 
 
+@dataclass(frozen=True)
+class Plan(Sequence[np.ndarray]):
+    """The rows of `spans` that make up each batch; they are looked up when it is their turn."""
+
+    spans: np.ndarray
+    members: list[np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
+        return self.spans[self.members[index]]
+
+
 class Source(Protocol):
     """What cuts batches out of text: a `Pile`, or a `PairPile`."""
 
     def plan(
         self, spans: np.ndarray, batch_tokens: int, seed: int, number: int
-    ) -> list[np.ndarray]:
+    ) -> Sequence[np.ndarray]:
         """The rows of each batch in pass `number`; every pass has as many batches."""
 
     def batch(self, spans: np.ndarray, random: np.random.Generator) -> Batch:
