@@ -1,90 +1,162 @@
 """Does a run that is killed again and again end in the weights of one that never was?
 
-    python benchmarks/kills.py --times 20 -- adapt reviews.csv --model DIR --save-every 0.01
+    python -m benchmarks.kills --out kills.json -- adapt reviews.csv --model DIR --save-every 0.01
 
-Runs `steep` with the options after `--` once in peace; then again and again, with a SIGKILL at
-random moments, from the start of the process to the writing of the folder. Whenever a run gets to
-its end, its weights and its history are compared with those of the first. Ends with code 1 if they
-differ.
+Runs the command after `--` once in peace; then again and again, with a SIGKILL at random moments,
+and some while it saves or writes its folder. Whenever a run gets to its end, its weights, history,
+results and predictions are compared with those of the first. Ends with code 1 if they differ.
 """
 
 import argparse
-import csv
 import hashlib
 import json
+import multiprocessing
+import os
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 from safetensors import safe_open
 
-from steep import runs
+from steep import cli, runs
+
+CONTEXT = multiprocessing.get_context("forkserver")  # imports once what each process then has
+HEAVY = ["steep.stages.adapt", "steep.stages.fit", "steep.train.classify", "steep.train.masked"]
+TIMES = ("seconds", "tokens_per_second")  # what may differ between equal runs
+AIMS = ("any moment", "while it saves", "while it writes the folder")
 
 
-def start(options: list[str], out: Path) -> subprocess.Popen:
-    """The command, in a process of its own."""
-    log = out.with_suffix(".log").open("a")
-    command = [sys.executable, "-m", "steep", *options, "--out", str(out)]
-    return subprocess.Popen(command, stdout=log, stderr=log)
+def finish_imports() -> None:
+    """Wait until processes start at once, so that no kill falls into the imports."""
+    CONTEXT.set_forkserver_preload(HEAVY)
+    process = CONTEXT.Process(target=int)
+    process.start()
+    process.join()
 
 
-def result(out: Path) -> tuple[str, list[list[str]]]:
-    """The hash of the weights, and the history without its seconds."""
-    weights = hashlib.sha256((out / "model.safetensors").read_bytes()).hexdigest()
-    with (out / runs.HISTORY).open(newline="") as stream:
-        lines = list(csv.DictReader(stream))
-    return weights, [[v for k, v in line.items() if k != "seconds"] for line in lines]
+def start(options: list[str], out: Path) -> BaseProcess:
+    """`steep` with these options, in a process of its own, that writes to a log beside `out`."""
+    process = CONTEXT.Process(target=_command, args=([*options, "--out", str(out)],))
+    process.start()
+    return process
+
+
+def _command(line: list[str]) -> None:
+    log = os.open(f"{line[-1]}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(log, stream)
+    sys.argv[1:] = line
+    cli.main()
+
+
+def result(out: Path) -> dict[str, Any]:
+    """All that a run has found, but for its pace: weights and predictions as hashes."""
+    files = [out / runs.WEIGHTS, *sorted((out / runs.PREDICTIONS).glob("*.csv"))]
+    history = pd.read_csv(out / runs.HISTORY).drop(columns="seconds").to_csv()
+    found = {name: v for name, v in runs.read_json(out / runs.RESULTS).items() if name not in TIMES}
+    hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return hashes | {"history": history, "results": found}
 
 
 def found(out: Path) -> str:
-    """What the kill left: the place of the last save, and whether something was being written."""
+    """What a kill left: the place of the last save, and what was being written."""
     unfinished, words = runs.unfinished(out), []
     if (unfinished / runs.SAVE).is_file():
         with safe_open(unfinished / runs.SAVE, "pt") as stream:
             state = json.loads(stream.metadata()["state"])
         words.append(f"{state['phase']}, {state['train_iter']} of {state['total']}")
-    words += ["while it saved"] if list(unfinished.glob("*.partial")) else []
-    words += (
-        ["while it wrote the folder"] if list(out.parent.glob(f".{out.name}.*/config*")) else []
-    )
+    words += [aim for aim in AIMS[1:] if _reached(aim, out)]
     return "; ".join(words) or "nothing saved yet"
 
 
+def _reached(aim: str, out: Path) -> bool:
+    """Whether the process is doing what the kill aims at."""
+    if aim == "while it saves":
+        return any(runs.unfinished(out).glob("*.partial/*"))
+    return aim == "any moment" or any(out.parent.glob(f".{out.name}.*/{runs.WEIGHTS}"))
+
+
+def kill(process: BaseProcess, out: Path, aim: str, after: float) -> bool:
+    """SIGKILL after some seconds, or when what it aims at comes; False if the run ended before."""
+    process.join(0 if aim == "while it writes the folder" else after)
+    while process.is_alive() and not _reached(aim, out):
+        time.sleep(0.001)
+    alive = process.is_alive()
+    process.kill()
+    process.join()
+    return alive
+
+
+def contest(options: list[str], aims: list[str], seed: int, folder: Path) -> dict[str, Any]:
+    """One run in peace; then a kill for each of `aims`, and a run to the end after the last one.
+
+    Returns what is to be kept: the kills, and for every finished run whether it was equal. Raises
+    RuntimeError, with the log, where a run fails.
+    """
+    finish_imports()
+    draw, began = random.Random(seed), time.monotonic()
+    expected = finish(start(options, folder / "whole"), folder / "whole")
+    seconds = time.monotonic() - began
+    say(f"in peace: {seconds:.1f} s, sha256 {expected[runs.WEIGHTS][:16]}")
+    out, kills, equal = folder / "killed", [], []
+    while len(kills) < len(aims) or not equal:
+        fresh, began = not files(out), time.monotonic()
+        process = start(options, out)
+        if len(kills) < len(aims):
+            aim, after = aims[len(kills)], draw.uniform(0, seconds)
+            if kill(process, out, aim, after):
+                kills.append({"aim": aim, "found": found(out), "files": files(out)})
+                say(f"kill {len(kills)}, {aim}: {kills[-1]['found']}")
+                continue
+        equal.append(finish(process, out) == expected)
+        if fresh:  # the machine has less else to do than in the first run
+            seconds = min(seconds, time.monotonic() - began)
+        say(f"finished: {'equal' if equal[-1] else 'DIFFERENT'}; left beside it: {files(out)}")
+        shutil.rmtree(out)
+    return {"seconds": round(seconds, 1), "kills": kills, "equal": equal, "left": files(out)}
+
+
+def finish(process: BaseProcess, out: Path) -> dict[str, Any]:
+    """What a run finds that comes to its end."""
+    process.join()
+    if process.exitcode:
+        raise RuntimeError(Path(f"{out}.log").read_text())
+    return result(out)
+
+
+def files(out: Path) -> list[str]:
+    """What lies in the folder of the saves, whole or half."""
+    return sorted(path.name for path in runs.unfinished(out).glob("*"))
+
+
+def say(line: str) -> None:
+    """A line at once, also into a pipe."""
+    print(line, flush=True)
+
+
 def main() -> int:
-    """Kill, go on, compare."""
+    """Kill, go on, compare, and keep what came of it."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--times", type=int, default=20)
+    parser.add_argument("--times", type=int, default=20, help="kills at random moments")
+    parser.add_argument("--aimed", type=int, default=3, help="kills in each save and final write")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="JSON file for what was seen")
     parser.add_argument("options", nargs="+", help="a command of steep, without --out")
     args = parser.parse_args()
-    draw, folder = random.Random(args.seed), Path(tempfile.mkdtemp(prefix="kills-"))
-    began = time.monotonic()
-    assert start(args.options, folder / "whole").wait() == 0, (folder / "whole.log").read_text()
-    seconds, expected = time.monotonic() - began, result(folder / "whole")
-    print(f"in peace: {seconds:.1f} s, sha256 {expected[0][:16]}", flush=True)
-    out, kills, equal = folder / "killed", 0, []
-    while kills < args.times or not equal:
-        process = start(args.options, out)
-        try:
-            wait = draw.uniform(0, seconds) if kills < args.times else None
-            code = process.wait(wait)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            kills += 1
-            print(f"kill {kills} after {wait:.1f} s: {found(out)}", flush=True)
-            continue
-        assert code == 0, out.with_suffix(".log").read_text()
-        equal.append(result(out) == expected)
-        left = [path.name for path in folder.iterdir() if path.name.startswith((".", "killed."))]
-        print(f"finished: {'equal' if equal[-1] else 'DIFFERENT'}; beside it: {left}", flush=True)
-        shutil.rmtree(out)
-    print(f"{kills} kills, {len(equal)} runs to the end, {sum(equal)} equal")
-    return 0 if all(equal) else 1
+    aims = [AIMS[0]] * args.times + [aim for aim in AIMS[1:] for _ in range(args.aimed)]
+    seen = contest(args.options, aims, args.seed, Path(tempfile.mkdtemp(prefix="kills-")))
+    finished = len(seen["equal"])
+    say(f"{len(seen['kills'])} kills, {finished} runs to the end, {sum(seen['equal'])} equal")
+    if args.out:
+        own = {"command": f"steep {' '.join(args.options)}", "seed": args.seed}
+        runs.write_json(args.out, own | {"versions": runs.versions()} | seen)
+    return 0 if all(seen["equal"]) else 1
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@
     config.json, model.safetensors, tokenizer...      the checkpoint, as Hugging Face writes it
 
 A study folder holds study.json, cells/, adapted/ and verdict.json instead (see `steep.study`).
-While a run is under way its last save is in <folder>.unfinished/ (see `steep.train.checkpoints`).
+While a run is under way its last save is in <folder>.unfinished/ (see `steep.train.saves`).
 """
 
 import csv
@@ -23,7 +23,7 @@ import platform
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -140,14 +140,6 @@ def check_free(out: Path, overwrite: bool = False) -> None:
 def unfinished(out: Path) -> Path:
     """The folder beside `out` in which a run that is under way keeps its last save."""
     return out.with_name(f"{out.name}.unfinished")
-
-
-def forget(unfinished: Path) -> None:
-    """Remove the saves in a folder of that kind, and the folder if nothing else is in it."""
-    for path in unfinished.glob(f"{SAVE}*"):
-        path.unlink(missing_ok=True)
-    with suppress(OSError):
-        unfinished.rmdir()
 
 
 def make(out: Path, overwrite: bool = False) -> None:

@@ -26,8 +26,8 @@ from steep.stages.corpora import Text, gather, read_corpora
 if TYPE_CHECKING:
     from steep.models.checkpoints import MaskedLanguageModel
     from steep.models.devices import Machine
-    from steep.train.checkpoints import Saves
     from steep.train.pairs import PairPile
+    from steep.train.saves import Saves
     from steep.train.windows import Pile
 
 HELDOUT = 2000  # documents at most to measure masked loss on
@@ -58,7 +58,7 @@ def adapt(
     # Only now: importing torch takes longer than finding a mistake in a file or an option.
     from steep.models.checkpoints import check_length, load_masked_lm
     from steep.models.devices import choose
-    from steep.train.checkpoints import open_saves
+    from steep.train.saves import open_saves
 
     machine = choose(args)
     pairs = args.sentences != "none"
@@ -67,7 +67,7 @@ def adapt(
     runs.check_space(out, (SPACE + SAVED * (args.save_every > 0)) * lm.model.num_parameters() * 4)
     itself = facts.identity(args, data, machine, further)
     saves = open_saves(out, args.save_every, itself, args.overwrite)
-    with runs.writing(out, "adapt", args, args.overwrite) as run:
+    with runs.writing(out, "adapt", args, args.overwrite) as run, saves.told():
         facts.record(run, data, machine, str(folder))
         saves.go_on(run)
         text = gather(data, further, args, run)

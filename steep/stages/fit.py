@@ -25,8 +25,8 @@ from steep.stages import facts, measure
 
 if TYPE_CHECKING:
     from steep.train.callbacks import Callback
-    from steep.train.checkpoints import Saves
     from steep.train.classify import Fitted
+    from steep.train.saves import Saves
 
 SPACE, SAVED = 3, 8  # times the checkpoint's size that a run needs on the disk, and its saves
 
@@ -55,11 +55,11 @@ def fit(
     used = budget.chosen(data, args, args.seed)
     # Only now: importing torch takes longer than finding a mistake in a file or an option.
     from steep.models.devices import choose
-    from steep.train.checkpoints import open_saves
+    from steep.train.saves import open_saves
 
     itself = facts.identity(args, data, choose(args))
     saves = open_saves(out, args.save_every, itself, args.overwrite)
-    with runs.writing(out, "fit", args, args.overwrite) as run:
+    with runs.writing(out, "fit", args, args.overwrite) as run, saves.told():
         results, fitted = _run(data, used, args, run, saves, callbacks)
         runs.write_json(run.folder / runs.RESULTS, results)
         runs.write_hashes(run.folder, row_hashes(used.train))

@@ -1,35 +1,23 @@
-"""How does a killed run go on as if it had not been? By saves of all its state, beside its folder.
+"""How does a killed run go on as if it had not been? By saves of all its state.
 
-A save is one safetensors file: tensors, and everything else as JSON in its header. It is written
-aside and renamed, so that there is always one whole save, the last. A run goes on at the batch
-after it, with the same weights, moments, random numbers, schedule and history: what it ends in is
-bit for bit what it would have been.
+A run goes on at the batch after its last save, with the same weights, moments, random numbers,
+schedule and history: what it ends in is bit for bit what it would have been.
 """
 
-import json
-import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from fastai.callback.core import Callback, CancelEpochException
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from steep import runs
-from steep.console import say
-from steep.errors import SteepError
 from steep.models import kernels
-
-State = dict[str, Any]  # plain JSON values and tensors, in dictionaries in dictionaries
-TENSOR = "tensor of this file"  # stands in the JSON where a tensor was
+from steep.train.saves import AGAIN, Saves
+from steep.train.state import State, read
 
 
 class Remembering(Callback):
@@ -39,101 +27,6 @@ class Remembering(Callback):
     """
 
     kept: tuple[str, ...] = ()
-
-
-@dataclass
-class Saves:
-    """The saves of one run in `folder`, one every `minutes`; without a folder nothing is saved.
-
-    A run may have several phases, which are fits; `finished` names those behind it. `settled` holds
-    what was found once and must not change, `seconds` the time spent before the last save.
-    """
-
-    folder: Path | None = None
-    minutes: float = 0.0
-    identity: State = field(default_factory=dict)
-    finished: list[str] = field(default_factory=list)
-    settled: State = field(default_factory=dict)
-    seconds: float = 0.0
-    found: State | None = None
-    started: float = field(default_factory=time.monotonic)
-
-    @property
-    def file(self) -> Path:
-        """The last save."""
-        assert self.folder is not None
-        return self.folder / runs.SAVE
-
-    def once(self, name: str, find: Callable[[], Any]) -> Any:
-        """What `find()` gave (a plain JSON value) when this run came here for the first time."""
-        if name not in self.settled:
-            self.settled[name] = find()
-        return self.settled[name]
-
-    def go_on(self, run: runs.Run) -> None:
-        """Say where the unfinished run, if there is one, is gone on with; its seconds count."""
-        if self.found is None:
-            return
-        minutes = max(0, round((time.time() - self.found["time"]) / 60))
-        ago = "a minute" if minutes == 1 else f"{minutes} minutes"
-        place = f"step {self.found['train_iter']:,} of {self.found['total']:,}"
-        run.note(f"going on from {place} of {self.found['phase']}, saved {ago} ago")
-        run.earlier = self.seconds
-
-    def write(self, state: State) -> bool:
-        """Replace the last save; a disk that is full does not end the run, but it is said."""
-        assert self.folder is not None
-        spent = self.seconds + time.monotonic() - self.started
-        own = {"identity": self.identity, "finished": self.finished, "settled": self.settled}
-        try:
-            self.folder.mkdir(exist_ok=True)
-            with runs.aside(self.file) as aside:
-                write(aside, state | own | {"seconds": spent, "time": time.time()})
-        except (OSError, SafetensorError) as error:
-            say(f"{self.folder}: could not save, so a kill would lose more work: {error}")
-            return False
-        return True
-
-    def remove(self) -> None:
-        """Nothing is left to go on with."""
-        if self.folder is not None:
-            runs.forget(self.folder)
-
-
-def open_saves(out: Path, minutes: float, identity: State, overwrite: bool) -> Saves:
-    """The saves of the run that will write `out`, and the state of the one that was killed, if any.
-
-    Raises SteepError if that run was another one and `overwrite` is off: its work is not lost.
-    """
-    folder = runs.unfinished(out)
-    identity = json.loads(json.dumps(identity))
-    saves = Saves(folder if minutes else None, minutes, identity)
-    if not (folder / runs.SAVE).is_file():
-        return saves
-    known = read_header(folder / runs.SAVE)
-    other = "a save that cannot be read" if known is None else _others(known["identity"], identity)
-    if known is None or other:
-        if not overwrite:
-            raise SteepError(
-                f"{folder} holds an unfinished run with {other}. Repeat its options to go on with "
-                "it, choose another --out, or add --overwrite to start anew."
-            )
-        runs.forget(folder)
-        return saves
-    saves.folder, saves.found = folder, known
-    saves.finished, saves.settled = known["finished"], known["settled"]
-    saves.seconds = known["seconds"]
-    return saves
-
-
-def _others(known: State, now: State) -> str:
-    """What sets `known` apart from `now`, in words: 'other options (epochs, seed)'."""
-    found = []
-    for group, values in now.items():
-        past = known.get(group, {})
-        names = [name for name in {**past, **values} if past.get(name) != values.get(name)]
-        found += [f"other {group} ({', '.join(names)})"] if names else []
-    return " and ".join(found)
 
 
 @contextmanager
@@ -182,10 +75,14 @@ class Keep(Callback):
         self.batch += 1
         if self.stepped:  # not between the parts of an accumulated batch
             self.stepped = False
-            self._save_if(self.asked or time.monotonic() - self.last >= 60 * self.saves.minutes)
+            self._save_if(self.asked or self._is_time())
 
     def after_train(self) -> None:
         self.trained = self._state()  # a validation that is stopped begins anew
+
+    def _is_time(self) -> bool:
+        seconds = 60 * self.saves.minutes
+        return seconds > 0 and time.monotonic() - self.last >= seconds
 
     def _save_if(self, due: bool) -> None:
         if not due:
@@ -194,7 +91,7 @@ class Keep(Callback):
         self.last = time.monotonic()
         if self.asked:
             where = f"Saved after step {self.train_iter:,} in {self.saves.folder}. " if done else ""
-            raise KeyboardInterrupt(f"{where}Run the same command again to go on.")
+            raise KeyboardInterrupt(f"{where}{AGAIN}")
 
     def _state(self) -> State:
         smooth = self.recorder.smooth_loss
@@ -272,50 +169,6 @@ class GoOn(Callback):
             if "cuda" in self.random:
                 torch.cuda.set_rng_state(self.random["cuda"], self.dls.device)
             self.random, self.learn.pct_train = None, self.header["pct_train"]
-
-
-def write(path: Path, state: State) -> None:
-    """`state` as one safetensors file, on the disk when this returns."""
-    tensors: dict[str, Tensor] = {}
-    header = {"state": json.dumps(_without_tensors(state, "", tensors))}
-    save_file(tensors, path, metadata=header)
-    with path.open("rb+") as stream:
-        os.fsync(stream.fileno())
-
-
-def read(path: Path) -> State:
-    """The state that was written to `path`, tensors on the CPU."""
-    header = read_header(path)
-    if header is None:
-        raise SteepError(f"{path}: this save cannot be read. Add --overwrite to start anew.")
-    tensors = load_file(path)
-    return _with_tensors(header, "", tensors)
-
-
-def read_header(path: Path) -> State | None:
-    """The state without its tensors; None if the file is not whole."""
-    try:
-        with safe_open(path, "pt") as stream:
-            return json.loads(stream.metadata()["state"])
-    except (OSError, SafetensorError, TypeError, KeyError, json.JSONDecodeError):
-        return None
-
-
-def _without_tensors(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
-    if isinstance(value, Tensor):
-        tensors[path] = value.detach().contiguous()
-        return TENSOR
-    if isinstance(value, dict):
-        return {k: _without_tensors(v, f"{path}/{k}", tensors) for k, v in value.items()}
-    return value
-
-
-def _with_tensors(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
-    if value == TENSOR:
-        return tensors[path].clone()
-    if isinstance(value, dict):
-        return {k: _with_tensors(v, f"{path}/{k}", tensors) for k, v in value.items()}
-    return value
 
 
 def _weights(model: nn.Module) -> dict[str, Tensor]:

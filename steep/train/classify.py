@@ -20,7 +20,7 @@ from steep.models.heads import rescale_output
 from steep.seeds import derive
 from steep.train import engine, phases, schedules
 from steep.train.callbacks import Bar, Scores, StopIfDiverged
-from steep.train.checkpoints import Saves
+from steep.train.saves import Saves
 
 FEW, FEW_BATCH = 100, 8  # labels that are few, and a batch of them
 ENOUGH = (

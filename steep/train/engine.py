@@ -33,9 +33,10 @@ from steep.models.reinit import reinitialise
 from steep.seeds import derive
 from steep.train import rows, windows
 from steep.train.callbacks import Accumulate, Epochs
-from steep.train.checkpoints import Saves, saving
+from steep.train.checkpoints import saving
 from steep.train.optimizer import adam_w
 from steep.train.phases import StillIfFrozen
+from steep.train.saves import Saves
 
 METRICS = {"single": accuracy, "multi": accuracy_multi, "regression": rmse}
 

@@ -14,8 +14,8 @@ from steep.models.devices import Machine
 from steep.models.heads import MaskedLM
 from steep.train import engine, schedules
 from steep.train.callbacks import Bar, MaskedHistory, MaskedScores, StopIfDiverged
-from steep.train.checkpoints import Saves
 from steep.train.pace import seconds_per_step
+from steep.train.saves import Saves
 from steep.train.windows import Heldout, Source, Stream, loaders
 
 HEAD, ALL = "warming up the head", "adapting"  # the phases of a run

@@ -19,8 +19,9 @@ from steep.errors import SteepError
 from steep.models.checkpoints import load_masked_lm
 from steep.models.devices import Machine
 from steep.objectives.masking import vocabulary
-from steep.train import checkpoints, classify, engine, masked
-from steep.train.checkpoints import open_saves
+from steep.train import classify, engine, masked, saves
+from steep.train.saves import open_saves
+from steep.train.state import read_header, write
 from steep.train.windows import Pile
 
 ADAPT = AdaptArgs(max_length=16, batch_tokens=256, epochs=1, learning_rate=3e-3, device="cpu")
@@ -86,8 +87,8 @@ def adapted(
     text = tokenize(data.train, tokenizer)
     pile = Pile(text, frame(tokenizer), vocabulary(tokenizer), 16, 0.15)
     lm, spans = load_masked_lm(checkpoint, "eager", 0), pile.spans()
-    saves = open_saves(out, minutes, {}, overwrite=False)
-    report = masked.train(lm, pile, spans[20:], spans[:20], ADAPT, machine, 0, saves)
+    own = open_saves(out, minutes, {}, overwrite=False)
+    report = masked.train(lm, pile, spans[20:], spans[:20], ADAPT, machine, 0, own)
     return lm.model.state_dict(), [without(line, "seconds") for line in report["history"]]
 
 
@@ -96,8 +97,8 @@ def fitted(
 ) -> tuple[dict[str, Tensor], list[dict[str, float]]]:
     """Weights and history of step 3, gone on with where there is a save."""
     learn = engine.learner(data, checkpoint, FIT)
-    saves = open_saves(out, minutes, {}, overwrite=False)
-    found = classify.train(learn, data, FIT, saves=saves)
+    own = open_saves(out, minutes, {}, overwrite=False)
+    found = classify.train(learn, data, FIT, saves=own)
     return learn.model.state_dict(), [without(line, "seconds") for line in found.history]
 
 
@@ -156,7 +157,7 @@ def stop_step_2(
 def test_one_whole_save_is_kept_and_no_more(
     headless: Path, single: Data, whole: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    saved, write = [], checkpoints.write
+    saved = []
 
     def half(path: Path, state: dict[str, Any]) -> None:
         saved.append(state["train_iter"])
@@ -165,15 +166,16 @@ def test_one_whole_save_is_kept_and_no_more(
             raise KeyboardInterrupt
         write(path, state)
 
-    monkeypatch.setattr(checkpoints, "write", half)
+    monkeypatch.setattr(saves, "write", half)
     with pytest.raises(KeyboardInterrupt):
         adapted(headless, single, MACHINES["fast layers"], tmp_path / "out")
     unfinished = runs.unfinished(tmp_path / "out")
     assert [path.name for path in unfinished.iterdir()] == [runs.SAVE]
-    header = checkpoints.read_header(unfinished / runs.SAVE)
+    header = read_header(unfinished / runs.SAVE)
     assert header is not None
     assert header["train_iter"] == saved[3]
-    same(whole, adapted(headless, single, MACHINES["fast layers"], tmp_path / "out"))
+    monkeypatch.setattr(saves, "write", lambda *_: pytest.fail("saved, with --save-every 0"))
+    same(whole, adapted(headless, single, MACHINES["fast layers"], tmp_path / "out", minutes=0))
 
 
 def test_a_full_disk_does_not_end_the_run_but_is_said(
@@ -186,7 +188,7 @@ def test_a_full_disk_does_not_end_the_run_but_is_said(
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoints, "write", full)
+    monkeypatch.setattr(saves, "write", full)
     adapted(tiny_bert, single, MACHINES["fast layers"], tmp_path / "out")
     assert "could not save" in capsys.readouterr().err
 
@@ -214,33 +216,6 @@ def test_a_run_goes_on_only_as_itself(
     assert open_saves(tmp_path / "out", 5, {}, overwrite=True).found is not None
     assert open_saves(tmp_path / "out", 5, other, overwrite=True).found is None
     assert not runs.unfinished(tmp_path / "out").exists()
-
-
-def test_a_broken_save_is_named(tmp_path: Path) -> None:
-    unfinished = runs.unfinished(tmp_path / "out")
-    unfinished.mkdir()
-    (unfinished / runs.SAVE).write_bytes(b"\x00" * 100)
-    (unfinished / "mine.txt").write_text("not Steep's")
-    with pytest.raises(SteepError, match="a save that cannot be read"):
-        open_saves(tmp_path / "out", 5, {}, overwrite=False)
-    assert open_saves(tmp_path / "out", 5, {}, overwrite=True).found is None
-    assert [path.name for path in unfinished.iterdir()] == ["mine.txt"]
-
-
-def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
-    state = {
-        "numbers": [0.1, 1 / 3, float("-inf"), 7],
-        "deep": {"tensor": torch.randn(3, 2), "flag": torch.tensor([True]), "text": "a/b"},
-        "bytes": torch.get_rng_state(),
-        "empty": {},
-    }
-    checkpoints.write(tmp_path / "save", state)
-    found = checkpoints.read(tmp_path / "save")
-    assert found["numbers"] == state["numbers"]
-    for name in ("tensor", "flag"):
-        assert torch.equal(found["deep"][name], state["deep"][name])
-    assert torch.equal(found["bytes"], state["bytes"])
-    assert (found["deep"]["text"], found["empty"]) == ("a/b", {})
 
 
 def test_a_signal_saves_after_the_step_and_ends(

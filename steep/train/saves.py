@@ -1,0 +1,149 @@
+"""Which saves has a run, and may this run go on from what another one left?
+
+Saves lie beside the folder that the run will write. Each is written aside and renamed, so that
+there is always one whole save, the last.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+
+from steep import runs
+from steep.console import say
+from steep.errors import SteepError
+from steep.train.state import State, read_header, write
+
+AGAIN = "Run the same command again to go on."
+HALF = f"{runs.SAVE}.partial"  # a folder: safetensors writes to a file of a name that it draws
+
+
+@dataclass
+class Saves:
+    """The saves of one run in `folder`, one every `minutes`; without a folder nothing is saved.
+
+    A run may have several phases, which are fits; `finished` names those behind it. `settled` holds
+    what was found once and must not change, `seconds` the time spent before the last save.
+    """
+
+    folder: Path | None = None
+    minutes: float = 0.0
+    identity: State = field(default_factory=dict)
+    finished: list[str] = field(default_factory=list)
+    settled: State = field(default_factory=dict)
+    seconds: float = 0.0
+    found: State | None = None
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def file(self) -> Path:
+        """The last save."""
+        assert self.folder is not None
+        return self.folder / runs.SAVE
+
+    def once(self, name: str, find: Callable[[], Any]) -> Any:
+        """What `find()` gave (a plain JSON value) when this run came here for the first time."""
+        if name not in self.settled:
+            self.settled[name] = find()
+        return self.settled[name]
+
+    def go_on(self, run: runs.Run) -> None:
+        """Say where the unfinished run, if there is one, is gone on with; its seconds count."""
+        if self.found is None:
+            return
+        minutes = max(0, round((time.time() - self.found["time"]) / 60))
+        ago = "a minute" if minutes == 1 else f"{minutes} minutes"
+        place = f"step {self.found['train_iter']:,} of {self.found['total']:,}"
+        run.note(f"going on from {place} of {self.found['phase']}, saved {ago} ago")
+        run.earlier = self.seconds
+
+    def write(self, state: State) -> bool:
+        """Replace the last save; a disk that is full does not end the run, but it is said."""
+        assert self.folder is not None
+        spent = self.seconds + time.monotonic() - self.started
+        own = {"identity": self.identity, "finished": self.finished, "settled": self.settled}
+        try:
+            with _aside(self.file) as aside:
+                write(aside, state | own | {"seconds": spent, "time": time.time()})
+        except (OSError, SafetensorError) as error:
+            say(f"{self.folder}: could not save, so a kill would lose more work: {error}")
+            return False
+        return True
+
+    def remove(self) -> None:
+        """Nothing is left to go on with."""
+        if self.folder is not None:
+            forget(self.folder)
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Ctrl-C where nothing is saved any more says what an earlier save is good for."""
+        try:
+            yield
+        except KeyboardInterrupt as interrupt:
+            if str(interrupt) or self.folder is None or not self.file.is_file():
+                raise
+            raise KeyboardInterrupt(f"The save in {self.folder} is kept. {AGAIN}") from None
+
+
+def open_saves(out: Path, minutes: float, identity: State, overwrite: bool) -> Saves:
+    """The saves of the run that will write `out`, and the state of the one that was killed, if any.
+
+    Raises SteepError if that run was another one and `overwrite` is off: its work is not lost.
+    """
+    folder = runs.unfinished(out)
+    identity = json.loads(json.dumps(identity))
+    saves = Saves(folder if minutes else None, minutes, identity)
+    if not (folder / runs.SAVE).is_file():
+        return saves
+    known = read_header(folder / runs.SAVE)
+    other = "a save that cannot be read" if known is None else _others(known["identity"], identity)
+    if known is None or other:
+        if not overwrite:
+            raise SteepError(
+                f"{folder} holds an unfinished run with {other}. Repeat its options to go on with "
+                "it, choose another --out, or add --overwrite to start anew."
+            )
+        forget(folder)
+        return saves
+    saves.folder, saves.found = folder, known
+    saves.finished, saves.settled = known["finished"], known["settled"]
+    saves.seconds = known["seconds"]
+    return saves
+
+
+def _others(known: State, now: State) -> str:
+    """What sets `known` apart from `now`, in words: 'other options (epochs, seed)'."""
+    found = []
+    for group, values in now.items():
+        past = known.get(group, {})
+        names = [name for name in {**past, **values} if past.get(name) != values.get(name)]
+        found += [f"other {group} ({', '.join(names)})"] if names else []
+    return " and ".join(found)
+
+
+def forget(folder: Path) -> None:
+    """Remove the saves in `folder`, whole or half, and the folder if nothing else is in it."""
+    (folder / runs.SAVE).unlink(missing_ok=True)
+    shutil.rmtree(folder / HALF, ignore_errors=True)
+    with suppress(OSError):
+        folder.rmdir()
+
+
+@contextmanager
+def _aside(save: Path) -> Iterator[Path]:
+    """A file that becomes `save` when it is whole; what kills left of others before it goes."""
+    half = save.with_name(HALF)
+    shutil.rmtree(half, ignore_errors=True)
+    half.mkdir(parents=True)
+    try:
+        yield half / save.name
+        (half / save.name).replace(save)
+    finally:
+        shutil.rmtree(half, ignore_errors=True)

@@ -1,0 +1,77 @@
+"""Is there always one whole save, of this run and no other?"""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from steep import runs
+from steep.errors import SteepError
+from steep.train.saves import HALF, Saves, open_saves
+from steep.train.state import read
+
+STATE = {"phase": "adapting", "train_iter": 3, "total": 9, "weights": {"w": torch.ones(2)}}
+
+
+def test_a_broken_save_is_named(tmp_path: Path) -> None:
+    unfinished = runs.unfinished(tmp_path / "out")
+    unfinished.mkdir()
+    (unfinished / runs.SAVE).write_bytes(b"\x00" * 100)
+    (unfinished / "mine.txt").write_text("not Steep's")
+    with pytest.raises(SteepError, match="a save that cannot be read"):
+        open_saves(tmp_path / "out", 5, {}, overwrite=False)
+    assert open_saves(tmp_path / "out", 5, {}, overwrite=True).found is None
+    assert [path.name for path in unfinished.iterdir()] == ["mine.txt"]
+
+
+def saved(out: Path, identity: dict) -> Saves:
+    saves = open_saves(out, 5, identity, overwrite=False)
+    assert saves.write(STATE)
+    return saves
+
+
+def test_what_kills_left_of_saves_goes_with_the_next_save_and_with_the_last(tmp_path: Path) -> None:
+    unfinished, saves = runs.unfinished(tmp_path / "out"), saved(tmp_path / "out", {})
+    for _ in range(2):
+        (unfinished / HALF).mkdir()
+        (unfinished / HALF / ".tmpX7").write_bytes(b"half of a save, as safetensors names it")
+        assert saves.write(STATE)
+        assert [path.name for path in unfinished.iterdir()] == [runs.SAVE]
+    (unfinished / HALF).mkdir()
+    saves.remove()
+    assert not unfinished.exists()
+
+
+def test_a_failed_save_leaves_the_one_before(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    resource = pytest.importorskip("resource", reason="a limit on file sizes needs Unix")
+    saves = saved(tmp_path / "out", {})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
+    try:
+        large = STATE | {"weights": {"w": torch.zeros(10_000)}}
+        assert not saves.write(large)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "could not save, so a kill would lose more work" in capsys.readouterr().err
+    assert [path.name for path in saves.file.parent.iterdir()] == [runs.SAVE]
+    assert torch.equal(read(saves.file)["weights"]["w"], torch.ones(2))
+
+
+def test_another_run_is_refused_by_what_sets_it_apart(tmp_path: Path) -> None:
+    saved(tmp_path / "out", {"options": {"epochs": 1, "seed": 0}, "data": {"train": "a"}})
+    other = {
+        r"other options \(epochs\)": {"options": {"epochs": 2, "seed": 0}, "data": {"train": "a"}},
+        r"other data \(train\)": {"options": {"epochs": 1, "seed": 0}, "data": {"train": "b"}},
+    }
+    for words, identity in other.items():
+        with pytest.raises(SteepError, match=rf"{words}.*Repeat its options.*--overwrite"):
+            open_saves(tmp_path / "out", 5, identity, overwrite=False)
+
+
+def test_ctrl_c_between_the_saves_names_the_save_that_is_kept(tmp_path: Path) -> None:
+    saves = Saves(runs.unfinished(tmp_path / "out"), 5)
+    with pytest.raises(KeyboardInterrupt, match="^$"), saves.told():
+        raise KeyboardInterrupt
+    saved(tmp_path / "out", {})
+    with pytest.raises(KeyboardInterrupt, match="is kept. Run the same command"), saves.told():
+        raise KeyboardInterrupt
