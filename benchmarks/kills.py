@@ -104,8 +104,8 @@ def contest(options: list[str], aims: list[str], seed: int, folder: Path) -> dic
     expected = finish(start(options, folder / "whole"), folder / "whole")
     seconds = time.monotonic() - began
     say(f"in peace: {seconds:.1f} s, sha256 {expected[runs.WEIGHTS][:16]}")
-    out, kills, equal = folder / "killed", [], []
-    while len(kills) < len(aims) or not equal:
+    out, kills, equal, ended = folder / "killed", [], [], False
+    while len(kills) < len(aims) or not ended:
         fresh, began = not files(out), time.monotonic()
         process = start(options, out)
         if len(kills) < len(aims):
@@ -113,8 +113,10 @@ def contest(options: list[str], aims: list[str], seed: int, folder: Path) -> dic
             if kill(process, out, aim, after):
                 kills.append({"aim": aim, "found": found(out), "files": files(out)})
                 say(f"kill {len(kills)}, {aim}: {kills[-1]['found']}")
+                ended = False
                 continue
         equal.append(finish(process, out) == expected)
+        ended = True
         if fresh:  # the machine has less else to do than in the first run
             seconds = min(seconds, time.monotonic() - began)
         say(f"finished: {'equal' if equal[-1] else 'DIFFERENT'}; left beside it: {files(out)}")
