@@ -4,6 +4,7 @@
     splits.json        row numbers of train, valid and test, by file
     history.csv        one line an epoch (fit) or a measurement (adapt)
     results.json       what the run found
+    look.json          words that adapt guesses better than before, and examples
     predictions/       valid.csv, test.csv: one line a row, in the file's order
     decisions.json     thresholds and temperatures, where the fit was asked for them
     export.json        what ONNX and int8 differ from torch by, beside model.onnx, model-int8.onnx
@@ -40,7 +41,7 @@ from steep.errors import SteepError
 MANIFEST, SPLITS, HISTORY, RESULTS = "steep.json", "splits.json", "history.csv", "results.json"
 PREDICTIONS, STUDY, CELLS, VERDICT = "predictions", "study.json", "cells", "verdict.json"
 SEEN, SAVE, DECISIONS = "seen.npy", "save.safetensors", "decisions.json"
-WEIGHTS, EXPORT = "model.safetensors", "export.json"
+WEIGHTS, EXPORT, LOOK = "model.safetensors", "export.json", "look.json"
 ONNX = {"onnx": "model.onnx", "int8": "model-int8.onnx"}
 PACKAGES = ("steep", "torch", "transformers", "fastai", "datasets", "tokenizers", "numpy")
 

@@ -31,6 +31,7 @@ class RunFolder:
     results: dict[str, Any]
     history: pd.DataFrame
     predictions: dict[str, pd.DataFrame]
+    look: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,13 @@ def read_run(folder: Path) -> RunFolder:
         results=results,
         history=_history(folder / runs.HISTORY),
         predictions={part: _predictions(path) for part, path in parts.items() if path.is_file()},
+        look=_look(folder / runs.LOOK),
     )
+
+
+def _look(path: Path) -> dict[str, Any] | None:
+    needed = ("tokens", "least", "words", "better", "worse", "examples")
+    return _mapping(path, needed) if path.is_file() else None
 
 
 def _study(folder: Path) -> StudyFolder:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from steep.reports import background, charts, confusion, mistakes, reproduce, suspects
+from steep.reports import background, charts, confusion, learnt, mistakes, reproduce, suspects
 from steep.reports.blocks import Block, Curve, Page, Panels, Section, Style, Table
 from steep.reports.folder import RunFolder
 from steep.reports.words import capital, count, counted, duration, number, plain, span
@@ -22,7 +22,7 @@ Summary = dict[str, Any]
 
 def page(run: RunFolder, texts: bool) -> Page:
     """The page of a run; `texts` shows texts of the data."""
-    return _adapt(run) if run.manifest["stage"] == "adapt" else _classifier(run, texts)
+    return _adapt(run, texts) if run.manifest["stage"] == "adapt" else _classifier(run, texts)
 
 
 def masked_loss(run: RunFolder) -> list[Block]:
@@ -70,7 +70,7 @@ def losses(history: pd.DataFrame) -> list[Curve]:
     ]
 
 
-def _adapt(run: RunFolder) -> Page:
+def _adapt(run: RunFolder, texts: bool) -> Page:
     found, loss = run.results, run.results["masked_loss"]
     facts = [
         ("documents", count(found.get("documents"))),
@@ -95,7 +95,11 @@ def _adapt(run: RunFolder) -> Page:
         answer=f"{number(loss['before'], 2)} → {number(loss['after'], 2)}",
         sentence="Masked loss on held-out documents, before and after further pre-training."
         + (head if found.get("new_head") else ""),
-        sections=[Section("Masked loss", masked_loss(run)), Section("Text", blocks)],
+        sections=[
+            Section("Masked loss", masked_loss(run)),
+            *learnt.sections(run, texts),
+            Section("Text", blocks),
+        ],
     )
 
 

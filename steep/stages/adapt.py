@@ -120,6 +120,7 @@ def _train(
     seed = derive(args.seed, "dropout")
     report = masked.train(lm, pile, train, heldout, args, machine, seed, saves)
     runs.write_csv(run.folder / runs.HISTORY, report.pop("history"))
+    runs.write_json(run.folder / runs.LOOK, report.pop("look"))
     return report | {"documents": len(text.corpus), "windows": len(train), "new_head": lm.new_head}
 
 

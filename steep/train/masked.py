@@ -14,6 +14,7 @@ from steep.models.devices import Machine
 from steep.models.heads import MaskedLM
 from steep.train import engine, schedules
 from steep.train.callbacks import Bar, MaskedHistory, MaskedScores, StopIfDiverged
+from steep.train.look import Guess, Guesses, look
 from steep.train.pace import seconds_per_step
 from steep.train.saves import Saves
 from steep.train.windows import Heldout, Source, Stream, loaders
@@ -55,7 +56,10 @@ def train(
     if new:
         _warm_head(learner(max(1, min(HEAD_STEPS, round(HEAD_SHARE * total)))), args, saves)
     rounds = min(MEASUREMENTS, total)
-    return _adapt(learner(-(-total // rounds)), rounds, args, HEAD_RATE if new else 1, saves)
+    report, guessed = _adapt(
+        learner(-(-total // rounds)), rounds, args, HEAD_RATE if new else 1, saves
+    )
+    return report | {"look": look(measured.batches, lm.tokenizer, *guessed)}
 
 
 def _steps(learner: Callable[[int], Learner], args: AdaptArgs) -> int:
@@ -79,27 +83,29 @@ def _warm_head(learn: Learner, args: AdaptArgs, saves: Saves) -> None:
 
 def _adapt(
     learn: Learner, rounds: int, args: AdaptArgs, head_rate: float, saves: Saves
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], tuple[Guess, Guess]]:
     """Train everything, with a measurement of the held-out text before and after each round.
 
-    The head learns `head_rate` times as fast as the encoder.
+    The head learns `head_rate` times as fast as the encoder. Returns the report, and what was
+    guessed before and after.
     """
-    scores, bar = MaskedScores(), Bar(ALL)
-    before = saves.once("before", lambda: _measure(learn, scores))
+    scores, bar, first, last = MaskedScores(), Bar(ALL), Guesses(), Guesses(only=rounds - 1)
+    before = saves.once("before", lambda: _measure(learn, scores, first))
+    guessed = saves.once("guesses", lambda: first.found)
     total, per_pass = rounds * len(learn.dls.train), learn.dls.train_ds.per_pass
     history, finite = MaskedHistory(scores, bar, per_pass), StopIfDiverged()
     rate = schedules.course("linear", args.warmup)
     lrs = schedules.discriminative(learn, args.learning_rate, 1.0)
     lrs[-1] *= head_rate
     scheduler = schedules.scheduler(lrs, rate, rounds, len(learn.dls.train))
-    engine.run(learn, rounds, scheduler, [scores, bar, history, finite], saves, ALL)
+    engine.run(learn, rounds, scheduler, [scores, bar, history, finite, last], saves, ALL)
     if finite.diverged:
         saves.remove()
         raise SteepError(
             f"the masked loss became infinite after {bar.tokens:,} tokens; nothing was written. "
             f"Choose a learning_rate below {args.learning_rate:g}."
         )
-    return {
+    report = {
         **{name: {"before": before[name], "after": after} for name, after in scores.found.items()},
         "heldout_tokens": scores.count,
         **({"heldout_pairs": scores.pairs} if scores.pairs else {}),
@@ -109,10 +115,11 @@ def _adapt(
         "tokens_per_second": round(bar.tokens / bar.seconds, 1),
         "history": history.lines,
     }
+    return report, (guessed, last.found)
 
 
-def _measure(learn: Learner, scores: MaskedScores) -> dict[str, float]:
+def _measure(learn: Learner, scores: MaskedScores, guesses: Guesses) -> dict[str, float]:
     """What is measured on the held-out text, by name."""
     with learn.no_bar():
-        learn.validate(cbs=[scores])
+        learn.validate(cbs=[scores, guesses])
     return scores.found
