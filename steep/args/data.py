@@ -22,6 +22,9 @@ class TableArgs(Options):
     label_delimiter: str | None = option(
         None, "What separates several labels in one column ('|' in 'toxic|insult')."
     )
+    sample_weight: str | None = option(
+        None, "Column that says how much a row counts in training; 0 leaves it out."
+    )
     unit: Unit = option(
         "auto", "What is one document of a plain text file: the file, a paragraph or a line."
     )

@@ -13,6 +13,7 @@ from steep.config import Options, option
 Truncation = Literal["head", "tail", "head+tail"]
 Schedule = Literal["one-cycle", "slanted", "linear", "cosine"]
 Unfreeze = Literal["none", "gradual", "chain-thaw", "never"]
+LossName = Literal["cross-entropy", "focal"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,23 @@ class LayerArgs(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TuneArgs(DataArgs, LayerArgs, SaveArgs, RunArgs):
+class LossArgs(Options):
+    """What is made small in training, and how much each row counts."""
+
+    class_weights: str = option(
+        "none",
+        "Rare labels count more: balanced, effective[:BETA] (of several labels: their 1 against "
+        "their 0), or NAME=NUMBER,... (others 1).",
+    )
+    loss: LossName = option("cross-entropy", "The loss; focal looks away from easy rows.")
+    focal_gamma: float = option(2.0, "How far focal looks away; 0 is cross-entropy.", least=0)
+    label_smoothing: float = option(
+        0.0, "Share of each label that is spread over all labels.", least=0, most=0.9
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuneArgs(DataArgs, LayerArgs, LossArgs, SaveArgs, RunArgs):
     """How a classifier is fine-tuned."""
 
     recipe: str | None = option(

@@ -42,7 +42,8 @@ class Corpus:
     - `id` (string): the user's own identifier, else the row number as text;
     - `text` (string), and `pair` (string) when there is a second text;
     - `label`, when there is a task: int64 class index (single), list of float32, one per label
-      (multi), or float64 (regression).
+      (multi), or float64 (regression);
+    - `weight` (float64), where a column says how much a row counts in training.
     """
 
     table: datasets.Dataset
@@ -64,6 +65,10 @@ class Corpus:
     def labels(self) -> np.ndarray:
         """Class indices int64 (n,), 0/1 labels float32 (n, labels), or targets float64 (n,)."""
         return self.column("label")
+
+    def weights(self) -> np.ndarray:
+        """How much each row counts in training, float64 (n,); 1 where no column says it."""
+        return self.column("weight") if "weight" in self.table.column_names else np.ones(len(self))
 
     def column(self, name: str) -> np.ndarray:
         plain = self.table.with_format("numpy", dtype=None)  # else float64 comes as float32

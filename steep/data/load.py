@@ -42,7 +42,7 @@ def load(file: Path, args: DataArgs, like: Path | None = None) -> Data:
     whole = read_table(file, args)
     own_files = {"valid": args.valid, "test": args.test}
     own = {
-        part: read_table(path, args, whole.task)
+        part: read_table(path, replace(args, sample_weight=None), whole.task)
         for part, path in own_files.items()
         if path is not None
     }

@@ -10,7 +10,7 @@ import numpy as np
 from pandas.util import hash_array
 
 from steep.args import TableArgs
-from steep.data import delimited, files, labels, readers, store
+from steep.data import delimited, files, labels, readers, store, weights
 from steep.data.corpus import Corpus, Task, join
 from steep.data.raw import TEXT, TEXTS, Raw
 from steep.errors import SteepError
@@ -29,15 +29,25 @@ def read_table(
     raw = readers.open_raw(path, args)
     columns = _label_columns(path, raw, args)
     roles = _roles(path, raw, args) | {f"label {i}": name for i, name in enumerate(columns)}
+    if columns and args.sample_weight is not None:
+        _check_column(path, raw, args.sample_weight)
+        roles["raw weight"] = args.sample_weight
     corpus = _corpus(path, raw, roles, args, keep_empty)
     if not columns:
         return corpus
     cells = {name: corpus.table.data.column(f"label {i}") for i, name in enumerate(columns)}
     encoded = labels.encode(cells, corpus.rows(), args, str(path), task)
-    raw_labels = [name for name in corpus.table.column_names if name.startswith("label ")]
-    table = corpus.table.remove_columns(raw_labels)
-    table = datasets.concatenate_datasets([table, _one_column(encoded.values)], axis=1)
+    found = {"label": encoded.values} | _weights(path, corpus, args)
+    table = corpus.table.select_columns([n for n in corpus.table.column_names if " " not in n])
+    table = datasets.concatenate_datasets([table, _as_columns(found)], axis=1)
     return replace(corpus, table=table, task=encoded.task, notes=corpus.notes + encoded.notes)
+
+
+def _weights(path: Path, corpus: Corpus, args: TableArgs) -> dict[str, np.ndarray]:
+    if args.sample_weight is None:
+        return {}
+    cells = corpus.table.data.column("raw weight")
+    return {"weight": weights.read(cells, corpus.rows(), str(path), args.sample_weight)}
 
 
 def read_texts(paths: Sequence[Path], args: TableArgs) -> Corpus:
@@ -139,9 +149,8 @@ def _explain_missing(path: Path, raw: Raw, name: str) -> str:
     return f"{path}: there is no column '{name}'. The columns are {there}.{hint}"
 
 
-def _one_column(values: np.ndarray) -> datasets.Dataset:
-    """The labels as a table of one column `label`."""
-    kind = datasets.Value(str(values.dtype))
-    feature = datasets.List(kind) if values.ndim == 2 else kind
-    features = datasets.Features({"label": feature})
-    return datasets.Dataset.from_dict({"label": values}, features=features)
+def _as_columns(arrays: dict[str, np.ndarray]) -> datasets.Dataset:
+    """Arrays (n,) or (n, labels) as a table, by the names of its columns."""
+    kinds = {name: datasets.Value(str(values.dtype)) for name, values in arrays.items()}
+    features = {n: datasets.List(k) if arrays[n].ndim == 2 else k for n, k in kinds.items()}
+    return datasets.Dataset.from_dict(arrays, features=datasets.Features(features))

@@ -3,6 +3,7 @@
 A fastai `Learner` calls `model(*inputs)` with tensors; a Hugging Face model wants keywords.
 """
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from inspect import signature
 
@@ -72,11 +73,12 @@ def _autocast(batch: Tensor, enabled: bool) -> AbstractContextManager:
     return torch.autocast(batch.device.type, torch.bfloat16, enabled=enabled)
 
 
-def rescale_output(model: PreTrainedModel, scale: float, shift: float) -> None:
-    """Fold `output * scale + shift` into the last linear layer of a one-output model, in place."""
+def rescale_output(model: PreTrainedModel, scale: Sequence[float], shift: Sequence[float]) -> None:
+    """Fold `output * scale + shift`, of each output, into the last linear layer, in place."""
     encoder = {id(module) for module in model.base_model.modules()}
     linear = [m for m in model.modules() if isinstance(m, nn.Linear) and id(m) not in encoder]
-    last = next(layer for layer in reversed(linear) if layer.out_features == 1)
+    last = next(layer for layer in reversed(linear) if layer.out_features == len(scale))
+    factor = torch.tensor(scale).to(last.weight)
     with torch.no_grad():
-        last.weight.mul_(scale)
-        last.bias.mul_(scale).add_(shift)
+        last.weight.mul_(factor[:, None])
+        last.bias.mul_(factor).add_(torch.tensor(shift).to(last.bias))

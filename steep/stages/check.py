@@ -19,6 +19,7 @@ from steep.stages.words import lines
 
 LENGTHS = (64, 128, 256, 512)
 FEW = 10  # rows of a class below which its scores mean little
+RARE = 0.05  # share of rows below which a label is easily never predicted
 
 
 def check(source: Data | str | Path, *, args: CheckArgs | None = None) -> dict[str, Any]:
@@ -111,6 +112,15 @@ def _label_warnings(data: Data) -> list[str]:
         if largest > 0.8:
             warnings.append(
                 f"{largest:.0%} of the training rows are of one class: accuracy flatters; look at "
-                "macro_f1, or choose it with --metric"
+                "macro_f1, or choose it with --metric; --class-weights balanced makes the other "
+                "classes count more"
+            )
+    if data.task and data.task.kind == "multi":
+        rare = [name for name, n in counts.items() if 0 < n < RARE * len(data.train)]
+        if rare:
+            warnings.append(
+                f"fewer than {RARE:.0%} of the training rows have {', '.join(rare[:5])}"
+                + (f" and {len(rare) - 5} more labels" if len(rare) > 5 else "")
+                + ": --class-weights effective makes them count more, if they are to be found"
             )
     return warnings

@@ -51,6 +51,7 @@ def fingerprint(corpus: Corpus) -> str:
             digest.update("\0".join(texts).encode())
     if corpus.task is not None:
         digest.update(repr(corpus.task).encode() + corpus.labels().tobytes())
+        digest.update(corpus.weights().tobytes())
     return digest.hexdigest()
 
 

@@ -11,7 +11,7 @@ from steep import runs
 from steep.args import FitArgs, TuneArgs
 from steep.args.recipe import told
 from steep.console import say
-from steep.data import budget
+from steep.data import budget, weights
 from steep.data.corpus import Data
 from steep.data.duplicates import corpus_hashes, row_hashes
 from steep.data.inputs import Rows
@@ -91,6 +91,7 @@ def check(data: Data, args: FitArgs) -> None:
     if args.metric:
         check_metric(task, args.metric)
     check_options(task, args.threshold, args.calibrate)
+    weights.check(task, args)
 
 
 def _describe(run: runs.Run, name: str, results: dict[str, Any], encoder: Path | None) -> None:

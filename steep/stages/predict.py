@@ -103,7 +103,8 @@ def load(folder: Path) -> Trained:
     if (folder / runs.MANIFEST).is_file():
         made = runs.read_manifest(folder, "fit")["args"]
         task = runs.read_json(folder / runs.RESULTS)["task"]
-        known = {name: made[name] for name in TableArgs.__dataclass_fields__}
+        # a folder of an earlier version lacks the options that are newer than it
+        known = {name: made[name] for name in TableArgs.__dataclass_fields__ if name in made}
         table = TableArgs(**known)
         kind = Task(task["kind"], tuple(task["labels"]))
         decisions = Decisions()
@@ -131,6 +132,7 @@ def table_args(trained: Trained, args: ColumnArgs, label: str | None) -> TableAr
         pair=args.pair or trained.table.pair,
         id=args.id,
         label=label,
+        sample_weight=None,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from steep.args import FitArgs
+from steep.data import weights
 from steep.data.budget import within
 from steep.data.corpus import Corpus, Data
 from steep.metrics.scores import score
@@ -42,7 +43,7 @@ def run(cell: Cell, data: Data, test: Corpus, encoder: Path | None, args: FitArg
     started = time.monotonic()
     history: list[dict[str, Any]] = []
     if cell.arm == "tfidf":
-        valid, outputs = _tfidf(budget, test, cell.seed)
+        valid, outputs = _tfidf(budget, test, args)
     else:
         valid, outputs, history = _fine_tune(cell, budget, test, encoder, args)
     diverged = not np.isfinite(outputs).all()
@@ -69,12 +70,15 @@ def _fine_tune(
     return valid, np.full_like(outputs, np.nan) if fitted.diverged else outputs, fitted.history
 
 
-def _tfidf(data: Data, test: Corpus, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _tfidf(data: Data, test: Corpus, args: FitArgs) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and classes weigh what they weigh for the other arms; the loss is always its own."""
     from steep.study.tfidf import fit_tfidf
 
     train, valid = data.train, data.valid
     task = data.labelled()
-    model = fit_tfidf(_texts(train), train.labels(), _texts(valid), valid.labels(), task, seed)
+    counts = weights.of_rows(train, task, args)
+    known = (_texts(train), train.labels(), _texts(valid), valid.labels())
+    model = fit_tfidf(*known, task, args.seed, counts)
     return model.predict(_texts(valid)), model.predict(_texts(test))
 
 

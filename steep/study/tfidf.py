@@ -50,9 +50,11 @@ def fit_tfidf(
     valid_labels: np.ndarray,
     task: Task,
     seed: int = 0,
+    weights: np.ndarray | None = None,
 ) -> Tfidf:
     """The baseline fitted on the training rows; labels as in `steep.metrics.scores.score`.
 
+    `weights` of the training rows (n,), or (n, labels), are as `steep.data.weights` gives them.
     Of several strengths the one with the best primary metric on the validation rows is kept (log
     loss where that metric is undefined there); among equals, the strongest regularisation. Raises
     SteepError if the training texts hold no words.
@@ -67,7 +69,7 @@ def fit_tfidf(
     held_out = vectorizer.transform(valid_texts)
     best: Tfidf | None = None
     best_merit = -np.inf
-    for strength, models in _candidates(task, features, np.asarray(train_labels), seed):
+    for strength, models in _candidates(task, features, np.asarray(train_labels), seed, weights):
         merit = _merit(task, valid_labels, _predict(task, models, held_out))
         if best is None or merit > best_merit:
             best, best_merit = Tfidf(task, vectorizer, models, strength), merit
@@ -88,19 +90,23 @@ def _vectorizer(rows: int) -> TfidfVectorizer:
 
 
 def _candidates(
-    task: Task, features: spmatrix, labels: np.ndarray, seed: int
+    task: Task, features: spmatrix, labels: np.ndarray, seed: int, weights: np.ndarray | None
 ) -> Iterator[tuple[float, tuple[Any, ...]]]:
     """Models for every strength, from strong regularisation to weak."""
     if task.kind == "regression":
         for alpha in ALPHA_GRID:
-            yield alpha, (Ridge(alpha=alpha).fit(features, labels),)
+            yield alpha, (Ridge(alpha=alpha).fit(features, labels, weights),)
         return
     columns = labels.T > 0.5 if task.kind == "multi" else labels[None]
+    counts = [None] * len(columns) if weights is None else weights.T.reshape(len(columns), -1)
     for c in C_GRID:
-        yield c, tuple(_classifier(features, column, c, seed) for column in columns)
+        each = zip(columns, counts, strict=True)
+        yield c, tuple(_classifier(features, column, c, seed, count) for column, count in each)
 
 
-def _classifier(features: spmatrix, labels: np.ndarray, c: float, seed: int) -> Any:
+def _classifier(
+    features: spmatrix, labels: np.ndarray, c: float, seed: int, weights: np.ndarray | None
+) -> Any:
     """Logistic regression, or the one class that there is."""
     classes = len(np.unique(labels))
     if classes == 1:
@@ -109,7 +115,7 @@ def _classifier(features: spmatrix, labels: np.ndarray, c: float, seed: int) -> 
     model = LogisticRegression(
         C=c, solver=solver, max_iter=300, tol=1e-3, random_state=derive(seed, "tfidf") % 2**32
     )
-    return model.fit(features, labels)
+    return model.fit(features, labels, weights)
 
 
 def _predict(task: Task, models: tuple[Any, ...], features: spmatrix) -> np.ndarray:

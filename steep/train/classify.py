@@ -20,6 +20,7 @@ from steep.models.heads import rescale_output
 from steep.seeds import derive
 from steep.train import engine, phases, schedules
 from steep.train.callbacks import Bar, Scores, StopIfDiverged
+from steep.train.losses import Loss
 from steep.train.saves import Saves
 
 FEW, FEW_BATCH = 100, 8  # labels that are few, and a batch of them
@@ -103,10 +104,10 @@ def notes(learn: Learner, args: FitArgs) -> list[str]:
 
 def in_own_units(fitted: Fitted) -> None:
     """Make a regression model predict on the scale of its targets, for whoever loads it later."""
-    loss = fitted.learn.loss_func
-    if isinstance(loss, engine.ScaledMSE):
+    loss: Loss = fitted.learn.loss_func
+    if loss.mean:
         rescale_output(fitted.learn.model.model, loss.deviation, loss.mean)
-        loss.mean, loss.deviation = 0.0, 1.0
+        loss.mean = loss.deviation = ()
 
 
 def check_finite(fitted: Fitted, args: FitArgs) -> None:

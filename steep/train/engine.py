@@ -10,18 +10,16 @@ from typing import Any
 
 import fastai.callback.progress
 import fastai.callback.schedule  # noqa: F401  (adds fit_one_cycle and lr_find)
-import numpy as np
 from fastai.callback.core import Callback
 from fastai.callback.training import GradientClip
 from fastai.data.core import DataLoaders
 from fastai.learner import Learner
-from fastai.losses import BaseLoss, BCEWithLogitsLossFlat, CrossEntropyLossFlat
-from fastai.metrics import accuracy, accuracy_multi, rmse
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from steep.args import AdaptArgs, FitArgs
-from steep.data.corpus import Data, Task
+from steep.data import weights
+from steep.data.corpus import Data
 from steep.errors import SteepError
 from steep.models import kernels
 from steep.models.checkpoints import check_length, load_classifier, load_tokenizer
@@ -34,34 +32,10 @@ from steep.seeds import derive
 from steep.train import rows, windows
 from steep.train.callbacks import Accumulate, Epochs
 from steep.train.checkpoints import saving
+from steep.train.losses import loss_for
 from steep.train.optimizer import adam_w
 from steep.train.phases import StillIfFrozen
 from steep.train.saves import Saves
-
-METRICS = {"single": accuracy, "multi": accuracy_multi, "regression": rmse}
-
-
-class ScaledMSE(BaseLoss):
-    """Mean squared error of targets in deviations from their mean; predicts on their own scale."""
-
-    def __init__(self, mean: float, deviation: float) -> None:
-        super().__init__(nn.MSELoss, axis=-1, floatify=True, is_2d=False)
-        self.mean, self.deviation = mean, deviation
-
-    def __call__(self, inp: Tensor, targ: Tensor) -> Tensor:
-        return super().__call__(inp, (targ - self.mean) / self.deviation)
-
-    def activation(self, output: Tensor) -> Tensor:
-        return output.flatten() * self.deviation + self.mean
-
-
-def loss_for(task: Task, labels: np.ndarray) -> BaseLoss:
-    """The loss of a task; `labels` are those of the training rows."""
-    if task.kind == "single":
-        return CrossEntropyLossFlat()
-    if task.kind == "multi":
-        return BCEWithLogitsLossFlat()
-    return ScaledMSE(float(labels.mean()), float(labels.std()) or 1.0)
 
 
 def learner(
@@ -76,6 +50,7 @@ def learner(
     Raises SteepError when the checkpoint cannot be loaded or does not fit the data.
     """
     args, task = args or FitArgs(), data.labelled()
+    weights.check(task, args)
     machine, tokenizer = choose(args), load_tokenizer(checkpoint)
     encoder = Path(checkpoint) if base is not None else None
     start, attention = base or checkpoint, machine.attention
@@ -89,6 +64,7 @@ def learner(
             f"batch_size {args.batch_size} cannot be computed in {args.accumulate} equal parts. "
             "Choose a batch_size that accumulate divides."
         )
+    loss = loss_for(task, data.train.labels(), args)
     dls = rows.loaders(data, tokenizer, args, machine.device)
     callbacks = [Epochs(dls.train.get_idxs), GradientClip(args.clip), StillIfFrozen()]
     if args.accumulate > 1:
@@ -96,11 +72,11 @@ def learner(
     return _learner(
         dls,
         Classifier(machine.prepare(model, derive(args.seed, "dropout")), machine.autocast),
-        loss_for(task, data.train.labels()),
+        loss,
         args.learning_rate,
         args.weight_decay,
         callbacks,
-        [METRICS[task.kind]],
+        [loss.rmse if task.kind == "regression" else loss.accuracy],
     )
 
 

@@ -13,24 +13,37 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from steep.args import FitArgs
+from steep.data import weights
 from steep.data.batches import by_length, shuffled
 from steep.data.corpus import Data
-from steep.data.inputs import Rows, Sample
+from steep.data.inputs import Rows
 
 
 class ShownRows(Rows):
-    """Rows that fastai can batch, and show as text and label."""
+    """Rows that fastai can batch, and show as text and label.
+
+    With `counts`, the weights of the rows (n,) or of their labels (n, labels), a sample and a
+    batch have these as a third part.
+    """
 
     n_inp = 1
+    counts: np.ndarray | None = None
 
-    def batch(self, samples: list[Sample]) -> tuple[TensorText, Tensor]:
-        """int64 (rows, 2 or 3, padded length) of ids, mask and segments; and labels."""
-        inputs, labels = self.collate(samples)
-        return TensorText(torch.from_numpy(inputs)), torch.from_numpy(labels)
+    def __getitem__(self, index: int) -> tuple:
+        sample = super().__getitem__(index)
+        return sample if self.counts is None else (*sample, self.counts[index])
 
-    def decode(self, sample: tuple[Tensor, Tensor], full: bool = True) -> tuple:
+    def batch(self, samples: list[tuple]) -> tuple:
+        """int64 (rows, 2 or 3, padded length) of ids, mask and segments; labels; any weights."""
+        inputs, labels = self.collate([sample[:2] for sample in samples])
+        whole = TensorText(torch.from_numpy(inputs)), torch.from_numpy(labels)
+        if self.counts is None:
+            return whole
+        return *whole, torch.from_numpy(np.stack([counts for _, _, counts in samples]))
+
+    def decode(self, sample: tuple[Tensor, ...], full: bool = True) -> tuple:
         """A sample as text and label that fastai can show."""
-        inputs, label = sample
+        inputs, label = sample[:2]
         ids = inputs[0][inputs[1] == 1].tolist()
         return TitledStr(self.tokenizer.decode(ids, skip_special_tokens=True)), self._name(label)
 
@@ -71,6 +84,7 @@ def loaders(
         ShownRows(corpus, data.labelled(), tokenizer, args.max_length, args.truncation)
         for corpus in (data.train, data.valid)
     )
+    train.counts = weights.of_rows(data.train, data.labelled(), args)
     order = Order(train.lengths, args.batch_size, args.seed, args.accumulate)
     parts = _loader(train, args.batch_size // args.accumulate, order)
     return DataLoaders(parts, ordered(valid, 2 * args.batch_size), device=device)

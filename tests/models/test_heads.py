@@ -121,9 +121,11 @@ def test_bf16_logits_are_close_to_fp32(
 def test_a_rescaled_output_is_the_output_times_scale_plus_shift(
     family: PreTrainedConfig, build: Callable[..., PreTrainedModel], batch: Tensor
 ) -> None:
-    family.num_labels = 1
+    family.num_labels = 2
     model = build(AutoModelForSequenceClassification, family)
     before = Classifier(model, autocast=False)(batch)
-    rescale_output(model, 7.5, -3.0)
+    rescale_output(model, [7.5, -2.0], [-3.0, 1.0])
     after = Classifier(model, autocast=False)(batch)
-    torch.testing.assert_close(after, before * 7.5 - 3.0, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        after, before * torch.tensor([7.5, -2.0]) + torch.tensor([-3.0, 1.0]), atol=1e-4, rtol=1e-4
+    )

@@ -19,7 +19,7 @@ from steep.errors import SteepError
 from steep.models.checkpoints import load_tokenizer
 from steep.models.devices import choose
 from steep.models.inference import predict
-from steep.train import engine
+from steep.train.losses import loss_for
 
 ARGS = FitArgs(max_length=32, batch_size=16, learning_rate=2e-3, device="cpu", precision="fp32")
 KINDS = ("single", "multi", "graded")
@@ -67,7 +67,7 @@ def test_get_preds_keeps_the_files_order(data: Data, learn: Learner) -> None:
             rows = Rows(corpus, data.labelled(), load_tokenizer(learn.model.model.name_or_path), 32)
             own = predict(learn.model.model, rows, choose(ARGS), 7)
             if data.labelled().kind == "regression":
-                own = own * learn.loss_func.deviation + learn.loss_func.mean
+                own = own * learn.loss_func.deviation[0] + learn.loss_func.mean[0]
             np.testing.assert_allclose(outputs.numpy(), own, rtol=1e-4, atol=1e-4)
 
 
@@ -199,7 +199,7 @@ def test_what_does_not_fit_is_refused(tiny_bert: Path, single: Data, tmp_path: P
 
 def test_the_loss_of_targets_is_in_deviations_from_the_mean(graded: Data) -> None:
     labels = graded.train.labels()
-    loss = engine.loss_for(graded.labelled(), labels)
+    loss = loss_for(graded.labelled(), labels, ARGS)
     targets = torch.from_numpy(labels)
     perfect = (targets - labels.mean()) / labels.std()
     assert float(loss(perfect[:, None].float(), targets)) == pytest.approx(0, abs=1e-9)
@@ -208,5 +208,5 @@ def test_the_loss_of_targets_is_in_deviations_from_the_mean(graded: Data) -> Non
 
 
 def test_targets_that_are_all_alike_give_a_finite_loss(graded: Data) -> None:
-    loss = engine.loss_for(graded.labelled(), np.full(5, 3.0))
+    loss = loss_for(graded.labelled(), np.full(5, 3.0), ARGS)
     assert float(loss(torch.zeros(5, 1), torch.full((5,), 3.0))) == 0.0

@@ -1,0 +1,144 @@
+"""Is each loss what its paper and torch say, and does a weight of 0 leave a row out?"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+import steep
+from steep.args import DataArgs, FitArgs
+from steep.data.corpus import Data, Task
+from steep.train import engine, losses
+from steep.train.losses import Loss
+
+ARGS = FitArgs(max_length=32, batch_size=16, device="cpu", precision="fp32")
+SINGLE, MULTI = Task("single", ("a", "b", "c")), Task("multi", ("a", "b", "c"))
+
+
+@pytest.fixture
+def logits() -> Tensor:
+    return 3 * torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def classes() -> Tensor:
+    return torch.arange(20) % 3
+
+
+@pytest.fixture
+def labels() -> Tensor:
+    return (torch.arange(60).reshape(20, 3) % 4 == 0).float()
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+def test_single_labels_cost_what_torch_says(
+    logits: Tensor, classes: Tensor, smoothing: float
+) -> None:
+    found = Loss(SINGLE, replace(ARGS, label_smoothing=smoothing))(logits, classes)
+    torch.testing.assert_close(
+        found, functional.cross_entropy(logits, classes, label_smoothing=smoothing)
+    )
+
+
+def test_class_weights_are_those_of_torch(logits: Tensor, classes: Tensor) -> None:
+    """As row weights of mean 1 they give torch's loss, which divides by their sum."""
+    per_class = torch.tensor([1.0, 4.0, 0.5])
+    rows = per_class[classes] / per_class[classes].mean()
+    found = Loss(SINGLE, ARGS)(logits, classes, rows)
+    torch.testing.assert_close(found, functional.cross_entropy(logits, classes, per_class))
+
+
+def test_several_labels_cost_what_torch_says(logits: Tensor, labels: Tensor) -> None:
+    expected = functional.binary_cross_entropy_with_logits(logits, labels)
+    torch.testing.assert_close(Loss(MULTI, ARGS)(logits, labels), expected)
+    positive = torch.tensor([1.0, 7.0, 2.0])
+    expected = functional.binary_cross_entropy_with_logits(logits, labels, pos_weight=positive)
+    weights = torch.where(labels > 0, positive, 1.0)
+    torch.testing.assert_close(Loss(MULTI, ARGS)(logits, labels, weights), expected)
+
+
+def test_smoothed_labels_are_a_little_of_both(logits: Tensor, labels: Tensor) -> None:
+    found = Loss(MULTI, replace(ARGS, label_smoothing=0.2))(logits, labels)
+    expected = functional.binary_cross_entropy_with_logits(logits, labels * 0.8 + 0.1)
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("task", [SINGLE, MULTI])
+def test_focal_with_gamma_0_is_cross_entropy(
+    task: Task, logits: Tensor, classes: Tensor, labels: Tensor
+) -> None:
+    targets = classes if task is SINGLE else labels
+    plain = Loss(task, ARGS)(logits, targets)
+    none = Loss(task, replace(ARGS, loss="focal", focal_gamma=0.0))(logits, targets)
+    torch.testing.assert_close(none, plain, rtol=0, atol=0)
+    some = Loss(task, replace(ARGS, loss="focal", focal_gamma=2.0))(logits, targets)
+    assert some < plain
+
+
+def test_focal_is_its_formula(logits: Tensor, classes: Tensor, labels: Tensor) -> None:
+    args = replace(ARGS, loss="focal", focal_gamma=1.5)
+    p = logits.softmax(-1)[torch.arange(20), classes]
+    expected = (-((1 - p) ** 1.5) * p.log()).mean()
+    torch.testing.assert_close(Loss(SINGLE, args)(logits, classes), expected)
+    p = torch.where(labels > 0, logits.sigmoid(), 1 - logits.sigmoid())
+    expected = (-((1 - p) ** 1.5) * p.log()).mean()
+    torch.testing.assert_close(Loss(MULTI, args)(logits, labels), expected)
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0])
+def test_focal_has_a_gradient_where_nothing_is_in_doubt(gamma: float) -> None:
+    sure = torch.tensor([[60.0, -60.0]], requires_grad=True)
+    targets = torch.tensor([[1.0, 0.0]])
+    (
+        losses.cross_entropy(sure, targets, gamma)
+        + losses.binary_cross_entropy(sure, targets, gamma).sum()
+    ).sum().backward()
+    assert torch.isfinite(sure.grad).all()
+
+
+def test_equal_weights_are_none(logits: Tensor, classes: Tensor) -> None:
+    loss = Loss(SINGLE, ARGS)
+    torch.testing.assert_close(loss(logits, classes, torch.ones(20)), loss(logits, classes))
+
+
+def weighted(path: Path, rows: list, weights: list[int]) -> Data:
+    lines = [f'{i},"{text}",{label},{w}' for (i, text, label), w in zip(rows, weights, strict=True)]
+    path.write_text("\n".join(["id,text,label,w", *lines]) + "\n")
+    args = DataArgs(label="label", sample_weight="w", valid_share=0.1, test_share=0.0)
+    return steep.read(path, args=args)
+
+
+def test_a_row_of_weight_0_is_as_if_it_were_not_there(
+    tmp_path: Path, tiny_rows: list, still_bert: Path
+) -> None:
+    data = weighted(tmp_path / "w.csv", tiny_rows, [int(i % 3 > 0) for i in range(200)])
+    kept = data.train.weights() > 0
+    without = replace(data, train=data.train.take(kept.nonzero()[0]))
+    assert 0 < kept.sum() < len(kept)
+    gradients = []
+    for part in (data, without):
+        learn = engine.learner(part, still_bert, replace(ARGS, batch_size=len(part.train)))
+        (batch,) = list(learn.dls.train)
+        learn.loss_func(learn.model(batch[0]), *batch[1:]).backward()
+        gradients.append({name: p.grad for name, p in learn.model.named_parameters()})
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradient, gradients[1][name], rtol=1e-3, atol=1e-6, msg=name)
+    largest = max(float(g.abs().max()) for g in gradients[0].values())
+    assert largest > 1e-3
+
+
+def test_fastai_trains_and_shows_weighted_rows(
+    tmp_path: Path, tiny_rows: list, tiny_bert: Path
+) -> None:
+    data = weighted(tmp_path / "w.csv", tiny_rows, [1 + i % 3 for i in range(200)])
+    learn = steep.learner(data, tiny_bert, replace(ARGS, accumulate=2))
+    with learn.no_bar(), learn.no_logging():
+        learn.fit_one_cycle(1, 1e-3)
+        predictions, (labels, weights) = learn.get_preds(ds_idx=0)
+        learn.show_results()
+    learn.dls.show_batch()
+    assert len(predictions) == len(labels) == len(data.train)
+    assert weights.mean() == pytest.approx(1)
