@@ -6,9 +6,11 @@ from typing import Literal
 from steep.args.data import DataArgs
 from steep.args.run import RunArgs, SaveArgs
 from steep.config import Options, option
+from steep.errors import SteepError
 
 Masking = Literal["token", "word", "span"]
 Sentences = Literal["none", "next", "order"]
+Trained = Literal["all", "embeddings"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,23 +29,66 @@ class ObjectiveArgs(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdaptArgs(ObjectiveArgs, DataArgs, SaveArgs, RunArgs):
-    """steep adapt: further pre-training on your own text."""
+class BudgetArgs(Options):
+    """How long step 2 trains: passes, steps or minutes; by default one pass."""
 
-    model: str = option("bert-base-uncased", "Checkpoint to start from: a folder or a hub name.")
-    epochs: float = option(1.0, "Passes over the text.", least=0.001)
+    epochs: float | None = option(None, "Passes over the text.", least=0.001)
+    steps: int | None = option(None, "Steps of the optimiser.", least=1)
     max_minutes: float | None = option(
-        None, "Fit the number of passes to this many minutes.", least=0.01
+        None, "Minutes of training; a few measured steps tell how many fit in.", least=0.01
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        budget = {"epochs": self.epochs, "steps": self.steps, "max_minutes": self.max_minutes}
+        given = [f"'{name}' {value:g}" for name, value in budget.items() if value is not None]
+        if len(given) > 1:
+            raise SteepError(
+                f"options {' and '.join(given)}: only one of epochs, steps and max_minutes can "
+                "say how long to train. Leave the others out."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchArgs(Options):
+    """What chooses the weights, and when it is enough."""
+
+    evaluate_every: int | None = option(
+        None, "Steps between two measurements of held-out text; by default ten in a run.", least=1
+    )
+    patience: int | None = option(
+        None, "Stop after this many measurements in a row without a new best.", least=1
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepArgs(Options):
+    """What a step of the optimiser is, and what it moves."""
+
+    train: Trained = option("all", "Train all layers, or the embeddings alone (Ladkat 2022).")
     learning_rate: float = option(1e-4, "Highest learning rate.", least=0)
-    max_length: int = option(
-        128, "Tokens in a window; longer documents give several windows.", least=8
+    decay: float = option(
+        1.0, "Each lower layer learns this much slower than the one above.", least=0.01, most=1
     )
-    batch_tokens: int = option(4096, "Tokens in a batch, padding included.", least=8)
     warmup: float = option(
         0.06, "Share of the steps in which the learning rate rises.", least=0, most=0.9
     )
     weight_decay: float = option(0.01, "Weight decay; biases and norms have none.", least=0)
     clip: float = option(1.0, "Largest norm of the gradient.", least=0.0001)
+    batch_tokens: int = option(4096, "Tokens in a batch, padding included.", least=8)
+    accumulate: int = option(1, "Parts in which a batch is computed, to save memory.", least=1)
+    checkpointing: bool = option(
+        False, "Compute each layer again on the way back: slower, in far less memory."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptArgs(ObjectiveArgs, BudgetArgs, StepArgs, WatchArgs, DataArgs, SaveArgs, RunArgs):
+    """steep adapt: further pre-training on your own text."""
+
+    model: str = option("bert-base-uncased", "Checkpoint to start from: a folder or a hub name.")
+    max_length: int = option(
+        128, "Tokens in a window; longer documents give several windows.", least=8
+    )
     heldout_share: float = option(0.05, "Share of documents kept aside to measure masked loss.")
     transductive: bool = option(False, "Train on the text of validation and test rows, too.")

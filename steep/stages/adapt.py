@@ -57,10 +57,9 @@ def adapt(
     data, further = read_corpora(source, unlabelled, args)
     # Only now: importing torch takes longer than finding a mistake in a file or an option.
     from steep.models.checkpoints import check_length, load_masked_lm
-    from steep.models.devices import choose
     from steep.train.saves import open_saves
 
-    machine = choose(args)
+    machine = _machine(args)
     pairs = args.sentences != "none"
     lm = load_masked_lm(args.model, machine.attention, args.seed, pairs)
     check_length(args.max_length, lm.model)
@@ -81,10 +80,23 @@ def adapt(
     return out
 
 
+def _machine(args: AdaptArgs) -> "Machine":
+    from steep.models.devices import choose
+
+    machine = choose(args)
+    # With checkpointing, the fast layers would draw other dropout on the way back.
+    return replace(machine, fast=False) if args.checkpointing else machine
+
+
 def _tell(results: dict[str, Any]) -> None:
     """What step 2 has changed, in words."""
     loss = results["masked_loss"]
     say(f"masked loss on held-out text: {loss['before']:.3f} before, {loss['after']:.3f} after")
+    if results["best_step"] < results["steps"]:
+        early = "; then nothing more was gained" if results["stopped_early"] else ""
+        say(f"(weights of step {results['best_step']:,} of {results['steps']:,}{early})")
+    if loss["after"] > loss["before"]:
+        say("(no measurement was below that before: choose a lower learning_rate, or more text)")
     if "pair_accuracy" in results:
         right = results["pair_accuracy"]
         say(
@@ -115,13 +127,32 @@ def _train(
         f"{len(train):,} windows of at most {args.max_length} tokens to train on, {len(heldout):,} "
         "of other documents kept aside to measure the masked loss"
     )
-    for note in (*pile.notes(train, heldout), *lm.notes):
+    for note in (*pile.notes(train, heldout), *lm.notes, *_limits(lm, args)):
         run.note(note)
     seed = derive(args.seed, "dropout")
     report = masked.train(lm, pile, train, heldout, args, machine, seed, saves)
     runs.write_csv(run.folder / runs.HISTORY, report.pop("history"))
     runs.write_json(run.folder / runs.LOOK, report.pop("look"))
     return report | {"documents": len(text.corpus), "windows": len(train), "new_head": lm.new_head}
+
+
+def _limits(lm: "MaskedLanguageModel", args: AdaptArgs) -> list[str]:
+    """What the user should know of what does not train, or not fast.
+
+    Raises SteepError if the model cannot compute its layers again.
+    """
+    notes = []
+    if args.train == "embeddings":
+        tied = lm.model.get_output_embeddings().weight is lm.model.get_input_embeddings().weight
+        notes.append(
+            "only the embeddings train; the layers above stay as they are"
+            + (" (what guesses words is tied to them, and moves with them)" if tied else "")
+        )
+    if args.checkpointing and not lm.model.supports_gradient_checkpointing:
+        raise SteepError(f"{args.model}: cannot compute its layers again. Leave checkpointing out.")
+    if args.checkpointing:
+        notes.append("layers are computed twice (checkpointing), and as Hugging Face wrote them")
+    return notes
 
 
 def _pile(lm: "MaskedLanguageModel", text: Corpus, args: AdaptArgs) -> "Pile | PairPile":

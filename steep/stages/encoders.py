@@ -11,7 +11,10 @@ from steep.errors import SteepError
 from steep.stages.adapt import adapt
 from steep.study.design import STEP2, Cell, Design
 
-OF_FIT = ("epochs", "learning_rate", "max_length", "warmup", "weight_decay", "clip", "seed")
+OF_FIT = (
+    *("epochs", "learning_rate", "decay", "max_length", "warmup", "weight_decay", "clip"),
+    *("accumulate", "seed"),
+)
 
 Encoders = dict[tuple[str, int], Path]
 """The folder of the encoder by arm and seed; several seeds may share one."""

@@ -8,14 +8,13 @@ from fastai.callback.core import Callback, CancelBatchException, CancelFitExcept
 from fastai.learner import Recorder
 from rich.progress import Progress
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from steep.console import err, progress, say
 from steep.data.corpus import Task
 from steep.metrics.scores import higher_is_better, score
 from steep.train.checkpoints import Remembering
 from steep.train.rows import Order
-from steep.train.windows import IGNORED, Stream
+from steep.train.windows import Stream
 
 
 class Epochs(Remembering):
@@ -126,67 +125,24 @@ class Scores(Remembering):
             self.model.load_state_dict(self.weights)
 
 
-class MaskedScores(Callback):
-    """Masked loss and accuracy on the held-out text, over all its masked tokens.
-
-    Where sentence pairs are judged, too, `pair_accuracy` is the share judged right.
-    """
-
-    run_train, order = False, 60
-
-    def before_validate(self) -> None:
-        self.loss_sum, self.right, self.count = 0.0, 0, 0
-        self.pairs_right, self.pairs = 0, 0
-
-    def after_pred(self) -> None:
-        labels, *pair_labels = self.yb
-        logits, *pair_logits = self.pred if pair_labels else (self.pred,)
-        loss = cross_entropy(logits.float(), labels, ignore_index=IGNORED, reduction="sum")
-        self.loss_sum += float(loss)
-        self.right += int((logits.argmax(-1) == labels).sum())
-        self.count += int((labels != IGNORED).sum())
-        for found, truth in zip(pair_logits, pair_labels, strict=True):
-            self.pairs_right += int((found.argmax(-1) == truth).sum())
-            self.pairs += int((truth != IGNORED).sum())
-
-    @property
-    def loss_per_token(self) -> float:
-        return self.loss_sum / self.count
-
-    @property
-    def accuracy(self) -> float:
-        return self.right / self.count
-
-    @property
-    def found(self) -> dict[str, float]:
-        """All that was measured, under its name in results.json."""
-        found = {"masked_loss": self.loss_per_token, "masked_accuracy": self.accuracy}
-        pairs = self.pair_accuracy
-        return found if pairs is None else found | {"pair_accuracy": pairs}
-
-    @property
-    def pair_accuracy(self) -> float | None:
-        return self.pairs_right / self.pairs if self.pairs else None
-
-
 class Bar(Remembering):
     """A progress bar over all training steps, with tokens a second (padding does not count).
 
-    Where there is no terminal, a line an epoch.
+    Where there is no terminal, a line an epoch. `total` is the number of steps where it is not the
+    same in every epoch.
     """
 
     order, run_valid = 80, False
     kept = ("tokens", "seconds")
 
-    def __init__(self, description: str) -> None:
-        self.description, self.tokens, self.seconds = description, 0, 0.0
+    def __init__(self, description: str, total: int | None = None) -> None:
+        self.description, self.total, self.tokens, self.seconds = description, total, 0, 0.0
         self.live: Progress | None = None
 
     def before_fit(self) -> None:
+        self.total = self.total or len(self.dls.train) * self.n_epoch
         self.live = progress()
-        self.task = self.live.add_task(
-            self.description, total=len(self.dls.train) * self.n_epoch, rate=""
-        )
+        self.task = self.live.add_task(self.description, total=self.total, rate="")
         self.live.start()
 
     def before_train(self) -> None:
@@ -223,29 +179,3 @@ class Bar(Remembering):
     def smooth(self) -> float:
         recorder: Recorder = self.learn.recorder
         return float(recorder.smooth_loss.value)
-
-
-class MaskedHistory(Remembering):
-    """A line of history for each measurement of the masked loss."""
-
-    order = 90
-    kept = ("lines",)
-
-    def __init__(self, scores: MaskedScores, bar: Bar, per_pass: int) -> None:
-        self.scores, self.bar_of_run, self.per_pass = scores, bar, per_pass
-        self.lines: list[dict[str, float]] = []
-
-    def after_validate(self) -> None:
-        line = {
-            "step": self.train_iter,
-            "epoch": round(self.train_iter / self.per_pass, 3),
-            "tokens": self.bar_of_run.tokens,
-            "train_loss": self.bar_of_run.smooth,
-            "valid_loss": self.scores.loss_per_token,
-            "valid_accuracy": self.scores.accuracy,
-            "learning_rate": float(self.opt.hypers[0]["lr"]),
-            "seconds": round(self.bar_of_run.seconds, 2),
-        }
-        if self.scores.pair_accuracy is not None:
-            line["valid_pair_accuracy"] = self.scores.pair_accuracy
-        self.lines.append(line)

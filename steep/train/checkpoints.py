@@ -100,7 +100,7 @@ class Keep(Callback):
             "epoch": self.epoch,
             "batch": self.batch,
             "train_iter": self.train_iter,
-            "total": len(self.dls.train) * self.n_epoch,
+            "total": self.bar.total,
             "pct_train": self.pct_train,
             "smooth_loss": {"count": smooth.count, "val": smooth.val},
             "random": _random(self.dls.device),
@@ -176,6 +176,11 @@ def _weights(model: nn.Module) -> dict[str, Tensor]:
     own = model.state_dict()
     buffers = {name: value for name, value in model.named_buffers() if name in own}
     return dict(model.named_parameters()) | buffers
+
+
+def copy_of(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers as they are now, on the CPU: what `copy_weights` takes."""
+    return {name: value.detach().cpu().clone() for name, value in _weights(model).items()}
 
 
 def copy_weights(weights: dict[str, Tensor], model: nn.Module) -> None:

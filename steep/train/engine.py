@@ -34,6 +34,7 @@ from steep.train.callbacks import Accumulate, Epochs
 from steep.train.checkpoints import saving
 from steep.train.losses import loss_for
 from steep.train.optimizer import adam_w
+from steep.train.parts import InParts
 from steep.train.phases import StillIfFrozen
 from steep.train.saves import Saves
 
@@ -80,30 +81,44 @@ def learner(
     )
 
 
-def masked_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean cross entropy of the masked positions, in fp32; on a CPU without fp32 logits."""
+def masked_loss(logits: Tensor, labels: Tensor, shares: Tensor | None = None) -> Tensor:
+    """Mean cross entropy of the masked positions, in fp32; on a CPU without fp32 logits.
+
+    Of a part of a batch it counts by its share (see `parts.cut`).
+    """
     if logits.device.type == "cpu":
-        return kernels.cross_entropy(logits, labels, windows.IGNORED)
-    return cross_entropy(logits.float(), labels, ignore_index=windows.IGNORED)
+        loss = kernels.cross_entropy(logits, labels, windows.IGNORED)
+    else:
+        loss = cross_entropy(logits.float(), labels, ignore_index=windows.IGNORED)
+    return loss if shares is None else loss * shares[0]
 
 
-def pretraining_loss(logits: tuple[Tensor, Tensor], labels: Tensor, pair_labels: Tensor) -> Tensor:
+def pretraining_loss(
+    logits: tuple[Tensor, Tensor],
+    labels: Tensor,
+    pair_labels: Tensor,
+    shares: Tensor | None = None,
+) -> Tensor:
     """The masked loss and that of the sentence pairs, summed as in BERT; rows without count not."""
     masked, pairs = logits
     count = (pair_labels != windows.IGNORED).sum().clamp(min=1)
     total = cross_entropy(pairs.float(), pair_labels, ignore_index=windows.IGNORED, reduction="sum")
-    return masked_loss(masked, labels) + total / count
+    share = 1 if shares is None else shares[1]
+    return masked_loss(masked, labels, shares) + share * total / count
 
 
 def masked_learner(model: MaskedLM, dls: DataLoaders, args: AdaptArgs) -> Learner:
     """A `Learner` that trains a masked language model on the batches of `windows.loaders`."""
+    callbacks = [Epochs(dls.train.dataset), GradientClip(args.clip)]
+    if args.accumulate > 1:
+        callbacks.append(InParts(args.accumulate))
     return _learner(
         dls,
         model,
         masked_loss if model.pair_logits is None else pretraining_loss,
         args.learning_rate,
         args.weight_decay,
-        [Epochs(dls.train.dataset), GradientClip(args.clip)],
+        callbacks,
     )
 
 

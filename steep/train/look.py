@@ -23,19 +23,18 @@ Guess = dict[str, list[Any]]
 class Guesses(Callback):
     """Keeps what is guessed at the first `MOST` masked tokens of a validation.
 
-    In a fit only that after round `only`. `found` has, for each token in the order of the held-out
+    `found` has, for each token in the order of the held-out
     batches, the log probability of the truth, and the `TOP` guesses with their probabilities.
     """
 
     run_train, order = False, 61
 
-    def __init__(self, only: int | None = None) -> None:
-        self.only = only
+    def __init__(self) -> None:
         self.found: Guess = {"chance": [], "top": [], "top_chance": []}
 
     def after_pred(self) -> None:
         left = MOST - len(self.found["chance"])
-        if left <= 0 or (self.only is not None and self.epoch != self.only):
+        if left <= 0:
             return
         labels, *pairs = self.yb
         logits = self.pred[0] if pairs else self.pred

@@ -1,11 +1,14 @@
 """How does a masked language model train? Head first where it is new, then everything."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
+from fastai.callback.schedule import ParamScheduler
 from fastai.learner import Learner
+from transformers import PreTrainedModel
 
 from steep.args import AdaptArgs
 from steep.errors import SteepError
@@ -13,14 +16,16 @@ from steep.models.checkpoints import MaskedLanguageModel
 from steep.models.devices import Machine
 from steep.models.heads import MaskedLM
 from steep.train import engine, schedules
-from steep.train.callbacks import Bar, MaskedHistory, MaskedScores, StopIfDiverged
+from steep.train.callbacks import Bar, StopIfDiverged
+from steep.train.heldout import Best, MaskedHistory, MaskedScores
 from steep.train.look import Guess, Guesses, look
 from steep.train.pace import seconds_per_step
+from steep.train.phases import Phase, Unfreeze
 from steep.train.saves import Saves
 from steep.train.windows import Heldout, Source, Stream, loaders
 
 HEAD, ALL = "warming up the head", "adapting"  # the phases of a run
-MEASUREMENTS = 10  # of the held-out loss in a run
+MEASUREMENTS = 10  # of the held-out text in a run, at most, where no option says otherwise
 HEAD_SHARE, HEAD_STEPS = 0.3, 1000  # a new head trains alone for this share of the steps, at most
 HEAD_RATE = 10  # times the learning rate: a new head starts from random weights
 
@@ -37,38 +42,48 @@ def train(
 ) -> dict[str, Any]:
     """Train `lm` in place on the windows `spans`; returns losses, history and speed.
 
-    The masked loss is measured on `heldout` with masks that never change. With a new head, "before"
+    The masked loss is measured on `heldout` with masks that never change, and the weights of the
+    best measurement are those that `lm` ends with. With a new head, "before"
     is measured after the head has learnt and before the encoder moves. With `saves`, a run that was
     killed goes on.
     """
     saves = saves or Saves()
     torch.manual_seed(dropout_seed)
     prepared = machine.prepare(lm.model, dropout_seed)
+    if args.checkpointing:
+        _checkpoint(prepared)
     model = MaskedLM(prepared, machine.autocast, lm.pair_logits)
     measured = Heldout(pile, heldout, args.batch_tokens, args.seed)
 
-    def learner(length: int) -> Learner:
-        stream = Stream(pile, spans, args.batch_tokens, length, args.seed)
+    def learner(length: int, total: int | None = None) -> Learner:
+        stream = Stream(pile, spans, args.batch_tokens, length, args.seed, total)
         return engine.masked_learner(model, loaders(stream, measured, machine.device), args)
 
     total = saves.once("steps", lambda: _steps(learner, args))
     new = lm.new_head or lm.new_pair_head
     if new:
         _warm_head(learner(max(1, min(HEAD_STEPS, round(HEAD_SHARE * total)))), args, saves)
-    rounds = min(MEASUREMENTS, total)
-    report, guessed = _adapt(
-        learner(-(-total // rounds)), rounds, args, HEAD_RATE if new else 1, saves
-    )
+    every = min(total, args.evaluate_every or -(-total // MEASUREMENTS))
+    report, guessed = _adapt(learner(every, total), total, args, HEAD_RATE if new else 1, saves)
     return report | {"look": look(measured.batches, lm.tokenizer, *guessed)}
 
 
+def _checkpoint(model: PreTrainedModel) -> None:
+    """Let each layer be computed again on the way back, with the dropout that it had."""
+    with warnings.catch_warnings():  # the new name of this method is younger than transformers 5.0
+        warnings.simplefilter("ignore", FutureWarning)
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+
+
 def _steps(learner: Callable[[int], Learner], args: AdaptArgs) -> int:
-    """The steps that the passes, or the minutes, come to."""
-    total = max(1, round(args.epochs * learner(1).dls.train_ds.per_pass))
-    if args.max_minutes is None:
-        return total
-    seconds, _ = seconds_per_step(learner(8))
-    return max(1, min(total, int(args.max_minutes * 60 / seconds)))
+    """The steps that the budget comes to."""
+    if args.steps is not None:
+        return args.steps
+    if args.max_minutes is not None:
+        seconds, _ = seconds_per_step(learner(8), parts=args.accumulate)
+        return max(1, int(args.max_minutes * 60 / seconds))
+    passes = 1.0 if args.epochs is None else args.epochs
+    return max(1, round(passes * learner(1).dls.train_ds.per_pass))
 
 
 def _warm_head(learn: Learner, args: AdaptArgs, saves: Saves) -> None:
@@ -82,40 +97,55 @@ def _warm_head(learn: Learner, args: AdaptArgs, saves: Saves) -> None:
 
 
 def _adapt(
-    learn: Learner, rounds: int, args: AdaptArgs, head_rate: float, saves: Saves
+    learn: Learner, total: int, args: AdaptArgs, head_rate: float, saves: Saves
 ) -> tuple[dict[str, Any], tuple[Guess, Guess]]:
-    """Train everything, with a measurement of the held-out text before and after each round.
+    """Train for `total` steps, with a measurement of the held-out text before and in each round.
 
-    The head learns `head_rate` times as fast as the encoder. Returns the report, and what was
-    guessed before and after.
+    The weights of the best measurement stay. The head learns `head_rate` times as fast as the
+    encoder. Returns the report, and what was guessed before and after.
     """
-    scores, bar, first, last = MaskedScores(), Bar(ALL), Guesses(), Guesses(only=rounds - 1)
+    scores, bar, finite = MaskedScores(), Bar(ALL, total), StopIfDiverged()
+    first, last = Guesses(), Guesses()
     before = saves.once("before", lambda: _measure(learn, scores, first))
     guessed = saves.once("guesses", lambda: first.found)
-    total, per_pass = rounds * len(learn.dls.train), learn.dls.train_ds.per_pass
-    history, finite = MaskedHistory(scores, bar, per_pass), StopIfDiverged()
-    rate = schedules.course("linear", args.warmup)
-    lrs = schedules.discriminative(learn, args.learning_rate, 1.0)
-    lrs[-1] *= head_rate
-    scheduler = schedules.scheduler(lrs, rate, rounds, len(learn.dls.train))
-    engine.run(learn, rounds, scheduler, [scores, bar, history, finite, last], saves, ALL)
+    per_pass = learn.dls.train_ds.per_pass
+    history, best = MaskedHistory(scores, bar, per_pass, before), Best(scores, args.patience)
+    rounds = -(-total // len(learn.dls.train))
+    callbacks = [scores, bar, history, finite, best]
+    if args.train == "embeddings":
+        callbacks.append(Unfreeze([Phase(rounds, 0, 1)]))
+    engine.run(learn, rounds, _rates(learn, rounds, total, args, head_rate), callbacks, saves, ALL)
     if finite.diverged:
         saves.remove()
         raise SteepError(
             f"the masked loss became infinite after {bar.tokens:,} tokens; nothing was written. "
             f"Choose a learning_rate below {args.learning_rate:g}."
         )
+    _measure(learn, MaskedScores(), last)  # of the best weights, which need not be the last
+    steps = history.lines[-1]["step"]
     report = {
-        **{name: {"before": before[name], "after": after} for name, after in scores.found.items()},
+        **{name: {"before": before[name], "after": after} for name, after in best.found.items()},
         "heldout_tokens": scores.count,
         **({"heldout_pairs": scores.pairs} if scores.pairs else {}),
-        "steps": total,
-        "epochs": total / per_pass,
+        "steps": steps,
+        "best_step": best.step,
+        "stopped_early": best.stopped,
+        "epochs": steps / per_pass,
         "tokens": bar.tokens,
         "tokens_per_second": round(bar.tokens / bar.seconds, 1),
-        "history": history.lines,
+        "history": [line | {"kept": int(line["step"] == best.step)} for line in history.lines],
     }
     return report, (guessed, last.found)
+
+
+def _rates(
+    learn: Learner, rounds: int, total: int, args: AdaptArgs, head_rate: float
+) -> ParamScheduler:
+    """Linear up and down over all steps, lower layers slower by `args.decay`."""
+    lrs = schedules.discriminative(learn, args.learning_rate, args.decay)
+    lrs[-1] *= head_rate
+    rate = schedules.course("linear", args.warmup)
+    return schedules.scheduler(lrs, rate, rounds, len(learn.dls.train), total=total)
 
 
 def _measure(learn: Learner, scores: MaskedScores, guesses: Guesses) -> dict[str, float]:

@@ -16,6 +16,7 @@ from steep.models.families import longest
 from steep.models.heads import MaskedLM
 from steep.objectives.masking import vocabulary
 from steep.train import engine
+from steep.train.parts import backward
 from steep.train.windows import Heldout, Pile, Stream, loaders
 
 WARM, TIMED = 2, 6  # steps
@@ -39,16 +40,20 @@ def estimate(data: Data, args: CheckArgs, fitting: FitArgs | None = None) -> dic
     return times
 
 
-def seconds_per_step(learn: Learner, warm: int = WARM, timed: int = TIMED) -> tuple[float, float]:
-    """Seconds and tokens of a training step, measured; no weight is changed."""
+def seconds_per_step(
+    learn: Learner, warm: int = WARM, timed: int = TIMED, parts: int = 1
+) -> tuple[float, float]:
+    """Seconds and tokens of a training step, measured; no weight is changed.
+
+    `parts`: in how many parts the batch of a masked language model is computed.
+    """
     learn.model.train()
     started, tokens, steps = time.monotonic(), 0, 0
     for number, batch in enumerate(learn.dls.train):
-        inputs, labels = batch[: learn.dls.n_inp], batch[learn.dls.n_inp :]
         if number == warm:
             started, tokens, steps = time.monotonic(), 0, 0
-        learn.loss_func(learn.model(*inputs), *labels).backward()
-        tokens, steps = tokens + int(inputs[0][:, 1].sum()), steps + 1
+        backward(learn, batch, parts)
+        tokens, steps = tokens + int(batch[0][:, 1].sum()), steps + 1
         if number == warm + timed - 1:
             break
     learn.model.zero_grad(set_to_none=True)

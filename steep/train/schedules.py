@@ -48,18 +48,21 @@ def scheduler(
     epochs: int,
     batches: int,
     accumulate: int = 1,
+    total: int | None = None,
 ) -> ParamScheduler:
     """A fastai callback that sets the rates by `rate` at each step of `epochs` of `batches` each.
 
     The `accumulate` batches of one step share their rate (an epoch's last step may have fewer), and
-    a warm-up never starts from zero.
+    a warm-up never starts from zero. With `total`, there are that many steps: the last epoch is
+    shorter than the others.
     """
     steps = -(-batches // accumulate)
+    whole = epochs * steps if total is None else total
 
     def at(done: float) -> np.ndarray | float:
         epoch, batch = divmod(round(done * epochs * batches), batches)
         step = epoch * steps + batch // accumulate
-        return lrs * rate((step + 0.5) / (epochs * steps))
+        return lrs * rate((step + 0.5) / whole)
 
     return ParamScheduler({"lr": at})
 

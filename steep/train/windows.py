@@ -128,8 +128,9 @@ class Source(Protocol):
 
 
 class Stream:
-    """`rounds` rounds of `length` batches each, running through passes over the spans.
+    """Rounds of `length` batches each, running through passes over the spans.
 
+    With `total`, there are that many batches in all rounds, so that the last may be shorter.
     Batch `i` of a round depends on the seed and its number in the stream alone: masks are drawn
     anew in every pass, and a run can go on from any batch: `start` is the first of this round.
     """
@@ -137,9 +138,15 @@ class Stream:
     n_inp = 2
 
     def __init__(
-        self, pile: Source, spans: np.ndarray, batch_tokens: int, length: int, seed: int
+        self,
+        pile: Source,
+        spans: np.ndarray,
+        batch_tokens: int,
+        length: int,
+        seed: int,
+        total: int | None = None,
     ) -> None:
-        self.pile, self.spans, self.batch_tokens = pile, spans, batch_tokens
+        self.pile, self.spans, self.batch_tokens, self.total = pile, spans, batch_tokens, total
         self.length, self.seed, self.epoch, self.start = length, seed, 0, 0
         self._plan = 0, pile.plan(spans, batch_tokens, seed, 0)
         self.per_pass = len(self._plan[1])
@@ -149,7 +156,8 @@ class Stream:
 
     def order(self) -> range:
         """The batches of this round that are to come."""
-        return range(self.start, self.length)
+        left = self.length if self.total is None else self.total - self.epoch * self.length
+        return range(self.start, min(self.length, left))
 
     def __getitem__(self, index: int) -> Batch:
         step = self.epoch * self.length + index

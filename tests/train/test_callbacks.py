@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from steep.train.callbacks import Epochs, MaskedScores
+from steep.train.callbacks import Epochs
+from steep.train.heldout import MaskedScores
 from steep.train.windows import IGNORED
 
 

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,12 @@ def plug(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
 
 def adapted(
-    checkpoint: Path, data: Data, machine: Machine, out: Path, minutes: float = EVERY_STEP
+    checkpoint: Path,
+    data: Data,
+    machine: Machine,
+    out: Path,
+    minutes: float = EVERY_STEP,
+    args: AdaptArgs = ADAPT,
 ) -> tuple[dict[str, Tensor], list[dict[str, float]]]:
     """Weights and history of step 2, gone on with where there is a save."""
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
@@ -88,7 +94,7 @@ def adapted(
     pile = Pile(text, frame(tokenizer), vocabulary(tokenizer), 16, 0.15)
     lm, spans = load_masked_lm(checkpoint, "eager", 0), pile.spans()
     own = open_saves(out, minutes, {}, overwrite=False)
-    report = masked.train(lm, pile, spans[20:], spans[:20], ADAPT, machine, 0, own)
+    report = masked.train(lm, pile, spans[20:], spans[:20], args, machine, 0, own)
     return lm.model.state_dict(), [without(line, "seconds") for line in report["history"]]
 
 
@@ -131,6 +137,23 @@ def test_step_2_goes_on_from_any_batch(
             adapted(headless, single, machine, tmp_path / "out")
     plug(0)
     same(whole, adapted(headless, single, machine, tmp_path / "out"))
+
+
+def test_step_2_with_its_options_goes_on_from_any_batch(
+    tiny_bert: Path, single: Data, plug: Callable, tmp_path: Path
+) -> None:
+    machine = MACHINES["torch's dropout"]
+    args = replace(ADAPT, epochs=None, steps=8, evaluate_every=3, accumulate=2, decay=0.9)
+    args = replace(args, checkpointing=True, patience=2, learning_rate=0.03)
+    whole = adapted(tiny_bert, single, machine, tmp_path / "whole", minutes=0, args=args)
+    kept = [line["step"] for line in whole[1] if line["kept"]]
+    assert kept and kept != [8], "the best comes before the last, so that it has to be remembered"
+    for batch in (2, 3, 4):
+        plug(batch)
+        with pytest.raises(KeyboardInterrupt):
+            adapted(tiny_bert, single, machine, tmp_path / "out", args=args)
+    plug(0)
+    same(whole, adapted(tiny_bert, single, machine, tmp_path / "out", args=args))
 
 
 def test_step_3_goes_on_from_any_batch(
