@@ -75,7 +75,7 @@ def adapt(
         runs.write_hashes(run.folder, corpus_hashes(text.corpus))
         lm.save(run.folder)
     saves.remove()
-    _tell(results)
+    _tell(results, args)
     say(f"adapted checkpoint: {out}")
     return out
 
@@ -88,7 +88,7 @@ def _machine(args: AdaptArgs) -> "Machine":
     return replace(machine, fast=False) if args.checkpointing else machine
 
 
-def _tell(results: dict[str, Any]) -> None:
+def _tell(results: dict[str, Any], args: AdaptArgs) -> None:
     """What step 2 has changed, in words."""
     loss = results["masked_loss"]
     say(f"masked loss on held-out text: {loss['before']:.3f} before, {loss['after']:.3f} after")
@@ -103,7 +103,7 @@ def _tell(results: dict[str, Any]) -> None:
             f"sentence pairs judged right, of {results['heldout_pairs']:,} held out: "
             f"{right['before']:.3f} before, {right['after']:.3f} after"
         )
-    if results["new_head"]:
+    if results["new_head"] and args.train == "all":
         say("(the new head went on learning with the encoder: not all of this is the encoder's)")
 
 
