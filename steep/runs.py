@@ -7,6 +7,7 @@
     look.json          words that adapt guesses better than before, and examples
     predictions/       valid.csv, test.csv: one line a row, in the file's order
     decisions.json     thresholds and temperatures, where the fit was asked for them
+    windows.safetensors  the attention over the windows of a long text, where a fit trained one
     export.json        what ONNX and int8 differ from torch by, beside model.onnx, model-int8.onnx
     seen.npy           hashes of the texts it was trained on, to find leaks later
     config.json, model.safetensors, tokenizer...      the checkpoint, as Hugging Face writes it
@@ -41,7 +42,7 @@ from steep.errors import SteepError
 MANIFEST, SPLITS, HISTORY, RESULTS = "steep.json", "splits.json", "history.csv", "results.json"
 PREDICTIONS, STUDY, CELLS, VERDICT = "predictions", "study.json", "cells", "verdict.json"
 SEEN, SAVE, DECISIONS = "seen.npy", "save.safetensors", "decisions.json"
-WEIGHTS, EXPORT, LOOK = "model.safetensors", "export.json", "look.json"
+WEIGHTS, EXPORT, LOOK, WINDOWS = "model.safetensors", "export.json", "look.json", "windows.safetensors"
 ONNX = {"onnx": "model.onnx", "int8": "model-int8.onnx"}
 PACKAGES = ("steep", "torch", "transformers", "fastai", "datasets", "tokenizers", "numpy")
 

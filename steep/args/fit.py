@@ -10,7 +10,9 @@ from steep.args.few import FewArgs
 from steep.args.run import RunArgs, SaveArgs
 from steep.config import Options, option
 
-Truncation = Literal["head", "tail", "head+tail"]
+Truncation = Literal[
+    "head", "tail", "head+tail", "sliding-mean", "sliding-max", "sliding-attention"
+]
 Schedule = Literal["one-cycle", "slanted", "linear", "cosine"]
 Unfreeze = Literal["none", "gradual", "chain-thaw", "never"]
 LossName = Literal["cross-entropy", "focal"]
@@ -78,7 +80,15 @@ class TuneArgs(DataArgs, LayerArgs, LossArgs, SaveArgs, RunArgs):
     batch_size: int = option(32, "Rows in a step of the optimiser.", least=1)
     accumulate: int = option(1, "Parts in which a batch is computed, to save memory.", least=1)
     max_length: int = option(256, "Longest input in tokens; longer texts are truncated.", least=8)
-    truncation: Truncation = option("head", "Which part of a long text is kept.")
+    truncation: Truncation = option(
+        "head",
+        "Which part of a long text is kept, or how the windows that read all of it (sliding-...) "
+        "are joined: by their mean, maximum, or attention.",
+    )
+    windows: int = option(8, "Most windows of a text, where they slide.", least=1)
+    stride: int | None = option(
+        None, "Most tokens from one window's begin to the next; by default a window's.", least=1
+    )
     weight_decay: float = option(0.01, "Weight decay; biases and norms have none.", least=0)
     clip: float = option(1.0, "Largest norm of the gradient.", least=0.0001)
     metric: str | None = option(None, "Validation metric that chooses the epoch; default by task.")

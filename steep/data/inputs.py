@@ -6,6 +6,7 @@ import numpy as np
 
 from steep.data.batches import pad, padded_length
 from steep.data.corpus import Corpus, Task
+from steep.data.long import SLIDING, Sliding, check
 from steep.data.tokens import frame, tokenize, truncate
 
 if TYPE_CHECKING:
@@ -15,7 +16,10 @@ Sample = tuple[np.ndarray, np.ndarray | int | float]
 
 
 class Rows:
-    """A corpus as samples: row `i` -> int64 (2 or 3, tokens) of ids, mask, segments; its label."""
+    """A corpus as samples: row `i` -> int64 (2 or 3, tokens) of ids, mask, segments; its label.
+
+    Where windows slide, int64 (windows, 2 or 3, tokens).
+    """
 
     def __init__(
         self,
@@ -24,7 +28,10 @@ class Rows:
         tokenizer: "PreTrainedTokenizerBase",
         max_length: int,
         truncation: str = "head",
+        sliding: Sliding | None = None,
     ) -> None:
+        check(truncation, corpus)
+        self.sliding = (sliding or Sliding()) if truncation.startswith(SLIDING) else None
         self.task, self.tokenizer = task, tokenizer
         self.max_length, self.truncation = max_length, truncation
         self.frame = frame(tokenizer)
@@ -35,6 +42,10 @@ class Rows:
         self.labels = corpus.labels() if "label" in corpus.table.column_names else None
         whole = self.tokens.lengths + (self.pairs.lengths if self.pairs else 0)
         self.lengths = np.minimum(whole, self.room) + max_length - self.room
+        self.most = 1
+        if self.sliding and len(self):
+            counts = self.sliding.counts(whole, self.room)
+            self.lengths, self.most = self.lengths * counts, int(counts.max())
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -43,12 +54,44 @@ class Rows:
         label = 0 if self.labels is None else self.labels[index]
         return self._framed(index), label
 
+    def over(self, corpus: Corpus) -> "Rows":
+        """Another corpus, read alike."""
+        how = (self.max_length, self.truncation, self.sliding)
+        return Rows(corpus, self.task, self.tokenizer, *how)
+
+    def notes(self, part: str) -> list[str]:
+        """How much text of the rows, which are the `part` ones, the model does not get to see."""
+        lengths = self.tokens.lengths + (self.pairs.lengths if self.pairs else 0)
+        over = lengths > self.room
+        if not over.any():
+            return []
+        long = f"{over.sum():,} of {len(lengths):,} {part} texts are longer than {self.max_length}"
+        if self.sliding is None:
+            lost = (lengths[over] - self.room).sum() / lengths.sum()
+            kept = f"{lost:.1%} of all tokens are cut off ({self.truncation} is kept)"
+            return [f"{long} tokens; {kept}"]
+        counts = self.sliding.counts(lengths, self.room)[over]
+        lost = self.sliding.lost(lengths, self.room)
+        read = f"read in {counts.mean():.1f} windows each, {counts.max()} at most"
+        gaps = f"; of {(lost > 0).sum():,} some is left out, {lost.sum() / lengths.sum():.1%}"
+        return [f"{long} tokens; {read}{gaps + ' of all tokens' if lost.any() else ''}"]
+
     def _framed(self, index: int) -> np.ndarray:
-        around, second = self.frame, self.pairs[index] if self.pairs else None
-        if second is None:
-            first = truncate(self.tokens[index], self.room, self.truncation)
-            ids = np.concatenate([around.before, first, around.after])
-            return np.stack([ids, np.ones_like(ids)]).astype(np.int64)
+        second = self.pairs[index] if self.pairs else None
+        if second is not None:
+            return self._pair(index, second)
+        whole = self.tokens[index]
+        if self.sliding is None:
+            return self._one(truncate(whole, self.room, self.truncation))
+        starts = self.sliding.starts(len(whole), self.room)
+        return np.stack([self._one(whole[start : start + self.room]) for start in starts])
+
+    def _one(self, tokens: np.ndarray) -> np.ndarray:
+        ids = np.concatenate([self.frame.before, tokens, self.frame.after])
+        return np.stack([ids, np.ones_like(ids)]).astype(np.int64)
+
+    def _pair(self, index: int, second: np.ndarray) -> np.ndarray:
+        around = self.frame
         # Of a pair, the longer text is cut first and keeps an odd token, as with tokenizers
         # ("longest_first").
         first = self.tokens[index]
@@ -64,11 +107,29 @@ class Rows:
         return np.stack(channels).astype(np.int64)
 
     def collate(self, samples: list[Sample]) -> tuple[np.ndarray, np.ndarray]:
-        """Samples as one batch: int64 (rows, 2 or 3, padded length), and labels (rows, ...)."""
+        """Samples as one batch: int64 (rows, 2 or 3, padded length), and labels (rows, ...).
+
+        Where windows slide, (rows, most windows, 2 or 3, padded length): mask 0 fills up.
+        """
+        if self.sliding:
+            return self._windows([inputs for inputs, _ in samples]), _labels(samples)
         length = padded_length(max(inputs.shape[1] for inputs, _ in samples))
         fills = (self.frame.pad, 0, 0)
         channels = [
             pad([inputs[k] for inputs, _ in samples], fills[k], length)
             for k in range(len(samples[0][0]))
         ]
-        return np.stack(channels, axis=1), np.stack([label for _, label in samples])
+        return np.stack(channels, axis=1), _labels(samples)
+
+    def _windows(self, rows: list[np.ndarray]) -> np.ndarray:
+        most = max(len(windows) for windows in rows)
+        length = padded_length(max(windows.shape[2] for windows in rows))
+        batch = np.zeros((len(rows), most, rows[0].shape[1], length), np.int64)
+        batch[:, :, 0] = self.frame.pad
+        for place, windows in zip(batch, rows, strict=True):
+            place[: len(windows), :, : windows.shape[2]] = windows
+        return batch
+
+
+def _labels(samples: list[Sample]) -> np.ndarray:
+    return np.stack([label for _, label in samples])

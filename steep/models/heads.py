@@ -11,17 +11,29 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from steep.models.windows import Joined, read
+
 
 class Classifier(nn.Module):
-    """`batch` int64 (rows, 2 or 3, length) of ids, mask and segments -> logits (rows, labels)."""
+    """`batch` int64 (rows, 2 or 3, length) of ids, mask and segments -> logits (rows, labels).
 
-    def __init__(self, model: PreTrainedModel, autocast: bool) -> None:
+    With `joined`, `batch` is (rows, most windows, 2 or 3, length); windows without a token of mask
+    1 only fill up, and are not computed.
+    """
+
+    def __init__(
+        self, model: PreTrainedModel, autocast: bool, joined: Joined | None = None
+    ) -> None:
         super().__init__()
-        self.model, self.autocast = model, autocast
+        self.model, self.autocast, self.joined = model, autocast, joined
 
     def forward(self, batch: Tensor) -> Tensor:
         with _autocast(batch, self.autocast):
-            return self.model(**_keywords(batch, self.model)).logits.float()
+            if self.joined is None:
+                return self.model(**_keywords(batch, self.model)).logits.float()
+            real = batch[:, :, 1].any(-1)
+            inputs = _keywords(batch[real], self.model)
+            return read(self.model, inputs, self.joined, real).float()
 
 
 class MaskedLM(nn.Module):

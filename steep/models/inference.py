@@ -12,17 +12,28 @@ from steep.data.batches import by_length
 from steep.data.inputs import Rows
 from steep.models.devices import Machine
 from steep.models.heads import Classifier
+from steep.models.windows import Joined
 
 
-def predict(model: PreTrainedModel, rows: Rows, machine: Machine, batch_size: int) -> np.ndarray:
-    """Probabilities (rows, labels), or targets (rows,), in the order of the corpus."""
-    classifier = Classifier(machine.prepare(model, 0), machine.autocast).eval().to(machine.device)
+def predict(
+    model: PreTrainedModel,
+    rows: Rows,
+    machine: Machine,
+    batch_size: int,
+    joined: Joined | None = None,
+) -> np.ndarray:
+    """Probabilities (rows, labels), or targets (rows,), in the order of the corpus.
+
+    `joined` joins the windows of rows that have several; a batch then has fewer rows.
+    """
+    prepared = machine.prepare(model, 0)
+    classifier = Classifier(prepared, machine.autocast, joined).eval().to(machine.device)
 
     def logits(inputs: np.ndarray) -> Tensor:
         return classifier(torch.from_numpy(inputs).to(machine.device))
 
     with torch.inference_mode():
-        return in_batches(logits, rows, batch_size)
+        return in_batches(logits, rows, max(1, batch_size // rows.most))
 
 
 def in_batches(logits: Callable[[np.ndarray], Tensor], rows: Rows, batch_size: int) -> np.ndarray:

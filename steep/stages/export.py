@@ -13,6 +13,7 @@ from steep.args import ExportArgs, RunArgs
 from steep.console import say
 from steep.data.corpus import Corpus
 from steep.data.duplicates import row_hashes
+from steep.data.long import SLIDING
 from steep.data.tables import read_table
 from steep.errors import SteepError
 from steep.metrics.intervals import percentiles, resampled
@@ -34,6 +35,11 @@ def export(model: str | Path, source: str | Path, *, args: ExportArgs | None = N
     args, folder = args or ExportArgs(), Path(model)
     trained = load(folder)
     _check_free(folder, args)
+    if trained.truncation.startswith(SLIDING):
+        raise SteepError(
+            f"{folder}: its windows are joined ({trained.truncation}) by Steep, outside of the "
+            "model that ONNX would hold. Predict with torch, or fit with --truncation head+tail."
+        )
     corpus = _rows(trained, Path(source), args)
     with runs.adding(folder) as aside:
         found = _write(trained, corpus, args, aside)

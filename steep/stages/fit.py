@@ -14,7 +14,6 @@ from steep.console import say
 from steep.data import budget, weights
 from steep.data.corpus import Data
 from steep.data.duplicates import corpus_hashes, row_hashes
-from steep.data.inputs import Rows
 from steep.data.load import load
 from steep.errors import SteepError
 from steep.metrics.decisions import check_options
@@ -64,6 +63,8 @@ def fit(
         runs.write_json(run.folder / runs.RESULTS, results)
         runs.write_hashes(run.folder, row_hashes(used.train))
         fitted.learn.model.model.save_pretrained(run.folder)
+        if fitted.learn.model.joined is not None:
+            fitted.learn.model.joined.save(run.folder)
         fitted.learn.dls.train_ds.tokenizer.save_pretrained(run.folder)
         _describe(run, out.resolve().name, results, args.encoder)
     saves.remove()
@@ -141,8 +142,7 @@ def _run(
         run.note(note)
     base = args.model if args.encoder else None
     learn = engine.learner(used, start, args, base)
-    note_truncation(learn.dls.train_ds, args, run)
-    for note in classify.notes(learn, args):
+    for note in [*learn.dls.train_ds.notes("training"), *classify.notes(learn, args)]:
         run.note(note)
     run.note(f"computing on {machine}")
     needed = SPACE + SAVED * (args.save_every > 0)
@@ -160,18 +160,6 @@ def _run(
         **measure.held_out(fitted, data, args, machine, run),
         "tokens_per_second": fitted.tokens_per_second,
     }, fitted
-
-
-def note_truncation(rows: Rows, args: FitArgs, run: runs.Run) -> None:
-    """Say how much text does not fit into the model's inputs."""
-    lengths = rows.tokens.lengths + (rows.pairs.lengths if rows.pairs else 0)
-    over = lengths > rows.room
-    if over.any():
-        lost = (lengths[over] - rows.room).sum() / lengths.sum()
-        run.note(
-            f"{over.sum():,} of {len(lengths):,} training texts are longer than {args.max_length} "
-            f"tokens; {lost:.1%} of all tokens are cut off ({args.truncation} is kept)"
-        )
 
 
 def leaks(data: Data, args: TuneArgs) -> list[str]:

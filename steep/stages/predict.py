@@ -12,6 +12,7 @@ from steep.args import ColumnArgs, PredictArgs, TableArgs
 from steep.console import say
 from steep.data.corpus import Corpus, Task
 from steep.data.inputs import Rows
+from steep.data.long import Sliding
 from steep.data.tables import read_table
 from steep.errors import SteepError
 from steep.metrics.decisions import Decisions, from_json
@@ -35,6 +36,7 @@ class Trained:
     max_length: int
     truncation: str
     decisions: Decisions = Decisions()
+    sliding: Sliding = Sliding()
 
     def predict(self, corpus: Corpus, args: PredictArgs) -> np.ndarray:
         """Probabilities (rows, labels), or targets (rows,), in the order of the corpus.
@@ -42,6 +44,8 @@ class Trained:
         Says how many rows a second that were.
         """
         rows, started = self.rows(corpus), time.monotonic()
+        for note in rows.notes(corpus.source):
+            say(note)
         given = self.compute(rows, args)
         rate = len(rows) / max(time.monotonic() - started, 1e-9)
         say(f"{args.engine}: {rate:,.0f} rows a second, loading included")
@@ -52,7 +56,8 @@ class Trained:
         from steep.models.checkpoints import load_tokenizer
 
         tokenizer = load_tokenizer(self.folder)
-        return Rows(corpus, self.task, tokenizer, self.max_length, self.truncation)
+        how = (self.max_length, self.truncation, self.sliding)
+        return Rows(corpus, self.task, tokenizer, *how)
 
     def compute(self, rows: Rows, args: PredictArgs) -> np.ndarray:
         """Probabilities as the model gives them, by the engine asked for."""
@@ -60,13 +65,15 @@ class Trained:
         from steep.models import inference, onnx
         from steep.models.checkpoints import check_length, load_trained
         from steep.models.devices import choose
+        from steep.models.windows import load_joined
 
         if args.engine != "torch":
             return onnx.predict(self.folder / runs.ONNX[args.engine], rows, args.batch_size)
         machine = choose(args)
         model = load_trained(self.folder, machine.attention)
         check_length(self.max_length, model)
-        return inference.predict(model, rows, machine, args.batch_size)
+        joined = load_joined(self.folder, self.truncation, model)
+        return inference.predict(model, rows, machine, args.batch_size, joined)
 
 
 def predict(
@@ -112,7 +119,8 @@ def load(folder: Path) -> Trained:
             found = runs.read_json(folder / runs.DECISIONS)
             decisions = from_json(found, kind, str(folder / runs.DECISIONS))
         length, truncation = made["max_length"], made["truncation"]
-        return Trained(folder, decisions.task(kind), table, length, truncation, decisions)
+        sliding = Sliding(made.get("windows", 8), made.get("stride"))
+        return Trained(folder, decisions.task(kind), table, length, truncation, decisions, sliding)
     find(folder)  # a mistyped one is answered before torch is imported
     from steep.models.checkpoints import PROBLEMS, load_trained
 

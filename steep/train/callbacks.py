@@ -149,7 +149,7 @@ class Bar(Remembering):
         self.since = time.monotonic()
 
     def after_batch(self) -> None:
-        self.tokens += int(self.xb[0][:, 1].sum())
+        self.tokens += int(self.xb[0][..., 1, :].sum())
         now = time.monotonic()
         self.seconds, self.since = self.seconds + now - self.since, now
         if self.live is not None:

@@ -42,9 +42,9 @@ class Fitted:
     def predict(self, corpus: Corpus, machine: Machine) -> np.ndarray:
         """Probabilities (rows, labels), or targets (rows,), in the order of the corpus."""
         like: Rows = self.learn.dls.train_ds
-        rows = Rows(corpus, like.task, like.tokenizer, like.max_length, like.truncation)
-        model = self.learn.model.model
-        return inference.predict(model, rows, machine, 2 * self.learn.dls.train.bs)
+        rows, adapter = like.over(corpus), self.learn.model
+        size = 2 * self.learn.dls.train.bs * rows.most
+        return inference.predict(adapter.model, rows, machine, size, adapter.joined)
 
 
 def train(
@@ -69,7 +69,8 @@ def train(
     plan = phases.of(args, len(lrs))
     rate = phases.each(plan, schedules.course(args.schedule, args.warmup))
     batches = len(learn.dls.train)
-    scheduler = schedules.scheduler(lrs, rate, args.epochs, batches, args.accumulate)
+    parts = learn.dls.train.get_idxs.parts
+    scheduler = schedules.scheduler(lrs, rate, args.epochs, batches, parts)
     own = [scores, bar, finite, phases.Unfreeze(plan)]
     engine.run(learn, args.epochs, scheduler, [*own, *callbacks], saves, description)
     return Fitted(

@@ -28,6 +28,7 @@ from steep.models.families import check_tokenizer
 from steep.models.heads import Classifier, MaskedLM
 from steep.models.layers import layer_groups
 from steep.models.reinit import reinitialise
+from steep.models.windows import joining
 from steep.seeds import derive
 from steep.train import rows, windows
 from steep.train.callbacks import Accumulate, Epochs
@@ -68,11 +69,12 @@ def learner(
     loss = loss_for(task, data.train.labels(), args)
     dls = rows.loaders(data, tokenizer, args, machine.device)
     callbacks = [Epochs(dls.train.get_idxs), GradientClip(args.clip), StillIfFrozen()]
-    if args.accumulate > 1:
+    if dls.train.get_idxs.parts > 1:
         callbacks.append(Accumulate(args.batch_size, len(dls.train_ds)))
+    prepared = machine.prepare(model, derive(args.seed, "dropout"))
     return _learner(
         dls,
-        Classifier(machine.prepare(model, derive(args.seed, "dropout")), machine.autocast),
+        Classifier(prepared, machine.autocast, joining(args.truncation, model)),
         loss,
         args.learning_rate,
         args.weight_decay,
@@ -151,7 +153,10 @@ def _learner(
     metrics: list[Callable[..., Any]] | None = None,
 ) -> Learner:
     def splitter(adapter: Classifier | MaskedLM) -> list[list[nn.Parameter]]:
-        return layer_groups(adapter.model)
+        groups = layer_groups(adapter.model)
+        known = {id(p) for group in groups for p in group}
+        groups[-1].extend(p for p in adapter.parameters() if id(p) not in known)
+        return groups
 
     return Learner(
         dls,

@@ -53,7 +53,7 @@ def seconds_per_step(
         if number == warm:
             started, tokens, steps = time.monotonic(), 0, 0
         backward(learn, batch, parts)
-        tokens, steps = tokens + int(batch[0][:, 1].sum()), steps + 1
+        tokens, steps = tokens + int(batch[0][..., 1, :].sum()), steps + 1
         if number == warm + timed - 1:
             break
     learn.model.zero_grad(set_to_none=True)

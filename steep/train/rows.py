@@ -17,6 +17,7 @@ from steep.data import weights
 from steep.data.batches import by_length, shuffled
 from steep.data.corpus import Data
 from steep.data.inputs import Rows
+from steep.data.long import Sliding
 
 
 class ShownRows(Rows):
@@ -44,7 +45,7 @@ class ShownRows(Rows):
     def decode(self, sample: tuple[Tensor, ...], full: bool = True) -> tuple:
         """A sample as text and label that fastai can show."""
         inputs, label = sample[:2]
-        ids = inputs[0][inputs[1] == 1].tolist()
+        ids = inputs[..., 0, :][inputs[..., 1, :] == 1].tolist()
         return TitledStr(self.tokenizer.decode(ids, skip_special_tokens=True)), self._name(label)
 
     def _name(self, label: Tensor) -> TitledStr | Category | MultiCategory:
@@ -79,15 +80,28 @@ def ordered(rows: ShownRows, batch_size: int) -> TfmdDL:
 def loaders(
     data: Data, tokenizer: PreTrainedTokenizerBase, args: FitArgs, device: torch.device
 ) -> DataLoaders:
-    """Training and validation batches; a training batch comes in `args.accumulate` parts."""
+    """Training and validation batches; a training batch comes in `args.accumulate` parts.
+
+    Where texts have several windows it comes in more, so that no part has many more windows than it
+    would have rows.
+    """
+    how = (args.max_length, args.truncation, Sliding(args.windows, args.stride))
     train, valid = (
-        ShownRows(corpus, data.labelled(), tokenizer, args.max_length, args.truncation)
-        for corpus in (data.train, data.valid)
+        ShownRows(corpus, data.labelled(), tokenizer, *how) for corpus in (data.train, data.valid)
     )
     train.counts = weights.of_rows(data.train, data.labelled(), args)
-    order = Order(train.lengths, args.batch_size, args.seed, args.accumulate)
-    parts = _loader(train, args.batch_size // args.accumulate, order)
-    return DataLoaders(parts, ordered(valid, 2 * args.batch_size), device=device)
+    parts = _parts(args.batch_size, args.accumulate * train.most)
+    order = Order(train.lengths, args.batch_size, args.seed, parts)
+    size = max(1, 2 * args.batch_size // valid.most)
+    return DataLoaders(
+        _loader(train, args.batch_size // parts, order), ordered(valid, size), device=device
+    )
+
+
+def _parts(batch_size: int, least: int) -> int:
+    """The fewest equal parts of a batch that are `least` or more; single rows where none are."""
+    fitting = (n for n in range(least, batch_size) if batch_size % n == 0)
+    return next(fitting, batch_size)
 
 
 def _loader(rows: ShownRows, batch_size: int, order: Callable[[], list[int]]) -> TfmdDL:
