@@ -42,7 +42,8 @@ from steep.errors import SteepError
 MANIFEST, SPLITS, HISTORY, RESULTS = "steep.json", "splits.json", "history.csv", "results.json"
 PREDICTIONS, STUDY, CELLS, VERDICT = "predictions", "study.json", "cells", "verdict.json"
 SEEN, SAVE, DECISIONS = "seen.npy", "save.safetensors", "decisions.json"
-WEIGHTS, EXPORT, LOOK, WINDOWS = "model.safetensors", "export.json", "look.json", "windows.safetensors"
+WEIGHTS, EXPORT = "model.safetensors", "export.json"
+LOOK, WINDOWS = "look.json", "windows.safetensors"
 ONNX = {"onnx": "model.onnx", "int8": "model-int8.onnx"}
 PACKAGES = ("steep", "torch", "transformers", "fastai", "datasets", "tokenizers", "numpy")
 

@@ -67,7 +67,11 @@ def _manifest(args: CompareArgs, data: Data, metric: str) -> dict[str, Any]:
 
 def _changed(known: dict[str, Any], study: dict[str, Any]) -> str:
     """What sets `study` apart from the one `known`, in words; empty if they are the same."""
-    names = [n for n, value in study["args"].items() if n not in FREE and known["args"][n] != value]
+    names = [
+        n
+        for n, value in study["args"].items()
+        if n not in FREE and known["args"].get(n, value) != value
+    ]
     if names:
         return f"options ({', '.join(names)})"
     return "rows" if known["data"] != study["data"] else ""
