@@ -65,11 +65,12 @@ class Axis:
 
 @dataclass(frozen=True)
 class Curve:
-    """A line through points."""
+    """A line through points; `label` is written beside the last one."""
 
     name: str
     style: Style
     points: list[Point]
+    label: str = ""
 
     @property
     def segments(self) -> list[tuple[Point, Point]]:
@@ -97,8 +98,9 @@ class Panels:
 
     @property
     def keys(self) -> dict[str, Style]:
-        """The style of each name, in order: several curves may share a name."""
-        return {curve.name: curve.style for panel in self.panels for curve in panel.curves}
+        """The style of each name, in order: several curves may share a name, labels need no key."""
+        curves = [curve for panel in self.panels for curve in panel.curves]
+        return {curve.name: curve.style for curve in curves if not curve.label}
 
 
 @dataclass(frozen=True)

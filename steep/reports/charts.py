@@ -121,7 +121,9 @@ def _told(lines: list[Curve], what: str) -> str:
     parts = []
     for name in dict.fromkeys(line.name for line in lines):
         drawn = [line.points for line in lines if line.name == name and line.points]
-        if drawn:
+        if drawn and all(len(points) == 1 for points in drawn):
+            parts.append(f"{name} {what} {number(drawn[0][0][1])} at {number(drawn[0][0][0], 1)}")
+        elif drawn:
             first, last = (float(np.mean([points[i][1] for points in drawn])) for i in (0, -1))
             parts.append(f"{name} {what} from {number(first)} to {number(last)}")
     return "; ".join(parts)

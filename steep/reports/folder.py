@@ -57,6 +57,7 @@ class StudyFolder:
     verdict: dict[str, Any] | None
     cells: list[StudyCell]
     adapted: RunFolder | None
+    step2: dict[str, float]  # seconds of step 2, by the arms that have a folder of their own
 
     @property
     def arms(self) -> list[str]:
@@ -121,7 +122,13 @@ def _study(folder: Path) -> StudyFolder:
         verdict=_mapping(folder / runs.VERDICT, needed) if has_verdict else None,
         cells=[_cell(path) for path in sorted((folder / runs.CELLS).glob("*.json"))],
         adapted=read_run(adapted) if (adapted / runs.MANIFEST).is_file() else None,
+        step2=_step2(folder),
     )
+
+
+def _step2(folder: Path) -> dict[str, float]:
+    found = {path.parent.name: runs.read_json(path) for path in folder.glob(f"*/{runs.MANIFEST}")}
+    return {arm: facts["seconds"] for arm, facts in found.items() if "seconds" in facts}
 
 
 def _cell(path: Path) -> StudyCell:

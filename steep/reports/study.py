@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from steep.reports import background, charts, confusion, labels, mistakes, reproduce
+from steep.reports import background, charts, confusion, cost, labels, mistakes, reproduce, sure
 from steep.reports.blocks import Block, Page, Section, Table
 from steep.reports.folder import StudyFolder
 from steep.reports.mistakes import Votes
@@ -34,10 +34,11 @@ def page(study: StudyFolder, texts: bool) -> Page:
     told = {arm: votes for arm in study.arms if (votes := _votes(study, arm, task))}
     sections = [
         *([Section("Results by arm", _results(study, verdict))] if study.verdict else []),
+        *sure.sections(verdict),
         *labels.sections(verdict),
-        *([Section("Step 2", masked_loss(study.adapted))] if study.adapted else []),
+        *_step2(study),
         *_learning(study),
-        *_cost(study),
+        *cost.sections(study, verdict),
         *_confusion(study, task),
         *_changed(told, task, texts),
         *_worst(study, told, verdict, texts),
@@ -171,6 +172,35 @@ def _needed(found: dict[str, Any]) -> str:
     return count(found.get("seeds_needed"))
 
 
+def _step2(study: StudyFolder) -> list[Section]:
+    """Masked loss over step 2, and beside it what the fits with and without step 2 made of it."""
+    if study.adapted is None:
+        return []
+    blocks, metric = masked_loss(study.adapted), study.manifest["metric"]
+    found = {arm: _by_epoch(study, arm, metric) for arm in PAIR if arm in study.arms}
+    lines = [
+        charts.curve(arm, "accent" if arm == PAIR[1] else "plain", points, points.values())
+        for arm, points in found.items()
+        if points
+    ]
+    if lines:
+        title = f"{capital(plain(metric))} on validation, mean over seeds"
+        blocks.insert(1, charts.panels({title: lines}, "epoch of fit", plain(metric), whole=True))
+    return [
+        Section("Step 2", blocks, "A lower masked loss promises no better classifier: compare.")
+    ]
+
+
+def _by_epoch(study: StudyFolder, arm: str, metric: str) -> dict[float, float]:
+    """The mean over seeds of the metric on the validation rows, by epoch."""
+    lines = [line for cell in study.of(arm) for line in cell.facts.get("history") or []]
+    table = pd.DataFrame(lines)
+    if not {"epoch", metric} <= set(table):
+        return {}
+    means = table.groupby("epoch")[metric].mean().dropna()
+    return {float(epoch): float(mean) for epoch, mean in means.items()}
+
+
 def _learning(study: StudyFolder) -> list[Section]:
     curves = {
         arm: [
@@ -186,24 +216,6 @@ def _learning(study: StudyFolder) -> list[Section]:
     ]
     lead = "One line a seed." + (f" Diverged: {listed(lost)}." if lost else "")
     return [Section("Learning", [drawn], lead)] if drawn else []
-
-
-def _cost(study: StudyFolder) -> list[Section]:
-    """What every arm costs: one fit, and step 2 where the arm needs it."""
-    fits = {
-        arm: float(np.mean([cell.facts["seconds"] for cell in study.of(arm)]))
-        for arm in study.arms
-        if all("seconds" in cell.facts for cell in study.of(arm))
-    }
-    step2 = study.manifest.get("step2_seconds")
-    rows = [(arm, duration(seconds), count(len(study.of(arm)))) for arm, seconds in fits.items()]
-    if step2:
-        rows.append(("step 2, once", duration(step2), "1"))
-    table = Table("Time", ("", "one run", "runs"), "lrr", rows)
-    lead = ""
-    if step2 and fits.get("base"):
-        lead = f"Step 2 took as long as {number(step2 / fits['base'], 1)} fits of the base arm."
-    return [Section("Cost", [table], lead)] if rows else []
 
 
 def _confusion(study: StudyFolder, task: dict[str, Any]) -> list[Section]:

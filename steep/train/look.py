@@ -78,7 +78,7 @@ def _words(
     """The words that were masked often enough, the greatest gain first; and how often that is."""
     ids, which, times = np.unique(truth, return_inverse=True, return_counts=True)
     means = np.stack([np.bincount(which, weights=row) / times for row in chances])
-    names = [tokenizer.decode([int(i)]).strip() for i in ids]
+    names = [str(tokenizer.decode([int(i)])).strip() for i in ids]
     real = np.array([any(map(str.isalpha, name)) for name in names], bool)
     least = next((n for n in LEAST if (real & (times >= n)).sum() >= ENOUGH), LEAST[-1])
     rows = np.flatnonzero(real & (times >= least))
@@ -141,5 +141,5 @@ def _first_of_each(order: np.ndarray, truth: np.ndarray) -> list[int]:
 
 
 def _guesses(guess: Guess, i: int, tokenizer: "PreTrainedTokenizerBase") -> list[tuple[str, float]]:
-    names = [tokenizer.decode([token]).strip() for token in guess["top"][i]]
+    names = [str(tokenizer.decode([token])).strip() for token in guess["top"][i]]
     return list(zip(names, guess["top_chance"][i], strict=True))
