@@ -22,6 +22,10 @@ KEPT = 1 << 17  # words whose tokens are remembered: some 20 MB
 class WordByWord:
     """The tokens of texts, from the tokens of their words; same ids as `tokenizer` gives."""
 
+    numbers: dict[str, int]
+    ids: np.ndarray
+    lengths: np.ndarray
+
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
         self._forget()
@@ -53,7 +57,7 @@ class WordByWord:
             self.begins = self.lengths.cumsum() - self.lengths
 
     def _forget(self) -> None:
-        self.numbers: dict[str, int] = {}
+        self.numbers = {}
         self.ids, self.lengths = np.zeros(0, np.int32), np.zeros(0, np.int64)
         self.begins = self.lengths
 

@@ -44,7 +44,9 @@ class PooledClassifier(PreTrainedModel):
         nn.init.zeros_(self.pooled_head.bias)
         self.all_tied_weights_keys: dict[str, str] = {}
 
-    def save_pretrained(self, save_directory: str | Path, **options: Any) -> None:
+    def save_pretrained(  # type: ignore[override]  # its arguments differ by version
+        self, save_directory: str | Path, **options: Any
+    ) -> None:
         """As in transformers, but for the model type."""
         super().save_pretrained(save_directory, **options)
         path = Path(save_directory) / "config.json"

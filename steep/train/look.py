@@ -115,7 +115,7 @@ def _examples(
         left, right = (tokenizer.decode(side) for side in sides)
         return {
             "text": f"{left} ____ {right}".strip(),
-            "truth": tokenizer.decode([int(truth[i])]).strip(),
+            "truth": str(tokenizer.decode([int(truth[i])])).strip(),
             "before": _guesses(before, i, tokenizer),
             "after": _guesses(after, i, tokenizer),
         }
