@@ -125,6 +125,27 @@ def test_a_cell_tells_scores_of_validation_and_test(
     assert len(outcome.facts["history"]) == (2 if arm == "base" else 0)
 
 
+@pytest.mark.parametrize("arm", ["tfidf", "base"])
+def test_nothing_is_chosen_by_the_test_rows(
+    data: Data, adapted: Path, args: FitArgs, arm: str
+) -> None:
+    """Without them in the data, and with others to predict, the same model comes out."""
+    known = of(arm, 0, data, adapted, args)
+    assert data.test is not None
+    blind = replace(data, test=None)
+    same = run(Cell(arm, 0), blind, data.test, None, args)
+    np.testing.assert_array_equal(same.test, known.test)
+    other = run(Cell(arm, 0), blind, data.train, None, args)
+    for name in ("valid", "history"):
+        without_clock = [
+            [{k: v for k, v in line.items() if k != "seconds"} for line in found]
+            if isinstance(found := outcome.facts[name], list)
+            else found
+            for outcome in (known, same, other)
+        ]
+        assert without_clock[0] == without_clock[1] == without_clock[2]
+
+
 @pytest.mark.parametrize("batch_size", [32, 512])
 def test_a_cell_that_diverges_is_kept_as_such(
     data: Data, adapted: Path, args: FitArgs, batch_size: int
