@@ -104,7 +104,9 @@ def contest(options: list[str], aims: list[str], seed: int, folder: Path) -> dic
     expected = finish(start(options, folder / "whole"), folder / "whole")
     seconds = time.monotonic() - began
     say(f"in peace: {seconds:.1f} s, sha256 {expected[runs.WEIGHTS][:16]}")
-    out, kills, equal, ended = folder / "killed", [], [], False
+    out, ended = folder / "killed", False
+    kills: list[dict[str, Any]] = []
+    equal: list[bool] = []
     while len(kills) < len(aims) or not ended:
         fresh, began = not files(out), time.monotonic()
         process = start(options, out)

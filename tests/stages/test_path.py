@@ -41,7 +41,7 @@ def test_a_fit_writes_the_files_of_a_run_and_nothing_else(fitted: Fitted, kind: 
 
 
 def test_an_adaptation_writes_the_files_of_a_run_and_what_it_saw(adapted: Path) -> None:
-    assert files(adapted) == RUN | CHECKPOINT | {"seen.npy"}
+    assert files(adapted) == RUN | CHECKPOINT | {"seen.npy", "look.json"}
 
 
 @pytest.mark.parametrize("kind", KINDS)

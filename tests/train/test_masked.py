@@ -146,7 +146,7 @@ def test_a_rate_that_is_too_high_is_a_clear_message(tiny_bert: Path, pile: Pile)
 class Rates(Callback):
     """Keeps the rate at every step."""
 
-    def before_fit(self) -> None:
+    def __init__(self) -> None:
         self.kept: list[float] = []
 
     def before_step(self) -> None:
