@@ -146,7 +146,7 @@ def test_too_few_documents_with_pairs_are_a_clear_message(
 def test_pairs_of_one_theme_are_told_from_others(tiny_bert: Path, tmp_path: Path) -> None:
     pile, args = (
         made(tiny_bert),
-        AdaptArgs(max_length=32, batch_tokens=256, epochs=12, learning_rate=5e-3, device="cpu"),
+        AdaptArgs(max_length=32, batch_tokens=256, epochs=24, learning_rate=5e-3, device="cpu"),
     )
     lm = load_masked_lm(tiny_bert, "eager", 0, pairs=True)
     before = {name: p.detach().clone() for name, p in lm.model.named_parameters()}
