@@ -19,7 +19,11 @@ class CompareArgs(TuneArgs):
     cross_domain: tuple[Path, ...] = option(
         (), "Files of texts of other domains, for the arm cross-domain (repeatable)."
     )
-    arms: str = option("tfidf,base,adapted", "Arms of the study, joined by commas.")
+    arms: str = option(
+        "tfidf,base,adapted",
+        "Arms of the study, joined by commas: tfidf, base, adapted, in-domain, cross-domain, "
+        "longer; or base with a recipe: its name (features, ...) or TOML file.",
+    )
     label_budget: tuple[int, ...] = option(
         (), "Use only this many training labels, drawn by seed (repeatable: a label curve)."
     )

@@ -1,5 +1,6 @@
 """How does a study begin, or go on? Its folder, its plan, and what has to be right beforehand."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def begin(out: Path, design: Design, args: CompareArgs, data: Data, metric: str)
     Makes the study folder, or checks that the one there is of the same study (SteepError if not).
     A new study's plan is said first.
     """
-    path, study = out / runs.STUDY, _manifest(args, data, metric)
+    path, study = out / runs.STUDY, _manifest(args, data, metric, design)
     if path.is_file() and not args.overwrite:
         known = runs.read_json(path)
         changed = _changed(known, study)
@@ -34,7 +35,8 @@ def begin(out: Path, design: Design, args: CompareArgs, data: Data, metric: str)
                 f"{out} holds a study with other {changed}. Repeat its options to go on with it, "
                 "choose another --out, or add --overwrite."
             )
-        design = Design(*(tuple(known[name]) for name in ("arms", "budgets", "seeds")))
+        parts = {name: tuple(known[name]) for name in ("arms", "budgets", "seeds")}
+        design = replace(design, **parts)
         left = sum(not cell.path(out).is_file() for cell in design.cells)
         say(f"{out}: going on with the study that is there, {left} cells are left")
         return design
@@ -44,13 +46,14 @@ def begin(out: Path, design: Design, args: CompareArgs, data: Data, metric: str)
     runs.make(out, args.overwrite)
     with runs.explained(out):
         parts = {"arms": design.arms, "budgets": design.budgets, "seeds": design.seeds}
+        parts["notes"] = (*study["notes"], *design.told())
         runs.write_json(path, study | parts)
         data.splits.save(out / runs.SPLITS)
     say(f"finished cells are kept in {out}")
     return design
 
 
-def _manifest(args: CompareArgs, data: Data, metric: str) -> dict[str, Any]:
+def _manifest(args: CompareArgs, data: Data, metric: str, design: Design) -> dict[str, Any]:
     from steep.models.devices import choose
 
     task = data.labelled()
@@ -59,6 +62,7 @@ def _manifest(args: CompareArgs, data: Data, metric: str) -> dict[str, Any]:
         "task": {"kind": task.kind, "labels": list(task.labels)},
         "metric": metric,
         "base": args.model,
+        "recipes": design.recipes,
         "device": str(choose(args).device),
         "precision": "bf16" if choose(args).bf16 else "fp32",
         "notes": [*data.notes, *told(args), *leaks(data, args)],
@@ -74,6 +78,8 @@ def _changed(known: dict[str, Any], study: dict[str, Any]) -> str:
     ]
     if names:
         return f"options ({', '.join(names)})"
+    if known.get("recipes", {}) != study["recipes"]:
+        return "recipes (their files have changed)"
     return "rows" if known["data"] != study["data"] else ""
 
 

@@ -53,11 +53,7 @@ def compare(source: Data | str | Path, *, out: str | Path, args: CompareArgs | N
     test = test_of(data)
     metric = metric_of(data.labelled(), test, args)
     fitting = config.part(args, FitArgs, without=("label_budget",))
-    # Only now: importing torch takes longer than finding a mistake in a file or an option.
-    from steep.train import engine
-
-    encoder_of = args.model if args.encoder else None
-    engine.learner(data, args.encoder or args.model, fitting, encoder_of)  # fails before step 2
+    _try_out(design, data, fitting)
     design = begin(out, design, args, data, metric)
     if args.dry_run:
         return out
@@ -65,6 +61,21 @@ def compare(source: Data | str | Path, *, out: str | Path, args: CompareArgs | N
     failed = _run(design, data, test, started_from, fitting, out, metric, args)
     _finish(out, design, data.labelled(), test.labels(), metric, failed, args)
     return out
+
+
+def _try_out(design: Design, data: Data, fitting: FitArgs) -> None:
+    """SteepError where checkpoint, data and options do not fit; that is before step 2."""
+    # Only now: importing torch takes longer than finding a mistake in a file or an option.
+    from steep.train import engine
+
+    assert fitting.model is not None
+    encoder_of = fitting.model if fitting.encoder else None
+    engine.learner(data, fitting.encoder or fitting.model, fitting, encoder_of)
+    for arm in design.recipes:
+        try:
+            engine.learner(data, fitting.model, design.options(arm, fitting))
+        except SteepError as error:
+            raise SteepError(f"arm {arm}: {error}") from None
 
 
 def _run(
@@ -84,11 +95,11 @@ def _run(
     for wave in ([c for c in left if c.arm != "longer"], [c for c in left if c.arm == "longer"]):
         jobs = []
         for cell in wave:
-            epochs = _epochs(cell, out, design, fitting.epochs)
+            epochs = _epochs(cell, out, design, design.options(cell.arm, fitting).epochs)
             if epochs is None:
                 failed[str(cell)] = "the run of base whose time it should take failed"
                 continue
-            options = replace(fitting, epochs=epochs)
+            options = replace(design.options(cell.arm, fitting), epochs=epochs)
             jobs.append(Job(cell, started_from.get((cell.arm, cell.seed)), options))
         for job, result in work.run(partial(_cell, data, test), jobs, args.jobs, args.ray):
             if isinstance(result, Exception):

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,23 +23,30 @@ WEIGHTS = 4  # bytes a parameter on the disk
 
 @dataclass(frozen=True)
 class Costs:
-    """Estimated seconds: of step 2 by arm, of one fit by label budget; and bytes of one encoder."""
+    """Estimated seconds: of step 2 by arm, of one fit by label budget; and bytes of one encoder.
+
+    `recipes` holds the fits of the arms with a recipe, by arm.
+    """
 
     step2: dict[str, float]
     fits: dict[int | None, float]
     encoder: int
     per_seed: bool
+    recipes: dict[str, dict[int | None, float]] = field(default_factory=dict)
 
     def seconds(self, design: Design) -> float:
         """What a design takes, one run after another."""
         times = len(design.seeds) if self.per_seed else 1
         total = sum(times * self.step2.get(arm, 0.0) for arm in design.arms)
         for budget in design.budgets:
-            one = self.fits[budget]
-            longer = one + self.step2.get(ADAPTED, 0.0)
-            each = [longer if a == "longer" else one for a in design.arms if a != "tfidf"]
+            each = [self.fit(arm, budget) for arm in design.arms if arm != "tfidf"]
             total += len(design.seeds) * sum(each)
         return total
+
+    def fit(self, arm: str, budget: int | None) -> float:
+        """What one fit of an arm takes."""
+        one = self.recipes.get(arm, self.fits)[budget]
+        return one + self.step2.get(ADAPTED, 0.0) if arm == "longer" else one
 
     def disk(self, design: Design) -> int:
         """Bytes of the encoders that are made."""
@@ -66,6 +73,10 @@ def planned(design: Design, args: CompareArgs, data: Data) -> Design:
     for labels in design.budgets:
         few = f" with {labels:,} labels" if labels else ""
         say(f"  one fit{few}: about {minutes(costs.fits[labels])}")
+        for arm in (arm for arm in design.arms if arm in design.recipes):
+            say(f"  one fit{few} of {arm}: about {minutes(costs.fit(arm, labels))}")
+    for line in design.told():
+        say(f"  {line}")
     return design
 
 
@@ -106,7 +117,8 @@ def measure(design: Design, args: CompareArgs, data: Data) -> Costs:
 
     assert args.model is not None and data.test is not None
     checking = replace(config.part(args, CheckArgs), model=args.model)
-    found = pace.estimate(data, checking, config.part(args, FitArgs, without=("label_budget",)))
+    fitting = config.part(args, FitArgs, without=("label_budget",))
+    found = pace.estimate(data, checking, fitting)
     own = found["adapt"]["seconds_per_epoch"]
     step2 = {}
     for arm in (arm for arm in design.arms if arm in STEP2):
@@ -115,14 +127,24 @@ def measure(design: Design, args: CompareArgs, data: Data) -> Costs:
         step2[arm] = args.adapt_epochs * (own + text / found["adapt"]["tokens_per_second"])
     if args.encoder is not None:
         step2[ADAPTED] = 0.0
-    a_row = found["fit"]["seconds_per_epoch"] / len(data.train)
-    asked = len(data.valid) * args.epochs + len(data.test)
-    fits = {
-        labels: a_row * (args.epochs * min(labels or np.inf, len(data.train)) + FORWARD * asked)
+    fits = _fits(design, data, found["fit"]["seconds_per_epoch"], args.epochs)
+    recipes = {}
+    for arm in design.recipes:
+        options = design.options(arm, fitting)
+        recipes[arm] = _fits(design, data, pace.of_fit(data, options), options.epochs)
+    per_seed = args.adapt_per_seed and args.encoder is None
+    return Costs(step2, fits, WEIGHTS * found["parameters"], per_seed, recipes)
+
+
+def _fits(design: Design, data: Data, a_pass: float, epochs: int) -> dict[int | None, float]:
+    """Seconds of one fit by label budget, where a pass over all training rows takes `a_pass`."""
+    assert data.test is not None
+    a_row = a_pass / len(data.train)
+    asked = len(data.valid) * epochs + len(data.test)
+    return {
+        labels: a_row * (epochs * min(labels or np.inf, len(data.train)) + FORWARD * asked)
         for labels in design.budgets
     }
-    per_seed = args.adapt_per_seed and args.encoder is None
-    return Costs(step2, fits, WEIGHTS * found["parameters"], per_seed)
 
 
 def _tokens(files: tuple[Path, ...]) -> float:

@@ -1,14 +1,19 @@
 """Which runs does a study consist of? Arms x label budgets x seeds: cells, two files each."""
 
 import csv
-from dataclasses import dataclass
+import dataclasses
+import difflib
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from steep import runs
-from steep.args import CompareArgs
+from steep.args import CompareArgs, FitArgs
+from steep.args.data import DataArgs
+from steep.args.recipe import OWN_FILE, names, recipe
+from steep.args.run import RunArgs, SaveArgs
 from steep.data.corpus import Task
 from steep.errors import SteepError
 from steep.study.verdict import CellResult
@@ -24,6 +29,10 @@ ARMS = {
 }
 STEP2 = (ADAPTED, "in-domain", "cross-domain")
 """The arms that start from an encoder of their own."""
+SHARED = {"model", "encoder", "metric"} | {
+    option.name for kind in (DataArgs, RunArgs, SaveArgs) for option in dataclasses.fields(kind)
+}
+"""The options of a fit that are the study's, whatever the arm."""
 
 
 @dataclass(frozen=True)
@@ -49,17 +58,33 @@ class Cell:
 
 @dataclass(frozen=True)
 class Design:
-    """Arms x label budgets x seeds; a budget is None where all labels are used."""
+    """Arms x label budgets x seeds; a budget is None where all labels are used.
+
+    `recipes` holds, by arm, the options in which base with a recipe differs from base.
+    """
 
     arms: tuple[str, ...]
     budgets: tuple[int | None, ...]
     seeds: tuple[int, ...]
+    recipes: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def cells(self) -> list[Cell]:
         """Seed by seed, so that an unfinished study has whole pairs; equal compute comes last."""
         order = sorted(self.arms, key=lambda arm: arm == "longer")
         return [Cell(a, s, n) for s in self.seeds for n in self.budgets for a in order]
+
+    def options(self, arm: str, fitting: FitArgs) -> FitArgs:
+        """The options of an arm, where those of the study are `fitting`."""
+        return dataclasses.replace(fitting, **self.recipes.get(arm, {}))
+
+    def told(self) -> list[str]:
+        """In what the arms with a recipe differ from base."""
+        return [
+            f"arm {arm}: base with {', '.join(f'{n} {v}' for n, v in values.items())}"
+            for arm, values in self.recipes.items()
+            if arm in self.arms
+        ]
 
     def __str__(self) -> str:
         budgets = f" x {len(self.budgets)} label budgets" if len(self.budgets) > 1 else ""
@@ -69,12 +94,14 @@ class Design:
 def plan(args: CompareArgs) -> Design:
     """The design that the options declare.
 
-    Raises SteepError for an unknown arm, when base or adapted is missing, or an arm lacks its text.
+    Raises SteepError for an unknown arm, a recipe that cannot be one, when base or adapted is
+    missing, or an arm lacks its text.
     """
-    arms = tuple(dict.fromkeys(name.strip() for name in args.arms.split(",") if name.strip()))
-    for name in arms:
-        if name not in ARMS:
-            raise SteepError(f"arms: there is no arm '{name}'. The arms are {', '.join(ARMS)}.")
+    given = dict.fromkeys(name.strip() for name in args.arms.split(",") if name.strip())
+    recipes = {name: _recipe(name) for name in given if name not in ARMS}
+    arms = tuple(Path(name).stem if name in recipes else name for name in given)
+    if twice := next((arm for arm in arms if arms.count(arm) > 1), None):
+        raise SteepError(f"arms {args.arms}: two of them are called '{twice}'; rename a file.")
     if not {"base", "adapted"} <= set(arms):
         raise SteepError(f"arms {args.arms}: a study needs base and adapted, which it compares.")
     for arm, files in (("in-domain", args.in_domain), ("cross-domain", args.cross_domain)):
@@ -87,7 +114,28 @@ def plan(args: CompareArgs) -> Design:
     if min(args.label_budget, default=1) < 1:
         raise SteepError("label_budget: every number of labels must be at least 1.")
     budgets: tuple[int | None, ...] = tuple(sorted(set(args.label_budget))) or (None,)
-    return Design(arms, budgets, tuple(range(args.seed, args.seed + args.seeds)))
+    seeds = tuple(range(args.seed, args.seed + args.seeds))
+    return Design(arms, budgets, seeds, {Path(name).stem: v for name, v in recipes.items()})
+
+
+def _recipe(name: str) -> dict[str, Any]:
+    """The options of an arm that is base with a recipe, by the recipe's name or TOML file."""
+    if name not in names() and not name.endswith(OWN_FILE):
+        near = difflib.get_close_matches(name, (*ARMS, *names()), n=1)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        raise SteepError(
+            f"arms: there is no arm '{name}'.{hint} The arms are {', '.join(ARMS)}; a recipe "
+            f"({', '.join(names())}); or a TOML file with a table [fit] of options."
+        )
+    values = {option: value for option, value in recipe(name).items() if option != "recipe"}
+    if shared := sorted(SHARED & values.keys()):
+        raise SteepError(
+            f"{name}: [fit]: option '{shared[0]}' is the same for all arms of a study; give it to "
+            "the study instead."
+        )
+    if Path(name).stem in ARMS:
+        raise SteepError(f"{name}: '{Path(name).stem}' is another arm; rename the file.")
+    return values
 
 
 def write(cell: Cell, study: Path, facts: dict[str, Any], lines: list[dict[str, Any]]) -> None:

@@ -57,7 +57,7 @@ def run(cell: Cell, data: Data, test: Corpus, encoder: Path | None, args: FitArg
 def _fine_tune(
     cell: Cell, data: Data, test: Corpus, encoder: Path | None, args: FitArgs
 ) -> tuple[np.ndarray, np.ndarray, list[dict[str, Any]]]:
-    """The arms differ in the encoder's weights and in nothing else."""
+    """The arms differ in the encoder's weights or, with a recipe, in options; in nothing else."""
     from steep.models.devices import choose
     from steep.train import classify, engine
 

@@ -40,6 +40,15 @@ def estimate(data: Data, args: CheckArgs, fitting: FitArgs | None = None) -> dic
     return times
 
 
+def of_fit(data: Data, fitting: FitArgs) -> float:
+    """Seconds a pass over the training rows, of fit alone.
+
+    All layers are trained: where the encoder is frozen, a pass takes less.
+    """
+    assert fitting.model is not None
+    return _pace(engine.learner(data, fitting.model, fitting))["seconds_per_epoch"]
+
+
 def seconds_per_step(
     learn: Learner, warm: int = WARM, timed: int = TIMED, parts: int = 1
 ) -> tuple[float, float]:

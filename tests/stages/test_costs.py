@@ -1,5 +1,7 @@
 """Does a study fit into the time that there is, and is what matters least cut first?"""
 
+from dataclasses import replace
+
 import pytest
 
 from steep.errors import SteepError
@@ -13,6 +15,12 @@ COSTS = Costs({"adapted": 100.0}, {100: 1.0, 500: 5.0}, 10, per_seed=False)
 def test_what_a_design_takes() -> None:
     # step 2 once; a seed: base, adapted and longer (a fit and the time of step 2), two budgets
     assert COSTS.seconds(FULL) == 100 + 5 * (3 * 1 + 100 + 3 * 5 + 100)
+
+
+def test_an_arm_with_a_recipe_takes_its_own_time() -> None:
+    costs = replace(COSTS, recipes={"features": {100: 2.0, 500: 8.0}})
+    more = replace(FULL, arms=(*FULL.arms, "features"))
+    assert costs.seconds(more) == COSTS.seconds(FULL) + 5 * (2 + 8)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from steep import runs
-from steep.args import CompareArgs
+from steep.args import CompareArgs, FitArgs
 from steep.data.corpus import Task
 from steep.errors import SteepError
 from steep.study.design import ARMS, Cell, plan, read, write
@@ -46,7 +46,10 @@ def test_an_arm_and_its_text_belong_together(args: CompareArgs) -> None:
 @pytest.mark.parametrize(
     ("arms", "message"),
     [
-        ("base,adapted,adepted", "there is no arm 'adepted'. The arms are tfidf, base, adapted"),
+        ("base,adapted,adepted", "'adepted'. Did you mean 'adapted'. The arms are tfidf, base"),
+        ("base,adapted,feature", "there is no arm 'feature'. Did you mean 'features'"),
+        ("base,adapted,xyz", "no arm 'xyz'. The arms are .*; a recipe .*sun2019.*; or a TOML file"),
+        ("base,adapted,missing.toml", "missing.toml: there is no such file"),
         ("base", "needs base and adapted"),
         ("tfidf,adapted", "needs base and adapted"),
         ("", "needs base and adapted"),
@@ -55,6 +58,37 @@ def test_an_arm_and_its_text_belong_together(args: CompareArgs) -> None:
 def test_a_study_that_compares_nothing_is_refused(arms: str, message: str) -> None:
     with pytest.raises(SteepError, match=message):
         plan(CompareArgs(arms=arms))
+
+
+def test_a_recipe_is_an_arm(tmp_path: Path) -> None:
+    own = tmp_path / "mine.toml"
+    own.write_text("[fit]\nepochs = 7\nweight-decay = 0.5")
+    design = plan(CompareArgs(arms=f"base,adapted,features,{own}", seeds=1))
+    assert [cell.arm for cell in design.cells] == ["base", "adapted", "features", "mine"]
+    study = FitArgs(epochs=2, max_length=32, clip=3.0)
+    assert design.options("base", study) == design.options("adapted", study) == study
+    assert design.options("mine", study) == replace(study, epochs=7, weight_decay=0.5)
+    frozen = design.options("features", study)
+    assert (frozen.unfreeze, frozen.learning_rate, frozen.epochs) == ("never", 1e-2, 50)
+    assert (frozen.max_length, frozen.clip) == (32, 3.0)
+    assert design.told()[1] == "arm mine: base with epochs 7, weight_decay 0.5"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("own", "epoch = 3", r"own.toml: \[fit\]: there is no option 'epoch'. .* 'epochs'"),
+        ("own", "model = 'other'", r"own.toml: \[fit\]: option 'model' is the same for all arms"),
+        ("own", "test_share = 0.5", "option 'test_share' is the same for all arms"),
+        ("longer", "epochs = 3", "'longer' is another arm; rename the file"),
+        ("features", "epochs = 3", "two of them are called 'features'"),
+    ],
+)
+def test_a_recipe_that_is_no_arm(tmp_path: Path, name: str, content: str, message: str) -> None:
+    own = tmp_path / f"{name}.toml"
+    own.write_text(f"[fit]\n{content}")
+    with pytest.raises(SteepError, match=message):
+        plan(CompareArgs(arms=f"base,adapted,features,{own}"))
 
 
 def cell_lines(task: Task, outputs: np.ndarray) -> list[dict]:
