@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from transformers import BertConfig, BertForPreTraining, BertTokenizerFast
 
 from steep.args import AdaptArgs, CompareArgs, FitArgs
 from steep.data.load import read
@@ -245,6 +247,37 @@ def test_further_arms_and_an_encoder_for_every_seed(
         *(("in-domain", "base"), ("longer", "base")),
     }
     assert stage.ONE_ENCODER not in found["warnings"]
+
+
+def test_recipes_are_arms_and_checked_before_step_2(
+    steep: Steep, base: Words, tiny_bert: Path, tmp_path: Path
+) -> None:
+    out, long, own = tmp_path / "study", tmp_path / "long", tmp_path / "mine.toml"
+    own.write_text("[fit]\nepochs = 2")
+    words = ("--arms", f"base,adapted,features,sun2019,{own}", "--seeds 1 --label-budget 40 --out")
+    done = steep(*base, *words, out, code=2)
+    assert "Error: arm sun2019: " in done.stderr and not out.exists()
+    shutil.copytree(tiny_bert, long)
+    config = BertConfig.from_pretrained(tiny_bert, max_position_embeddings=512)
+    BertForPreTraining(config).save_pretrained(long)
+    BertTokenizerFast.from_pretrained(long, model_max_length=512).save_pretrained(long)
+    done = steep(*base, "--model", long, *words, out)
+    assert "one fit with 40 labels of features: about" in done.stderr
+    epochs = {p.stem: json.loads(p.read_text())["epochs"] for p in (out / "cells").glob("*.json")}
+    arms = {"base": 1, "adapted": 1, "features": 50, "sun2019": 4, "mine": 2}
+    assert epochs == {f"{arm}-40-seed0": number for arm, number in arms.items()}
+    found = json.loads((out / "verdict.json").read_text())
+    assert {(c["arm"], c["against"]) for c in found["comparisons"]} == {
+        *(("adapted", "base"), ("adapted", "features"), ("features", "base")),
+        *(("sun2019", "base"), ("mine", "base")),
+    }
+    assert "arm mine: base with epochs 2" in json.loads((out / "study.json").read_text())["notes"]
+    assert "going on" in steep(*base, "--model", long, *words, out).stderr
+    own.write_text("[fit]\nepochs = 3")
+    done = steep(*base, "--model", long, *words, out, code=2)
+    assert "holds a study with other recipes (their files have changed)" in done.stderr
+    steep("report", out)
+    assert "sun2019" in (out / "report.html").read_text()
 
 
 def test_a_dry_run_writes_nothing_and_a_budget_cuts_the_design(

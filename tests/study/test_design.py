@@ -46,8 +46,8 @@ def test_an_arm_and_its_text_belong_together(args: CompareArgs) -> None:
 @pytest.mark.parametrize(
     ("arms", "message"),
     [
-        ("base,adapted,adepted", "'adepted'. Did you mean 'adapted'. The arms are tfidf, base"),
-        ("base,adapted,feature", "there is no arm 'feature'. Did you mean 'features'"),
+        ("base,adapted,adepted", "'adepted'. Did you mean 'adapted'\\? The arms are tfidf, base"),
+        ("base,adapted,feature", "there is no arm 'feature'. Did you mean 'features'\\?"),
         ("base,adapted,xyz", "no arm 'xyz'. The arms are .*; a recipe .*sun2019.*; or a TOML file"),
         ("base,adapted,missing.toml", "missing.toml: there is no such file"),
         ("base", "needs base and adapted"),
