@@ -1,6 +1,6 @@
 """How does a labelled text become a classifier's input? Ids, mask and segments of each row."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -31,6 +31,7 @@ class Rows:
         sliding: Sliding | None = None,
     ) -> None:
         check(truncation, corpus)
+        self.corpus = corpus
         self.sliding = (sliding or Sliding()) if truncation.startswith(SLIDING) else None
         self.task, self.tokenizer = task, tokenizer
         self.max_length, self.truncation = max_length, truncation
@@ -54,10 +55,10 @@ class Rows:
         label = 0 if self.labels is None else self.labels[index]
         return self._framed(index), label
 
-    def over(self, corpus: Corpus) -> "Rows":
+    def over(self, corpus: Corpus) -> Self:
         """Another corpus, read alike."""
         how = (self.max_length, self.truncation, self.sliding)
-        return Rows(corpus, self.task, self.tokenizer, *how)
+        return type(self)(corpus, self.task, self.tokenizer, *how)
 
     def notes(self, part: str) -> list[str]:
         """How much text of the rows, which are the `part` ones, the model does not get to see."""

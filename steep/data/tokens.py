@@ -6,6 +6,7 @@ model's inputs (`Frame`) are cut from it afterwards, for any length, truncation 
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -52,8 +53,12 @@ class Tokens:
 def tokenize(corpus: Corpus, tokenizer: "PreTrainedTokenizerBase", column: str = "text") -> Tokens:
     """The tokens of a corpus; computed once, then taken from the cache folder of `datasets`.
 
-    The key of the cache is the fingerprint of the text column and of the tokenizer.
+    The key of the cache is the fingerprint of the text column and of the tokenizer. A few texts that
+    lie in no file leave none.
     """
+    if len(corpus) <= CHUNK and not corpus.table.cache_files:
+        ids, counts = _encoder(tokenizer)(list(corpus.table[column]))
+        return Tokens(ids, np.concatenate([[0], counts]).cumsum())
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "steep" / "tokens"
     folder = folder / _fingerprint(corpus, tokenizer, column)
     if not (folder / "offsets.npy").exists():
@@ -80,12 +85,17 @@ def _bare(tokenizer: "PreTrainedTokenizerBase") -> Any:
     return bare
 
 
+def _encoder(tokenizer: "PreTrainedTokenizerBase") -> Callable[[list[str]], Any]:
+    """What makes texts the ids (tokens,) of all and the counts (texts,) of each."""
+    bare = _bare(tokenizer)
+    return WordByWord(bare) if is_word_by_word(bare) else partial(encode, bare)
+
+
 def _write(corpus: Corpus, tokenizer: "PreTrainedTokenizerBase", column: str, folder: Path) -> None:
     """Tokenise in chunks and write aside, then rename."""
     folder.mkdir(parents=True, exist_ok=True)
     raw = folder / f"raw-{os.getpid()}"
-    lengths, bare = [np.zeros(1, np.int64)], _bare(tokenizer)
-    tokens_of = WordByWord(bare) if is_word_by_word(bare) else partial(encode, bare)
+    lengths, tokens_of = [np.zeros(1, np.int64)], _encoder(tokenizer)
     chunks = track(corpus.texts(column, CHUNK), -(-len(corpus) // CHUNK), "tokenising")
     with raw.open("wb") as stream:
         for texts in chunks:

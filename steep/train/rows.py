@@ -1,12 +1,14 @@
 """How do labelled texts reach the classifier? fastai `DataLoaders` over a tokenised corpus."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
+import datasets
 import numpy as np
 import torch
 from fastai.data.core import DataLoaders, TfmdDL
-from fastai.data.transforms import Category, MultiCategory
+from fastai.data.transforms import Category, CategoryMap, MultiCategory
 from fastai.text.data import TensorText
 from fastai.torch_core import TitledStr
 from torch import Tensor
@@ -17,6 +19,7 @@ from steep.data import weights
 from steep.data.batches import by_length, shuffled
 from steep.data.corpus import Data
 from steep.data.inputs import Rows
+from steep.data.items import corpus_of
 from steep.data.long import Sliding
 
 
@@ -34,9 +37,24 @@ class ShownRows(Rows):
         sample = super().__getitem__(index)
         return sample if self.counts is None else (*sample, self.counts[index])
 
+    @property
+    def items(self) -> datasets.Dataset:
+        """The rows as their file has them: where fastai looks for what a loader was made of."""
+        return self.corpus.table
+
+    @property
+    def vocab(self) -> CategoryMap:
+        """The names of the labels, where fastai looks for them."""
+        return CategoryMap(list(self.task.labels), sort=False)
+
     def batch(self, samples: list[tuple]) -> tuple:
-        """int64 (rows, 2 or 3, padded length) of ids, mask and segments; labels; any weights."""
+        """int64 (rows, 2 or 3, padded length) of ids, mask and segments; labels; any weights.
+
+        Of a corpus without labels, the inputs alone.
+        """
         inputs, labels = self.collate([sample[:2] for sample in samples])
+        if self.labels is None:
+            return (TensorText(torch.from_numpy(inputs)),)
         whole = TensorText(torch.from_numpy(inputs)), torch.from_numpy(labels)
         if self.counts is None:
             return whole
@@ -71,6 +89,33 @@ class Order:
         return order[self.start * self.batch_size // self.parts :].tolist()
 
 
+class TextLoaders(DataLoaders):
+    """Training and validation batches, and batches of texts that are neither.
+
+    fastai's own `test_dl`, which `predict` and `Interpretation` call, expects its `Datasets`.
+    """
+
+    def test_dl(
+        self,
+        test_items: Sequence[Any],
+        rm_type_tfms: int | None = None,
+        with_labels: bool = False,
+        bs: int | None = None,
+        num_workers: int = 0,
+        process: bool = True,
+    ) -> TfmdDL:
+        """Batches of `test_items`, in their order, tokenised and cut like the training rows.
+
+        Items are texts, pairs of texts where the training has such, or rows of a corpus's table;
+        only these have labels. `rm_type_tfms`, `num_workers` and `process` are fastai's, and mean
+        nothing here. Raises SteepError for items of another kind.
+        """
+        like: ShownRows = self.valid_ds
+        rows = like.over(corpus_of(list(test_items), like.corpus, with_labels))
+        order = list(range(len(rows)))
+        return _loader(rows, bs or self.valid.bs, lambda: order).to(self.device)
+
+
 def ordered(rows: ShownRows, batch_size: int) -> TfmdDL:
     """Batches from the longest text to the shortest; fastai puts predictions back into order."""
     order = by_length(rows.lengths).tolist()
@@ -79,7 +124,7 @@ def ordered(rows: ShownRows, batch_size: int) -> TfmdDL:
 
 def loaders(
     data: Data, tokenizer: PreTrainedTokenizerBase, args: FitArgs, device: torch.device
-) -> DataLoaders:
+) -> TextLoaders:
     """Training and validation batches; a training batch comes in `args.accumulate` parts.
 
     Where texts have several windows it comes in more, so that no part has many more windows than it
@@ -93,7 +138,7 @@ def loaders(
     parts = _parts(args.batch_size, args.accumulate * train.most)
     order = Order(train.lengths, args.batch_size, args.seed, parts)
     size = max(1, 2 * args.batch_size // valid.most)
-    return DataLoaders(
+    return TextLoaders(
         _loader(train, args.batch_size // parts, order), ordered(valid, size), device=device
     )
 
