@@ -53,8 +53,8 @@ class Tokens:
 def tokenize(corpus: Corpus, tokenizer: "PreTrainedTokenizerBase", column: str = "text") -> Tokens:
     """The tokens of a corpus; computed once, then taken from the cache folder of `datasets`.
 
-    The key of the cache is the fingerprint of the text column and of the tokenizer. A few texts that
-    lie in no file leave none.
+    The key of the cache is the fingerprint of the text column and of the tokenizer. A few texts
+    that lie in no file leave none.
     """
     if len(corpus) <= CHUNK and not corpus.table.cache_files:
         ids, counts = _encoder(tokenizer)(list(corpus.table[column]))
