@@ -113,7 +113,9 @@ class TextLoaders(DataLoaders):
         like: ShownRows = self.valid_ds
         rows = like.over(corpus_of(list(test_items), like.corpus, with_labels))
         order = list(range(len(rows)))
-        return _loader(rows, bs or self.valid.bs, lambda: order).to(self.device)
+        loader = _loader(rows, bs or self.valid.bs, lambda: order)
+        loader.to(self.device)
+        return loader
 
 
 def ordered(rows: ShownRows, batch_size: int) -> TfmdDL:
