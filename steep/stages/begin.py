@@ -35,8 +35,8 @@ def begin(out: Path, design: Design, args: CompareArgs, data: Data, metric: str)
                 f"{out} holds a study with other {changed}. Repeat its options to go on with it, "
                 "choose another --out, or add --overwrite."
             )
-        parts = {name: tuple(known[name]) for name in ("arms", "budgets", "seeds")}
-        design = replace(design, **parts)
+        arms, budgets, seeds = (tuple(known[name]) for name in ("arms", "budgets", "seeds"))
+        design = replace(design, arms=arms, budgets=budgets, seeds=seeds)
         left = sum(not cell.path(out).is_file() for cell in design.cells)
         say(f"{out}: going on with the study that is there, {left} cells are left")
         return design

@@ -110,6 +110,7 @@ def test_a_corpus_of_empty_texts_has_no_tokens() -> None:
 
 
 def test_a_second_call_takes_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "CHUNK", 1)  # fewer texts than that leave no file
     texts, tokenizer = corpus(["one two", "three"]), word_piece()
     first = tokenize(texts, tokenizer)
 
@@ -121,7 +122,7 @@ def test_a_second_call_takes_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(again.ids, np.memmap)
     assert again.ids.tolist() == first.ids.tolist()
     with pytest.raises(AssertionError, match="tokenised twice"):
-        tokenize(corpus(["other words"]), tokenizer)
+        tokenize(corpus(["other words", "too"]), tokenizer)
 
 
 def test_the_cache_tells_tokenizers_of_one_vocabulary_apart() -> None:
