@@ -249,14 +249,14 @@ def test_a_signal_saves_after_the_step_and_ends(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    machine = MACHINES["fast layers"]
+    machine, before = MACHINES["fast layers"], signal.getsignal(signal.SIGINT)
     for number, kind in ((2, signal.SIGTERM), (5, signal.SIGINT)):
         monkeypatch.setattr(Pull, "after_batch", signalling(number, kind))
         plug(1)
         with pytest.raises(KeyboardInterrupt, match="Saved after step .* Run the same command"):
             adapted(headless, single, machine, tmp_path / "out", minutes=60)
     plug(0)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
     same(whole, adapted(headless, single, machine, tmp_path / "out", minutes=60))
 
 
