@@ -9,7 +9,7 @@ from steep.args import AdaptArgs, CompareArgs
 from steep.data.corpus import Data
 from steep.errors import SteepError
 from steep.stages.adapt import adapt
-from steep.study.design import STEP2, Cell, Design
+from steep.study.design import STEP2, Design
 
 OF_FIT = (
     *("epochs", "learning_rate", "decay", "max_length", "warmup", "weight_decay", "clip"),
@@ -32,11 +32,6 @@ def make(data: Data, out: Path, design: Design, args: CompareArgs) -> Encoders:
             folder = out / (f"{arm}-seed{seed}" if own and seed != design.seeds[0] else arm)
             found[arm, seed] = _one(data, out, folder, arm, seed if own else args.seed, args)
     return found
-
-
-def of(cell: Cell, encoders: Encoders) -> Path | None:
-    """The encoder that a cell starts from; None for the checkpoint's own."""
-    return encoders.get((cell.arm, cell.seed))
 
 
 def adapting(args: CompareArgs, seed: int) -> AdaptArgs:
