@@ -195,7 +195,7 @@ def read_hashes(folder: Path) -> np.ndarray:
 @contextmanager
 def aside(path: Path) -> Iterator[Path]:
     """A file beside `path` that gets its name when it is complete, and is removed if it is not."""
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")  # two processes may write it
     try:
         yield partial
         partial.replace(path)

@@ -8,13 +8,20 @@ import numpy as np
 
 from steep.seeds import numbers
 
-LENGTHS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+STEPS = ((64, 4), (128, 8), (512, 16))  # (up to here, in multiples of)
+BUCKETS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)  # where a batch is a number of tokens
 POOL = 50  # batches drawn together before sorting by length, as fastai's SortedDL does
 
 
 def padded_length(longest: int) -> int:
     """The smallest length of the fixed set that holds `longest` tokens."""
-    return next((length for length in LENGTHS if length >= longest), -(-longest // 128) * 128)
+    step = next((step for most, step in STEPS if longest <= most), 128)
+    return -(-longest // step) * step
+
+
+def bucket(longest: int) -> int:
+    """The smallest of `BUCKETS` that holds `longest` tokens: few, as each has a batch of rests."""
+    return next((length for length in BUCKETS if length >= longest), -(-longest // 128) * 128)
 
 
 def shuffled(lengths: np.ndarray, batch_size: int, seed: int, epoch: int) -> np.ndarray:
@@ -39,12 +46,12 @@ def by_length(lengths: np.ndarray) -> np.ndarray:
 def by_tokens(lengths: np.ndarray, batch_tokens: int, seed: int, epoch: int) -> list[np.ndarray]:
     """Batches of positions, about `batch_tokens` tokens each with padding, in random order.
 
-    Every text is in exactly one batch. All batches of one padded length have as many rows, but for
-    one smaller batch a length.
+    Every text is in exactly one batch. All batches of one bucket have as many rows, but for one
+    smaller batch a bucket.
     """
     random = numbers(seed, "order", epoch)
     order = random.permutation(np.arange(len(lengths), dtype=np.int32))
-    table = np.array([padded_length(n) for n in range(int(lengths.max()) + 1)], np.int32)
+    table = np.array([bucket(n) for n in range(int(lengths.max()) + 1)], np.int32)
     padded = table[lengths[order]]
     batches: list[np.ndarray] = []
     for length in np.unique(padded):

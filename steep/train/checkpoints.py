@@ -142,8 +142,6 @@ class GoOn(Callback):
         for name, p in self.model.named_parameters():
             moments = {k: _like(v, p) for k, v in state["optimizer"][name].items()}
             self.opt.state[p].update(moments)
-            if moments:  # as after a step, so that it goes on moving where no gradient comes
-                p.grad = torch.zeros_like(p)
         for hypers, known in zip(self.opt.hypers, state["hypers"], strict=True):
             hypers.update(known)
         for cb in self.cbs:

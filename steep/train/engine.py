@@ -11,7 +11,6 @@ from typing import Any
 import fastai.callback.progress
 import fastai.callback.schedule  # noqa: F401  (adds fit_one_cycle and lr_find)
 from fastai.callback.core import Callback
-from fastai.callback.training import GradientClip
 from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from torch import Tensor, nn
@@ -34,7 +33,7 @@ from steep.train import rows, windows
 from steep.train.callbacks import Accumulate, Epochs
 from steep.train.checkpoints import saving
 from steep.train.losses import loss_for
-from steep.train.optimizer import adam_w
+from steep.train.optimizer import AdamW, Clip
 from steep.train.parts import InParts
 from steep.train.phases import StillIfFrozen
 from steep.train.saves import Saves
@@ -68,7 +67,7 @@ def learner(
         )
     loss = loss_for(task, data.train.labels(), args)
     dls = rows.loaders(data, tokenizer, args, machine.device)
-    callbacks = [Epochs(dls.train.get_idxs), GradientClip(args.clip), StillIfFrozen()]
+    callbacks = [Epochs(dls.train.get_idxs), Clip(args.clip), StillIfFrozen()]
     if dls.train.get_idxs.parts > 1:
         callbacks.append(Accumulate(args.batch_size, len(dls.train_ds)))
     prepared = machine.prepare(model, derive(args.seed, "dropout"))
@@ -111,7 +110,7 @@ def pretraining_loss(
 
 def masked_learner(model: MaskedLM, dls: DataLoaders, args: AdaptArgs) -> Learner:
     """A `Learner` that trains a masked language model on the batches of `windows.loaders`."""
-    callbacks = [Epochs(dls.train.dataset), GradientClip(args.clip)]
+    callbacks = [Epochs(dls.train.dataset), Clip(args.clip)]
     if args.accumulate > 1:
         callbacks.append(InParts(args.accumulate))
     return _learner(
@@ -162,7 +161,7 @@ def _learner(
         dls,
         model.to(dls.device),
         loss_func=loss,
-        opt_func=adam_w,
+        opt_func=AdamW,
         lr=lr,
         splitter=splitter,
         cbs=callbacks,

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from steep.data.batches import (
-    LENGTHS,
+    BUCKETS,
+    bucket,
     by_length,
     by_tokens,
     pad,
@@ -19,11 +20,16 @@ def lengths() -> np.ndarray:
 
 
 def test_padded_lengths_are_the_smallest_of_the_fixed_set_that_fit() -> None:
+    allowed = [*range(4, 65, 4), *range(72, 129, 8), *range(144, 513, 16), *range(640, 2000, 128)]
     for longest in range(1, 1500):
-        padded = padded_length(longest)
-        assert padded >= longest
-        allowed = [*LENGTHS, *range(640, 2000, 128)]
-        assert padded == min(length for length in allowed if length >= longest)
+        assert padded_length(longest) == min(n for n in allowed if n >= longest)
+
+
+def test_buckets_are_padded_lengths_themselves() -> None:
+    allowed = [*BUCKETS, *range(640, 2000, 128)]
+    for longest in range(1, 1500):
+        assert bucket(longest) == min(n for n in allowed if n >= longest)
+        assert padded_length(bucket(longest)) == bucket(longest)
 
 
 @pytest.mark.parametrize("batch_size", [1, 8, 32, 5000])
@@ -60,8 +66,8 @@ def test_batches_by_tokens_hold_every_text_once_in_fixed_shapes(lengths: np.ndar
     assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
     shapes: dict[int, list[int]] = {}
     for batch in batches:
-        padded = {padded_length(length) for length in lengths[batch]}
-        assert len(padded) == 1, "one padded length a batch"
+        padded = {bucket(length) for length in lengths[batch]}
+        assert len(padded) == 1, "one bucket a batch"
         shapes.setdefault(padded.pop(), []).append(len(batch))
     for length, rows in shapes.items():
         whole = 2048 // length

@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForMaskedLM, AutoTokenizer, BertForPreTraining
 
 from steep.args import AdaptArgs
-from steep.data.batches import LENGTHS
+from steep.data.batches import padded_length
 from steep.data.corpus import Corpus
 from steep.data.sentences import split
 from steep.data.tokens import frame, tokenize
@@ -68,7 +68,7 @@ def test_rows_are_framed_as_the_tokenizer_frames_them(tiny_bert: Path, pile: Pai
     rows = pile.plan(pile.spans(), 256, 0, 0)[0]
     batch = pile.batch(rows, np.random.default_rng(0))
     inputs = batch[0]
-    assert inputs.shape[2] in LENGTHS
+    assert inputs.shape[2] == padded_length(inputs.shape[2])
     assert (rows[:, 3] > rows[:, 2]).any()
     for row, found, (a, b, c, d, label) in zip(inputs, original(batch), rows, strict=True):
         texts = [tokenizer.decode(ids[i:j]) for i, j in ((a, b), (c, d)) if j > i]

@@ -2,8 +2,8 @@
 
 Tile by tile: scores of a few sentences or heads at a time fit the processor's cache. The way back
 computes scores again and draws the same dropout bits again, so nothing of size (length, length) is
-kept (as FlashAttention does: Dao et al. 2022, section 3.1). torch's own kernel draws no parallel
-dropout, and its backward pass is slow for heads of 32.
+kept (as FlashAttention does: Dao et al. 2022, section 3.1), but where one tile holds all scores.
+torch's own kernel draws no parallel dropout, and its backward pass is slow for heads of 32.
 """
 
 from collections.abc import Iterator
@@ -20,6 +20,9 @@ TILE = 2**20
 
 SHORT = 64
 """Up to this length plain matrix products beat torch's fused kernel in inference, too."""
+
+WIDTH = 32
+"""torch's softmax of bf16 takes four times as long where a row is no multiple of so many."""
 
 Tile = tuple[slice, slice]
 
@@ -44,10 +47,21 @@ def attention(
     if learned or (not torch.is_grad_enabled() and rate == 0 and query.shape[2] > SHORT):
         fused = nn.functional.scaled_dot_product_attention
         return fused(query, key, value, mask, dropout_p=rate, scale=scaling).transpose(1, 2)
-    additive = None
-    if mask is not None:
-        additive = _additive(mask, compute.dtype).expand(*query.shape[:2], -1, -1)
+    additive = None if mask is None else _additive(mask, compute.dtype)
+    if compute.dtype == torch.bfloat16 and key.shape[2] % WIDTH:
+        key, value, additive = _filled_up(key, value, additive)
+    if additive is not None:
+        additive = additive.expand(*query.shape[:2], -1, -1)
     return _Attention.apply(query, key, value, additive, rate, scaling, compute)
+
+
+def _filled_up(key: Tensor, value: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Keys and values up to a multiple of `WIDTH`, and a mask that hides the further ones."""
+    length = key.shape[2]
+    more = -length % WIDTH
+    mask = key.new_zeros(1, 1, 1, length) if mask is None else mask
+    key, value = (nn.functional.pad(tensor, (0, 0, 0, more)) for tensor in (key, value))
+    return key, value, nn.functional.pad(mask, (0, more), value=torch.finfo(mask.dtype).min)
 
 
 class _Attention(torch.autograd.Function):
@@ -62,32 +76,39 @@ class _Attention(torch.autograd.Function):
         scaling: float,
         compute: Compute,
     ) -> Tensor:
-        ctx.save_for_backward(query, key, value, mask)
         ctx.rate, ctx.scaling, ctx.compute = rate, scaling, compute
         ctx.draw = compute.next_draw() if rate else 0
         bits = compute.bits(ctx.draw)
         batch, heads, length, size = query.shape
         out = query.new_empty(batch, length, heads, value.shape[-1])
-        for tile in _tiles(query, key):
+        tiles = list(_tiles(query, key))
+        kept: tuple[Tensor | None, ...] = ()
+        for tile in tiles:
             keys, values = (_flat(tensor, tile) for tensor in (key, value))
             seen = _probabilities(_flat(query, tile), keys, scaling, mask, tile)
-            if rate:
-                seen.mul_(bits.keep(seen.shape, rate, seen.dtype))
+            keep = bits.keep(seen.shape, rate, seen.dtype) if rate else None
+            if len(tiles) == 1:
+                kept = (seen, keep)
+            dropped = seen if keep is None else (seen * keep if kept else seen.mul_(keep))
             target = out.transpose(1, 2)[tile]
-            target.copy_(_scaled_product(seen, values, _rescale(rate)).view(target.shape))
+            target.copy_(_scaled_product(dropped, values, _rescale(rate)).view(target.shape))
+        ctx.save_for_backward(query, key, value, mask, *kept)
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        query, key, value, mask = ctx.saved_tensors
+        query, key, value, mask, *kept = ctx.saved_tensors
         bits = ctx.compute.bits(ctx.draw)
         grads = [torch.empty_like(tensor) for tensor in (query, key, value)]
         for tile in _tiles(query, key):
             parts = [_flat(tensor, tile) for tensor in (query, key, value)]
             d_out = _flat(grad.transpose(1, 2), tile).mul(_rescale(ctx.rate))
-            seen = _probabilities(parts[0], parts[1], ctx.scaling, mask, tile)
-            keep = bits.keep(seen.shape, ctx.rate, seen.dtype) if ctx.rate else None
+            if kept:
+                seen, keep = kept
+            else:
+                seen = _probabilities(parts[0], parts[1], ctx.scaling, mask, tile)
+                keep = bits.keep(seen.shape, ctx.rate, seen.dtype) if ctx.rate else None
             found = _tile_grads(seen, keep, d_out, ctx.scaling, *parts)
             for whole, part in zip(grads, found, strict=True):
                 target = whole[tile]
@@ -109,7 +130,7 @@ def _tile_grads(
     dropped = seen
     if keep is not None:
         d_seen.mul_(keep)
-        dropped = keep.mul_(seen)
+        dropped = keep * seen
     d_value = torch.bmm(dropped.transpose(1, 2), d_out)
     d_scores = torch._softmax_backward_data(d_seen, seen, -1, seen.dtype)
     d_query = _scaled_product(d_scores, key, scaling)
