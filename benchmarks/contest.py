@@ -9,7 +9,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -96,9 +96,6 @@ def contest(
     Raises RuntimeError, with its traceback, when a contestant fails.
     """
     with _processes(contestants, threads) as pipes:
-        for name, pipe in pipes.items():
-            _receive(name, pipe)  # from here on it waits for its turn
-            say(f"  {name} is set up")
         scores = {name: Score([], {}) for name in pipes}
         for number in range(rounds + 1):
             names = list(pipes)
@@ -115,21 +112,29 @@ def contest(
 
 @contextmanager
 def _processes(contestants: list[Contestant], threads: int) -> Iterator[dict[str, Connection]]:
-    context = multiprocessing.get_context("spawn")
+    """The pipes to contestants that are set up, one after another, and wait for their turns."""
     os.environ["OMP_NUM_THREADS"] = str(threads)  # read when a contestant imports torch
-    processes, pipes = [], {}
-    for contestant in contestants:
-        pipes[contestant.name], there = context.Pipe()
-        process = context.Process(target=_work, args=(there, contestant, threads), daemon=True)
-        process.start()
-        there.close()  # else the end of the process would not be seen
-        processes.append(process)
-    try:
+    with ExitStack() as stack:
+        pipes = {}
+        for contestant in contestants:
+            pipes[contestant.name] = stack.enter_context(_process(contestant, threads))
+            _receive(contestant.name, pipes[contestant.name])
+            say(f"  {contestant.name} is set up")
         yield pipes
+
+
+@contextmanager
+def _process(contestant: Contestant, threads: int) -> Iterator[Connection]:
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_work, args=(there, contestant, threads), daemon=True)
+    process.start()
+    there.close()  # else the end of the process would not be seen
+    try:
+        yield here
     finally:
-        for process in processes:
-            process.terminate()
-            process.join()
+        process.terminate()
+        process.join()
 
 
 def _work(pipe: Connection, contestant: Contestant, threads: int) -> None:

@@ -55,7 +55,7 @@ def test_rows_are_framed_windows_and_a_batch_fills_up(tiny_bert: Path) -> None:
     for window, text in zip(rows[0][0], (words[:6], words[6:]), strict=True):
         assert window[0].tolist() == tokenizer(" ".join(text))["input_ids"]
     batch, _ = rows.collate([rows[0], rows[1]])
-    assert batch.shape == (2, 2, 2, 16)
+    assert batch.shape == (2, 2, 2, 8)
     assert batch[:, :, 1].sum(-1).tolist() == [[8, 8], [4, 0]]
     assert (batch[:, :, 0][batch[:, :, 1] == 0] == tokenizer.pad_token_id).all()
     assert rows.lengths.tolist() == [16, 4]
