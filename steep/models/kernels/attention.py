@@ -2,7 +2,7 @@
 
 Tile by tile: scores of a few sentences or heads at a time fit the processor's cache. The way back
 computes scores again and draws the same dropout bits again, so nothing of size (length, length) is
-kept (as FlashAttention does: Dao et al. 2022, section 3.1), but where one tile holds all scores.
+kept (as FlashAttention does: Dao et al. 2022, section 3.1), but where that is little memory.
 torch's own kernel draws no parallel dropout, and its backward pass is slow for heads of 32.
 """
 
@@ -15,8 +15,11 @@ from torch.autograd.function import once_differentiable
 
 from steep.models.kernels.compute import Compute, dropped_share
 
-TILE = 2**20
+TILE = 2**22
 """Scores in a tile: 2 MB in bf16, about a core's second-level cache."""
+
+KEPT = 2**23
+"""Up to so many scores in a layer (32 MB with their dropout) are kept for the way back."""
 
 SHORT = 64
 """Up to this length plain matrix products beat torch's fused kernel in inference, too."""
@@ -81,15 +84,15 @@ class _Attention(torch.autograd.Function):
         bits = compute.bits(ctx.draw)
         batch, heads, length, size = query.shape
         out = query.new_empty(batch, length, heads, value.shape[-1])
-        tiles = list(_tiles(query, key))
-        kept: tuple[Tensor | None, ...] = ()
-        for tile in tiles:
+        keeping = ctx.needs_input_grad[0] and batch * heads * length * key.shape[2] <= KEPT
+        kept: list[Tensor | None] = []
+        for tile in _tiles(query, key):
             keys, values = (_flat(tensor, tile) for tensor in (key, value))
             seen = _probabilities(_flat(query, tile), keys, scaling, mask, tile)
             keep = bits.keep(seen.shape, rate, seen.dtype) if rate else None
-            if len(tiles) == 1:
-                kept = (seen, keep)
-            dropped = seen if keep is None else (seen * keep if kept else seen.mul_(keep))
+            if keeping:
+                kept += [seen, keep]
+            dropped = seen if keep is None else (seen * keep if keeping else seen.mul_(keep))
             target = out.transpose(1, 2)[tile]
             target.copy_(_scaled_product(dropped, values, _rescale(rate)).view(target.shape))
         ctx.save_for_backward(query, key, value, mask, *kept)
@@ -99,13 +102,14 @@ class _Attention(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, mask, *kept = ctx.saved_tensors
+        known = zip(kept[::2], kept[1::2], strict=True)
         bits = ctx.compute.bits(ctx.draw)
         grads = [torch.empty_like(tensor) for tensor in (query, key, value)]
         for tile in _tiles(query, key):
             parts = [_flat(tensor, tile) for tensor in (query, key, value)]
             d_out = _flat(grad.transpose(1, 2), tile).mul(_rescale(ctx.rate))
             if kept:
-                seen, keep = kept
+                seen, keep = next(known)
             else:
                 seen = _probabilities(parts[0], parts[1], ctx.scaling, mask, tile)
                 keep = bits.keep(seen.shape, ctx.rate, seen.dtype) if ctx.rate else None
