@@ -18,7 +18,8 @@ BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 def tables(folder: Path) -> str:
     """A section for each results file, in the order of their names."""
     paths = sorted(path for path in folder.glob("*.json") if not path.stem.endswith("-short"))
-    sections = [section(path.stem, runs.read_json(path)) for path in paths]
+    found = {path.stem: runs.read_json(path) for path in paths}
+    sections = [section(name, results) for name, results in found.items() if "cases" in results]
     return "\n\n".join(sections) or "No results are kept yet."
 
 
@@ -34,6 +35,7 @@ def section(name: str, results: dict[str, Any]) -> str:
     if predicting:
         rows = [_predicting(*item) for case in predicting for item in _of(case)]
         parts.append(_table(PREDICTING, rows))
+    parts += [_profile(*item) for item in results.get("profiles", {}).items()]
     memory = results.get("memory", {})
     if rows := [_steps(n, m) for n, m in memory.items() if n.startswith("steps-")]:
         parts.append(_table(STEPS, rows))
@@ -89,6 +91,13 @@ def _training(name: str, who: str, case: dict[str, Any], line: dict[str, Any]) -
 def _predicting(name: str, who: str, case: dict[str, Any], line: dict[str, Any]) -> list[str]:
     sizes = ", ".join(map(str, line["batch_size"]))
     return [*_shared(name, who, case, line), sizes, f"{line['largest_difference']:.4f}"]
+
+
+def _profile(name: str, found: dict[str, dict[str, float]]) -> str:
+    kinds = dict.fromkeys(kind for times in found.values() for kind in times)
+    most = sorted(kinds, key=lambda kind: -max(times.get(kind, 0) for times in found.values()))
+    rows = [[kind, *(f"{times.get(kind, 0):,.1f}" for times in found.values())] for kind in most]
+    return _table((f"`{name}`: milliseconds of", *found), rows)
 
 
 def _steps(name: str, found: dict[str, Any]) -> list[str]:

@@ -7,6 +7,7 @@ import pytest
 from benchmarks import page
 from benchmarks.contest import Score
 from benchmarks.summary import summary
+from steep import runs
 
 
 def made(tokens: int, seconds: float) -> Score:
@@ -22,8 +23,12 @@ def test_the_page_shows_what_was_measured(tmp_path: Path) -> None:
     case = {"stage": "fit", "precision": "fp32", "contestants": found}
     machine = {"gpu": None, "processor": "A chip", "cores": 2, "threads": 2, "memory_gb": 8}
     machine |= {"flags": ["avx2"], "versions": {"torch": "2"}}
-    shown = page.section("cpu", {"machine": machine, "cases": {"fit-25": case}})
+    profiles = {"fit-25": {"best": {"gelu": 1.0, "a step": 9.0}, "steep": {"a step": 4.0}}}
+    results = {"machine": machine, "cases": {"fit-25": case}, "profiles": profiles}
+    shown = page.section("cpu", results)
     assert "A chip: 2 cores" in shown
     assert "| `fit-25` | stock | 75 | 3.00 (3.00..3.00) | 8% | 100 | 0.500 |" in shown
+    assert "| a step | 9.0 | 4.0 |\n| gelu | 1.0 | 0.0 |" in shown
+    runs.write_json(tmp_path / "kills.json", {"kills": 20})  # results of another kind
     whole = page.rewritten(f"a\n{page.BEGIN}\nold\n{page.END}\nb\n", tmp_path)
     assert whole == f"a\n{page.BEGIN}\nNo results are kept yet.\n{page.END}\nb\n"
