@@ -11,6 +11,7 @@ from steep.errors import SteepError
 Masking = Literal["token", "word", "span"]
 Sentences = Literal["none", "next", "order"]
 Trained = Literal["all", "embeddings"]
+Kept = Literal["loss", "probe"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +63,26 @@ class WatchArgs(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProbeArgs(Options):
+    """Whether labels are asked, too, what step 2 is good for while it trains."""
+
+    probe: bool = option(
+        False,
+        "At each measurement, also fit a linear classifier to the encoder's frozen features of "
+        "labelled training rows, and score it on validation rows.",
+    )
+    probe_rows: int = option(1000, "Rows of each part that the probe reads, at most.", least=2)
+    keep: Kept = option(
+        "loss", "What chooses the weights, and ends by patience: the masked loss, or the probe."
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.keep == "probe" and not self.probe:
+            raise SteepError("option 'keep' is probe, but there is none: add --probe.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class StepArgs(Options):
     """What a step of the optimiser is, and what it moves."""
 
@@ -83,7 +104,9 @@ class StepArgs(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdaptArgs(ObjectiveArgs, BudgetArgs, StepArgs, WatchArgs, DataArgs, SaveArgs, RunArgs):
+class AdaptArgs(
+    ObjectiveArgs, BudgetArgs, StepArgs, WatchArgs, ProbeArgs, DataArgs, SaveArgs, RunArgs
+):
     """steep adapt: further pre-training on your own text."""
 
     model: str = option("bert-base-uncased", "Checkpoint to start from: a folder or a hub name.")

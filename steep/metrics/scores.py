@@ -51,6 +51,12 @@ def check_metric(task: Task, name: str) -> str:
     return name
 
 
+def defined(task: Task, name: str, labels: np.ndarray) -> bool:
+    """Whether the metric can be computed on rows with these labels (an AUC needs two classes)."""
+    shape = labels.shape if task.kind != "single" else (len(labels), len(task.labels))
+    return name in score(task, labels, np.full(shape, 1 / len(task.labels)))
+
+
 def score(task: Task, labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
     """Every metric that is defined on these rows.
 

@@ -1,4 +1,4 @@
-"""How do batches enter a Hugging Face model, and logits leave it? Two thin modules around it.
+"""How do batches enter a Hugging Face model, and logits leave it? Thin modules around it.
 
 A fastai `Learner` calls `model(*inputs)` with tensors; a Hugging Face model wants keywords.
 """
@@ -68,6 +68,23 @@ class MaskedLM(nn.Module):
             hidden = output["last_hidden_state"]
             output["last_hidden_state"] = hidden.flatten(0, 1)[self.positions].unsqueeze(0)
         return output
+
+
+class Pooled(nn.Module):
+    """`batch` int64 (rows, 2 or 3, length) -> the mean of the encoder's last layer, (rows, hidden).
+
+    Special tokens count, as in sentence-transformers' mean pooling.
+    """
+
+    def __init__(self, model: PreTrainedModel, autocast: bool) -> None:
+        super().__init__()
+        self.model, self.autocast = model, autocast
+
+    def forward(self, batch: Tensor) -> Tensor:
+        with _autocast(batch, self.autocast):
+            hidden = self.model.base_model(**_keywords(batch, self.model)).last_hidden_state
+        real = batch[:, 1, :, None]
+        return (hidden.float() * real).sum(1) / real.sum(1)
 
 
 def _keywords(batch: Tensor, model: PreTrainedModel) -> dict[str, Tensor]:

@@ -16,6 +16,7 @@ MEASURED = {
     "masked_loss": "masked loss",
     "masked_accuracy": "masked accuracy",
     "pair_accuracy": "sentence pairs judged right",
+    "probe": "linear probe on validation rows",
 }
 Summary = dict[str, Any]
 
@@ -38,6 +39,11 @@ def masked_loss(run: RunFolder) -> list[Block]:
         drawn = {"": [line for line in curves if line.points]}
         if drawn[""]:
             blocks.append(charts.panels(drawn, "step", "masked loss", whole=True))
+    if "probe" in history:
+        scores = charts.curve("probe", "accent", history["step"], history["probe"])
+        metric, scored = plain(found["probe_metric"]), count(found["probe_rows"][1])
+        title = f"Linear probe: {metric} on {scored} validation rows"
+        blocks.append(charts.panels({title: [scores]}, "step", metric, whole=True))
     rows = [
         (words, number(found[key]["before"]), number(found[key]["after"]))
         for key, words in MEASURED.items()

@@ -22,11 +22,13 @@ from steep.objectives.masking import vocabulary
 from steep.seeds import derive, numbers
 from steep.stages import facts
 from steep.stages.corpora import Text, gather, read_corpora
+from steep.stages.probing import labelled_parts, probe_on
 
 if TYPE_CHECKING:
     from steep.models.checkpoints import MaskedLanguageModel
     from steep.models.devices import Machine
     from steep.train.pairs import PairPile
+    from steep.train.probe import Probe
     from steep.train.saves import Saves
     from steep.train.windows import Pile
 
@@ -55,6 +57,7 @@ def adapt(
     runs.check_free(out, args.overwrite)
     folder = find(args.model)
     data, further = read_corpora(source, unlabelled, args)
+    labelled = labelled_parts(data, args)
     # Only now: importing torch takes longer than finding a mistake in a file or an option.
     from steep.models.checkpoints import check_length, load_masked_lm
     from steep.train.saves import open_saves
@@ -70,7 +73,8 @@ def adapt(
         facts.record(run, data, machine, str(folder))
         saves.go_on(run)
         text = gather(data, further, args, run)
-        results = _train(lm, text, args, machine, run, saves)
+        probe = probe_on(labelled, data, lm, args, run)
+        results = _train(lm, text, probe, args, machine, run, saves)
         runs.write_json(run.folder / runs.RESULTS, results | {"sources": text.sources})
         runs.write_hashes(run.folder, corpus_hashes(text.corpus))
         lm.save(run.folder)
@@ -95,8 +99,14 @@ def _tell(results: dict[str, Any], args: AdaptArgs) -> None:
     if results["best_step"] < results["steps"]:
         early = "; then nothing more was gained" if results["stopped_early"] else ""
         say(f"(weights of step {results['best_step']:,} of {results['steps']:,}{early})")
-    if loss["after"] > loss["before"]:
+    if args.keep == "loss" and loss["after"] > loss["before"]:
         say("(no measurement was below that before: choose a lower learning_rate, or more text)")
+    if "probe" in results:
+        found, rows = results["probe"], results["probe_rows"][1]
+        say(
+            f"probe ({results['probe_metric']} on {rows:,} validation rows): "
+            f"{found['before']:.3f} before, {found['after']:.3f} after"
+        )
     if "pair_accuracy" in results:
         right = results["pair_accuracy"]
         say(
@@ -110,6 +120,7 @@ def _tell(results: dict[str, Any], args: AdaptArgs) -> None:
 def _train(
     lm: "MaskedLanguageModel",
     text: Text,
+    probe: "Probe | None",
     args: AdaptArgs,
     machine: "Machine",
     run: runs.Run,
@@ -130,7 +141,7 @@ def _train(
     for note in (*pile.notes(train, heldout), *lm.notes, *_limits(lm, args)):
         run.note(note)
     seed = derive(args.seed, "dropout")
-    report = masked.train(lm, pile, train, heldout, args, machine, seed, saves)
+    report = masked.train(lm, pile, train, heldout, args, machine, seed, saves, probe)
     runs.write_csv(run.folder / runs.HISTORY, report.pop("history"))
     runs.write_json(run.folder / runs.LOOK, report.pop("look"))
     return report | {"documents": len(text.corpus), "windows": len(train), "new_head": lm.new_head}

@@ -4,15 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from steep import runs
 from steep.args import CompareArgs
 from steep.args.recipe import told
 from steep.console import say
 from steep.data.corpus import Corpus, Data, Task
 from steep.errors import SteepError
-from steep.metrics.scores import check_metric, primary, score
+from steep.metrics.scores import check_metric, defined, primary
 from steep.stages import costs, facts
 from steep.stages.fit import leaks
 from steep.study.design import Design
@@ -96,9 +94,7 @@ def test_of(data: Data) -> Corpus:
 def metric_of(task: Task, test: Corpus, args: CompareArgs) -> str:
     """The metric of the study; SteepError if it is unknown or undefined on the test rows."""
     metric = check_metric(task, args.metric) if args.metric else primary(task)
-    shape = (len(test),) if task.kind == "regression" else (len(test), len(task.labels))
-    constant = np.full(shape, 1 / len(task.labels))
-    if metric not in score(task, test.labels(), constant):
+    if not defined(task, metric, test.labels()):
         raise SteepError(
             f"{metric} is undefined on the {len(test):,} test rows (one class only?). Choose "
             "another --metric, or a larger test_share."

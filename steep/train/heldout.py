@@ -1,11 +1,14 @@
 """What does held-out text say of step 2 while it trains, and which weights stay?"""
 
+from collections.abc import Callable
+
 from fastai.callback.core import Callback, CancelFitException
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from steep.train.callbacks import Bar
 from steep.train.checkpoints import Remembering, copy_of, copy_weights
+from steep.train.probe import Probe
 from steep.train.windows import IGNORED
 
 Line = dict[str, float | None]  # of history.csv
@@ -14,16 +17,21 @@ COLUMNS = {
     "masked_loss": "valid_loss",
     "masked_accuracy": "valid_accuracy",
     "pair_accuracy": "valid_pair_accuracy",
+    "probe": "probe",
 }
 
 
 class MaskedScores(Callback):
     """Masked loss and accuracy on the held-out text, over all its masked tokens.
 
-    Where sentence pairs are judged, too, `pair_accuracy` is the share judged right.
+    Where sentence pairs are judged, too, `pair_accuracy` is the share judged right; with a probe,
+    `probe` is what it scored.
     """
 
     run_train, order = False, 60
+
+    def __init__(self, probe: Probe | None = None) -> None:
+        self.probe = probe
 
     def before_validate(self) -> None:
         self.loss_sum, self.right, self.count = 0.0, 0, 0
@@ -52,8 +60,9 @@ class MaskedScores(Callback):
     def found(self) -> dict[str, float]:
         """All that was measured, under its name in results.json."""
         found = {"masked_loss": self.loss_per_token, "masked_accuracy": self.accuracy}
-        pairs = self.pair_accuracy
-        return found if pairs is None else found | {"pair_accuracy": pairs}
+        probe = None if self.probe is None else self.probe.score
+        further = {"pair_accuracy": self.pair_accuracy, "probe": probe}
+        return found | {name: value for name, value in further.items() if value is not None}
 
     @property
     def pair_accuracy(self) -> float | None:
@@ -92,17 +101,20 @@ def measured(found: dict[str, float]) -> Line:
 
 
 class Best(Remembering):
-    """Keeps the weights of the measurement with the lowest masked loss; they are those of the end.
+    """Keeps the weights of the measurement that is worth most; they are those of the end.
 
-    With `patience`, that many measurements in a row without a new best end the training. `found` is
-    what was measured at the best `step`.
+    `worth` says it of what `MaskedScores` found: the lower the masked loss the better, unless the
+    probe decides. With `patience`, that many measurements in a row without a new best end the
+    training. `found` is what was measured at the best `step`.
     """
 
     order = 95  # after the line of history is written
     kept = ("step", "found", "waited", "weights")
 
-    def __init__(self, scores: MaskedScores, patience: int | None) -> None:
-        self.scores, self.patience = scores, patience
+    def __init__(
+        self, scores: MaskedScores, patience: int | None, worth: Callable[[dict[str, float]], float]
+    ) -> None:
+        self.scores, self.patience, self.worth = scores, patience, worth
         self.step, self.waited, self.stopped = 0, 0, False
         self.found: dict[str, float] = {}
         self.weights: dict[str, Tensor] = {}
@@ -110,7 +122,7 @@ class Best(Remembering):
     def after_validate(self) -> None:
         self.waited += 1
         found = self.scores.found
-        if not self.found or found["masked_loss"] < self.found["masked_loss"]:
+        if not self.found or self.worth(found) > self.worth(self.found):
             self.step, self.found, self.waited = self.train_iter, found, 0
             self.weights = copy_of(self.model)
         if self.patience is not None and self.waited >= self.patience:

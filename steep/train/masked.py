@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from fastai.callback.core import Callback
 from fastai.callback.schedule import ParamScheduler
 from fastai.learner import Learner
 from transformers import PreTrainedModel
@@ -21,6 +22,7 @@ from steep.train.heldout import Best, MaskedHistory, MaskedScores
 from steep.train.look import Guess, Guesses, look
 from steep.train.pace import seconds_per_step
 from steep.train.phases import Phase, Unfreeze
+from steep.train.probe import Probe
 from steep.train.saves import Saves
 from steep.train.windows import Heldout, Source, Stream, loaders
 
@@ -39,13 +41,14 @@ def train(
     machine: Machine,
     dropout_seed: int,
     saves: Saves | None = None,
+    probe: Probe | None = None,
 ) -> dict[str, Any]:
     """Train `lm` in place on the windows `spans`; returns losses, history and speed.
 
     The masked loss is measured on `heldout` with masks that never change, and the weights of the
-    best measurement are those that `lm` ends with. With a new head, "before"
-    is measured after the head has learnt and before the encoder moves. With `saves`, a run that was
-    killed goes on.
+    best measurement are those that `lm` ends with: by the masked loss, or by `probe`, which is
+    asked whenever held-out text is measured. With a new head, "before" is measured after the head
+    has learnt and before the encoder moves. With `saves`, a run that was killed goes on.
     """
     saves = saves or Saves()
     torch.manual_seed(dropout_seed)
@@ -64,7 +67,8 @@ def train(
     if new:
         _warm_head(learner(max(1, min(HEAD_STEPS, round(HEAD_SHARE * total)))), args, saves)
     every = min(total, args.evaluate_every or -(-total // MEASUREMENTS))
-    report, guessed = _adapt(learner(every, total), total, args, HEAD_RATE if new else 1, saves)
+    rate = HEAD_RATE if new else 1
+    report, guessed = _adapt(learner(every, total), total, args, rate, saves, probe)
     return report | {"look": look(measured.batches, lm.tokenizer, *guessed)}
 
 
@@ -97,21 +101,28 @@ def _warm_head(learn: Learner, args: AdaptArgs, saves: Saves) -> None:
 
 
 def _adapt(
-    learn: Learner, total: int, args: AdaptArgs, head_rate: float, saves: Saves
+    learn: Learner,
+    total: int,
+    args: AdaptArgs,
+    head_rate: float,
+    saves: Saves,
+    probe: Probe | None,
 ) -> tuple[dict[str, Any], tuple[Guess, Guess]]:
     """Train for `total` steps, with a measurement of the held-out text before and in each round.
 
     The weights of the best measurement stay. The head learns `head_rate` times as fast as the
     encoder. Returns the report, and what was guessed before and after.
     """
-    scores, bar, finite = MaskedScores(), Bar(ALL, total), StopIfDiverged()
+    scores, bar, finite = MaskedScores(probe), Bar(ALL, total), StopIfDiverged()
     first, last = Guesses(), Guesses()
-    before = saves.once("before", lambda: _measure(learn, scores, first))
+    measuring = [scores] if probe is None else [scores, probe]
+    before = saves.once("before", lambda: _measure(learn, scores, [*measuring, first]))
     guessed = saves.once("guesses", lambda: first.found)
     per_pass = learn.dls.train_ds.per_pass
-    history, best = MaskedHistory(scores, bar, per_pass, before), Best(scores, args.patience)
+    history = MaskedHistory(scores, bar, per_pass, before)
+    best = Best(scores, args.patience, _worth(args, probe))
     rounds = -(-total // len(learn.dls.train))
-    callbacks = [scores, bar, history, finite, best]
+    callbacks = [*measuring, bar, history, finite, best]
     if args.train == "embeddings":
         callbacks.append(Unfreeze([Phase(rounds, 0, 1)]))
     engine.run(learn, rounds, _rates(learn, rounds, total, args, head_rate), callbacks, saves, ALL)
@@ -121,12 +132,13 @@ def _adapt(
             f"the masked loss became infinite after {bar.tokens:,} tokens; nothing was written. "
             f"Choose a learning_rate below {args.learning_rate:g}."
         )
-    _measure(learn, MaskedScores(), last)  # of the best weights, which need not be the last
+    _measure(learn, scores, [scores, last])  # of the best weights, which need not be the last
     steps = history.lines[-1]["step"]
     report = {
         **{name: {"before": before[name], "after": after} for name, after in best.found.items()},
         "heldout_tokens": scores.count,
         **({"heldout_pairs": scores.pairs} if scores.pairs else {}),
+        **({"probe_metric": probe.metric, "probe_rows": probe.rows} if probe else {}),
         "steps": steps,
         "best_step": best.step,
         "stopped_early": best.stopped,
@@ -148,8 +160,15 @@ def _rates(
     return schedules.scheduler(lrs, rate, rounds, len(learn.dls.train), total=total)
 
 
-def _measure(learn: Learner, scores: MaskedScores, guesses: Guesses) -> dict[str, float]:
+def _worth(args: AdaptArgs, probe: Probe | None) -> Callable[[dict[str, float]], float]:
+    """What a measurement is worth; more is better."""
+    if args.keep == "probe" and probe is not None:
+        return lambda found: probe.worth(found["probe"])
+    return lambda found: -found["masked_loss"]
+
+
+def _measure(learn: Learner, scores: MaskedScores, callbacks: list[Callback]) -> dict[str, float]:
     """What is measured on the held-out text, by name."""
     with learn.no_bar():
-        learn.validate(cbs=[scores, guesses])
+        learn.validate(cbs=callbacks)
     return scores.found
