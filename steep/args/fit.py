@@ -38,6 +38,10 @@ class LayerArgs(Options):
     head_start_rate: float = option(
         1e-3, "Highest learning rate of the head while it trains alone.", least=0
     )
+    recompute: bool = option(
+        False,
+        "Compute frozen layers in every epoch, instead of keeping on the disk what they give.",
+    )
     reinit: int = option(0, "Top layers that start from new weights, and the pooler.", least=0)
 
 

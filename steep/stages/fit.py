@@ -147,7 +147,7 @@ def _run(
     run.note(f"computing on {machine}")
     needed = SPACE + SAVED * (args.save_every > 0)
     runs.check_space(run.folder, needed * learn.model.model.num_parameters() * 4)
-    fitted = classify.train(learn, used, args, saves=saves, callbacks=callbacks)
+    fitted = classify.train(learn, used, args, saves=saves, callbacks=callbacks, scratch=run.folder)
     if fitted.diverged:
         saves.remove()
     classify.check_finite(fitted, args)
