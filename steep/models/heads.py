@@ -45,6 +45,24 @@ class Classifier(nn.Module):
         return nullcontext() if self.frozen is None else self.frozen.reused(inputs)
 
 
+class Shared(nn.Module):
+    """Classifiers of several tasks around one encoder: a batch and its task -> logits.
+
+    The first one's encoder, which is `model`'s, becomes that of all. Sun et al. 2019, section 5.5.
+    """
+
+    def __init__(self, models: Sequence[PreTrainedModel], autocast: bool) -> None:
+        super().__init__()
+        self.model = models[0]
+        for other in models[1:]:
+            setattr(other, other.base_model_prefix, self.model.base_model)
+        self.tasks = nn.ModuleList(Classifier(model, autocast) for model in models)
+
+    def forward(self, batch: Tensor, which: Tensor) -> Tensor:
+        """`which`: int64 (), the number of the task."""
+        return self.tasks[int(which)](batch)
+
+
 class MaskedLM(nn.Module):
     """`batch` as above and `positions` int64 (m,) in the flattened batch -> logits (m, vocabulary).
 
