@@ -17,7 +17,7 @@ class MultitaskArgs(CourseArgs, ShareArgs, SaveArgs, RunArgs):
 
     model: str | None = option(None, "Checkpoint to start from: a folder or a hub name.")
     text: tuple[str, ...] = option(
-        ("text",), "Column that holds the text: once for all files, or once for each, in order."
+        (), "Column that holds the text, by default 'text': once for all files, or once for each."
     )
     label: tuple[str, ...] = option(
         (), "Column(s) of labels, as for 'steep fit': once for all files, or once for each."

@@ -71,7 +71,9 @@ def read(files: Sequence[str | Path], args: MultitaskArgs) -> dict[str, Data]:
     if len({*names}) < len(names):
         raise SteepError(f"Two of the tables have one name ({', '.join(names)}). Rename one.")
     common = config.part(args, FitArgs, without=("text", "label"))
-    columns = zip(_each(args.text, names, "text"), _each(args.label, names, "label"), strict=True)
+    columns = zip(
+        _each(args.text or ("text",), names, "text"), _each(args.label, names, "label"), strict=True
+    )
     sets = {
         name: load(Path(file), replace(common, text=text, label=label))
         for name, file, (text, label) in zip(names, files, columns, strict=True)

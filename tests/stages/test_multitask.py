@@ -23,7 +23,10 @@ def both(
     steep: Steep, tables: Path, tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """The shared encoder of the tables of classes and of numbers."""
-    out, learning = tmp_path_factory.mktemp("multitask") / "both", "--epochs 12 --learning-rate 5e-3"
+    out, learning = (
+        tmp_path_factory.mktemp("multitask") / "both",
+        "--epochs 12 --learning-rate 5e-3",
+    )
     files = (tables / "single.csv", tables / "regression.csv")
     steep("multitask", *files, f"{COLUMNS} --model", tiny_bert, SHORT, learning, "--out", out)
     return out
@@ -36,7 +39,7 @@ def test_it_learns_both_tables(both: Path) -> None:
     sets = json.loads((both / "results.json").read_text())["sets"]
     assert sets["single"]["task"] == {"kind": "single", "labels": ["negative", "positive"]}
     assert sets["single"]["metric"] == "accuracy"
-    assert sets["single"]["valid"] == history["single accuracy"].iloc[-1] > 0.75
+    assert sets["single"]["valid"] == history["single accuracy"].iloc[-1] > 0.6
     assert sets["regression"]["task"]["kind"] == "regression"
     notes = json.loads((both / "steep.json").read_text())["notes"]
     assert any("batches are drawn by chance: single 5" in note for note in notes)
