@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         DemoArgs,
         EvaluateArgs,
         FitArgs,
+        MultitaskArgs,
         PredictArgs,
         recipe,
     )
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from steep.stages.compare import compare
     from steep.stages.evaluate import evaluate
     from steep.stages.fit import fit
+    from steep.stages.multitask import multitask
     from steep.stages.predict import predict
     from steep.train.engine import learner
     from steep.train.schedules import discriminative
@@ -37,6 +39,7 @@ _HOMES = {
     "DemoArgs": ("steep.args", "DemoArgs"),
     "EvaluateArgs": ("steep.args", "EvaluateArgs"),
     "FitArgs": ("steep.args", "FitArgs"),
+    "MultitaskArgs": ("steep.args", "MultitaskArgs"),
     "PredictArgs": ("steep.args", "PredictArgs"),
     "SteepError": ("steep.errors", "SteepError"),
     "adapt": ("steep.stages.adapt", "adapt"),
@@ -45,6 +48,7 @@ _HOMES = {
     "discriminative": ("steep.train.schedules", "discriminative"),
     "evaluate": ("steep.stages.evaluate", "evaluate"),
     "fit": ("steep.stages.fit", "fit"),
+    "multitask": ("steep.stages.multitask", "multitask"),
     "learner": ("steep.train.engine", "learner"),
     "predict": ("steep.stages.predict", "predict"),
     "read": ("steep.data.load", "read"),
@@ -61,6 +65,7 @@ __all__ = [
     "DemoArgs",
     "EvaluateArgs",
     "FitArgs",
+    "MultitaskArgs",
     "PredictArgs",
     "SteepError",
     "adapt",
@@ -70,6 +75,7 @@ __all__ = [
     "evaluate",
     "fit",
     "learner",
+    "multitask",
     "predict",
     "read",
     "recipe",

@@ -14,6 +14,7 @@ from steep.args import (
     EvaluateArgs,
     ExportArgs,
     FitArgs,
+    MultitaskArgs,
     PredictArgs,
 )
 from steep.options import command, with_errors
@@ -32,6 +33,9 @@ Table = Annotated[
 Tables = Annotated[
     list[Path],
     typer.Argument(metavar="FILES...", help="Tables or plain text, as many as you have."),
+]
+LabelledTables = Annotated[
+    list[Path], typer.Argument(metavar="FILES...", help="Labelled tables, two or more.")
 ]
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder written by 'steep fit'.")]
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="A run or a study.")]
@@ -70,6 +74,17 @@ def fit(file: Table, out: Out, args: FitArgs) -> None:
     from steep.stages import fit as stage
 
     typer.echo(stage.fit(file, out=out, args=args))
+
+
+@command(app, MultitaskArgs)
+def multitask(files: LabelledTables, out: Out, args: MultitaskArgs) -> None:
+    """Train one encoder on several labelled tables at once, for 'steep fit --model' to start from.
+
+    Example: steep multitask a.csv b.csv --label stars --label topic --model DIR --out both
+    """
+    from steep.stages import multitask as stage
+
+    typer.echo(stage.multitask(files, out=out, args=args))
 
 
 @command(app, PredictArgs)

@@ -20,6 +20,7 @@ from steep.args import (
     DemoArgs,
     EvaluateArgs,
     FitArgs,
+    MultitaskArgs,
     PredictArgs,
 )
 from steep.cli import app
@@ -29,6 +30,7 @@ COMMANDS: dict[str, Any] = {
     "check": CheckArgs,
     "adapt": AdaptArgs,
     "fit": FitArgs,
+    "multitask": MultitaskArgs,
     "predict": PredictArgs,
     "evaluate": EvaluateArgs,
     "compare": CompareArgs,

@@ -7,6 +7,7 @@ from steep.args.adapt import AdaptArgs
 from steep.args.data import DataArgs, SplitArgs, TableArgs
 from steep.args.export import ExportArgs
 from steep.args.fit import FitArgs, TuneArgs
+from steep.args.multitask import MultitaskArgs
 from steep.args.recipe import recipe
 from steep.args.run import CheckArgs, ColumnArgs, EvaluateArgs, PredictArgs, RunArgs
 from steep.args.study import CompareArgs, DemoArgs
@@ -21,6 +22,7 @@ __all__ = [
     "EvaluateArgs",
     "ExportArgs",
     "FitArgs",
+    "MultitaskArgs",
     "PredictArgs",
     "RunArgs",
     "SplitArgs",

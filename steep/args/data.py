@@ -31,15 +31,21 @@ class TableArgs(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SplitArgs(Options):
+class ShareArgs(Options):
+    """How many rows are for training, validation and test."""
+
+    valid_share: float = option(0.1, "Share of the rows held out for validation.")
+    test_share: float = option(0.2, "Share of the rows held out for the test; 0 for none.")
+    split_seed: int = option(0, "Seed of the split.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitArgs(ShareArgs):
     """Which rows are for training, validation and test."""
 
     valid: Path | None = option(None, "File with the validation rows, instead of a share.")
     test: Path | None = option(None, "File with the test rows, instead of a share.")
-    valid_share: float = option(0.1, "Share of the rows held out for validation.")
-    test_share: float = option(0.2, "Share of the rows held out for the test; 0 for none.")
     splits: Path | None = option(None, "A splits.json of an earlier run, to split alike.")
-    split_seed: int = option(0, "Seed of the split.")
 
 
 @dataclass(frozen=True, kw_only=True)

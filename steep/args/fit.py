@@ -38,6 +38,10 @@ class LayerArgs(Options):
     head_start_rate: float = option(
         1e-3, "Highest learning rate of the head while it trains alone.", least=0
     )
+    recompute: bool = option(
+        False,
+        "Compute frozen layers in every epoch, instead of keeping on the disk what they give.",
+    )
     reinit: int = option(0, "Top layers that start from new weights, and the pooler.", least=0)
 
 
@@ -58,16 +62,9 @@ class LossArgs(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TuneArgs(DataArgs, LayerArgs, LossArgs, SaveArgs, RunArgs):
-    """How a classifier is fine-tuned."""
+class CourseArgs(Options):
+    """How long, how fast and on how much at once it learns."""
 
-    recipe: str | None = option(
-        None,
-        "Options by name (features, mosbach, sun2019, ulmfit), or from a TOML file's table for "
-        "fit; flags and --config win over it.",
-    )
-    model: str | None = option(None, "Checkpoint to start from: a folder or a hub name.")
-    encoder: Path | None = option(None, "Folder of 'steep adapt' whose encoder is used, as it is.")
     epochs: int = option(3, "Passes over the labelled rows.", least=1)
     learning_rate: float = option(5e-5, "Highest learning rate, of the head.", least=0)
     decay: float = option(
@@ -78,8 +75,23 @@ class TuneArgs(DataArgs, LayerArgs, LossArgs, SaveArgs, RunArgs):
         0.1, "Share of the steps in which the learning rate rises.", least=0, most=0.9
     )
     batch_size: int = option(32, "Rows in a step of the optimiser.", least=1)
-    accumulate: int = option(1, "Parts in which a batch is computed, to save memory.", least=1)
     max_length: int = option(256, "Longest input in tokens; longer texts are truncated.", least=8)
+    weight_decay: float = option(0.01, "Weight decay; biases and norms have none.", least=0)
+    clip: float = option(1.0, "Largest norm of the gradient.", least=0.0001)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuneArgs(CourseArgs, DataArgs, LayerArgs, LossArgs, SaveArgs, RunArgs):
+    """How a classifier is fine-tuned."""
+
+    recipe: str | None = option(
+        None,
+        "Options by name (features, mosbach, sun2019, ulmfit), or from a TOML file's table for "
+        "fit; flags and --config win over it.",
+    )
+    model: str | None = option(None, "Checkpoint to start from: a folder or a hub name.")
+    encoder: Path | None = option(None, "Folder of 'steep adapt' whose encoder is used, as it is.")
+    accumulate: int = option(1, "Parts in which a batch is computed, to save memory.", least=1)
     truncation: Truncation = option(
         "head",
         "Which part of a long text is kept, or how the windows that read all of it (sliding-...) "
@@ -89,8 +101,6 @@ class TuneArgs(DataArgs, LayerArgs, LossArgs, SaveArgs, RunArgs):
     stride: int | None = option(
         None, "Most tokens from one window's begin to the next; by default a window's.", least=1
     )
-    weight_decay: float = option(0.01, "Weight decay; biases and norms have none.", least=0)
-    clip: float = option(1.0, "Largest norm of the gradient.", least=0.0001)
     metric: str | None = option(None, "Validation metric that chooses the epoch; default by task.")
 
 

@@ -4,13 +4,14 @@ A fastai `Learner` calls `model(*inputs)` with tensors; a Hugging Face model wan
 """
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from inspect import signature
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from steep.models.frozen import Frozen
 from steep.models.windows import Joined, read
 
 
@@ -18,8 +19,10 @@ class Classifier(nn.Module):
     """`batch` int64 (rows, 2 or 3, length) of ids, mask and segments -> logits (rows, labels).
 
     With `joined`, `batch` is (rows, most windows, 2 or 3, length); windows without a token of mask
-    1 only fill up, and are not computed.
+    1 only fill up, and are not computed. `frozen` knows what layers that do not learn give.
     """
+
+    frozen: Frozen | None = None
 
     def __init__(
         self, model: PreTrainedModel, autocast: bool, joined: Joined | None = None
@@ -30,10 +33,34 @@ class Classifier(nn.Module):
     def forward(self, batch: Tensor) -> Tensor:
         with _autocast(batch, self.autocast):
             if self.joined is None:
-                return self.model(**_keywords(batch, self.model)).logits.float()
+                inputs = _keywords(batch, self.model)
+                with self._reused(inputs):
+                    return self.model(**inputs).logits.float()
             real = batch[:, :, 1].any(-1)
             inputs = _keywords(batch[real], self.model)
-            return read(self.model, inputs, self.joined, real).float()
+            with self._reused(inputs):
+                return read(self.model, inputs, self.joined, real).float()
+
+    def _reused(self, inputs: dict[str, Tensor]) -> AbstractContextManager:
+        return nullcontext() if self.frozen is None else self.frozen.reused(inputs)
+
+
+class Shared(nn.Module):
+    """Classifiers of several tasks around one encoder: a batch and its task -> logits.
+
+    The first one's encoder, which is `model`'s, becomes that of all. Sun et al. 2019, section 5.5.
+    """
+
+    def __init__(self, models: Sequence[PreTrainedModel], autocast: bool) -> None:
+        super().__init__()
+        self.model = models[0]
+        for other in models[1:]:
+            setattr(other, other.base_model_prefix, self.model.base_model)
+        self.tasks = nn.ModuleList(Classifier(model, autocast) for model in models)
+
+    def forward(self, batch: Tensor, which: Tensor) -> Tensor:
+        """`which`: int64 (), the number of the task."""
+        return self.tasks[int(which)](batch)
 
 
 class MaskedLM(nn.Module):

@@ -147,7 +147,7 @@ def _run(
     run.note(f"computing on {machine}")
     needed = SPACE + SAVED * (args.save_every > 0)
     runs.check_space(run.folder, needed * learn.model.model.num_parameters() * 4)
-    fitted = classify.train(learn, used, args, saves=saves, callbacks=callbacks)
+    fitted = classify.train(learn, used, args, saves=saves, callbacks=callbacks, scratch=run.folder)
     if fitted.diverged:
         saves.remove()
     classify.check_finite(fitted, args)
@@ -163,14 +163,15 @@ def _run(
 
 
 def leaks(data: Data, args: TuneArgs) -> list[str]:
-    """How many validation and test texts the encoder was adapted on, in words."""
-    if args.encoder is None:
-        return []
-    seen, notes = runs.read_hashes(args.encoder), []
-    for part in ("valid", "test"):
-        corpus = data.parts.get(part)
-        known = int(np.isin(corpus_hashes(corpus), seen).sum()) if corpus is not None else 0
-        if corpus is not None and known:
-            text = f"step 2 saw the text of {known:,} of {len(corpus):,} {part} rows"
-            notes.append(f"transductive: {text}")
+    """How many validation and test texts the start of this fit was trained on, in words."""
+    model = Path(args.model) if args.model is not None else None
+    notes = []
+    for name, folder in (("step 2", args.encoder), ("the start", model)):
+        seen = runs.read_hashes(folder) if folder is not None else np.empty(0, np.uint64)
+        for part in ("valid", "test") if len(seen) else ():
+            corpus = data.parts.get(part)
+            known = int(np.isin(corpus_hashes(corpus), seen).sum()) if corpus is not None else 0
+            if corpus is not None and known:
+                text = f"{name} saw the text of {known:,} of {len(corpus):,} {part} rows"
+                notes.append(f"transductive: {text}")
     return notes

@@ -13,6 +13,7 @@ from steep.console import err, progress, say
 from steep.data.corpus import Task
 from steep.metrics.scores import higher_is_better, score
 from steep.train.checkpoints import Remembering
+from steep.train.mixture import Mixture
 from steep.train.rows import Order
 from steep.train.windows import Stream
 
@@ -25,7 +26,7 @@ class Epochs(Remembering):
 
     kept, order = ("done",), 1001  # an epoch is done after all else that happens after it
 
-    def __init__(self, source: Order | Stream) -> None:
+    def __init__(self, source: Order | Stream | Mixture) -> None:
         self.source, self.done = source, 0
 
     def before_train(self) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from steep.models import inference
 from steep.models.devices import Machine
 from steep.models.heads import rescale_output
 from steep.seeds import derive
-from steep.train import engine, phases, schedules
+from steep.train import engine, phases, reuse, schedules
 from steep.train.callbacks import Bar, Scores, StopIfDiverged
 from steep.train.losses import Loss
 from steep.train.saves import Saves
@@ -54,12 +55,15 @@ def train(
     description: str = "fitting",
     saves: Saves | None = None,
     callbacks: Sequence[Callback] = (),
+    scratch: Path | None = None,
 ) -> Fitted:
     """Fine-tune `learn` on `data`; its weights are then those of the best epoch on validation.
 
     A training whose loss becomes infinite ends early, with `diverged` set. With `saves`, one that
-    was killed goes on. `callbacks` are the user's own, beside those of the training.
+    was killed goes on. `callbacks` are the user's own, beside those of the training. `scratch` is
+    the folder for what is kept on the disk meanwhile, by default that of temporary files.
     """
+    saves = saves or Saves()
     torch.manual_seed(derive(args.seed, "dropout"))
     task = data.labelled()
     metric = check_metric(task, args.metric) if args.metric else primary(task)
@@ -72,6 +76,8 @@ def train(
     parts = learn.dls.train.get_idxs.parts
     scheduler = schedules.scheduler(lrs, rate, args.epochs, batches, parts)
     own = [scores, bar, finite, phases.Unfreeze(plan)]
+    if frozen := reuse.frozen_layers(learn, args):
+        own.append(reuse.Reuse(frozen, saves.once("room", lambda: reuse.room(scratch)), scratch))
     engine.run(learn, args.epochs, scheduler, [*own, *callbacks], saves, description)
     return Fitted(
         learn,
@@ -91,6 +97,7 @@ def notes(learn: Learner, args: FitArgs) -> list[str]:
             f"gradual unfreezing: {args.epochs} epochs reach {groups - left} of {groups} groups of "
             f"layers; the lowest {left} stay frozen (all would train from epoch {groups} on)"
         )
+    said += reuse.notes(learn, args)
     rows = len(learn.dls.train_ds)
     steps = -(-rows // args.batch_size) * args.epochs
     if rows < FEW and steps < ENOUGH:

@@ -16,7 +16,7 @@ from fastai.learner import Learner
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from steep.args import AdaptArgs, FitArgs
+from steep.args import AdaptArgs, FitArgs, MultitaskArgs
 from steep.data import weights
 from steep.data.corpus import Data
 from steep.errors import SteepError
@@ -24,7 +24,7 @@ from steep.models import kernels
 from steep.models.checkpoints import check_length, load_classifier, load_tokenizer
 from steep.models.devices import choose
 from steep.models.families import check_tokenizer
-from steep.models.heads import Classifier, MaskedLM
+from steep.models.heads import Classifier, MaskedLM, Shared
 from steep.models.layers import layer_groups
 from steep.models.reinit import reinitialise
 from steep.models.windows import joining
@@ -123,6 +123,14 @@ def masked_learner(model: MaskedLM, dls: DataLoaders, args: AdaptArgs) -> Learne
     )
 
 
+def shared_learner(
+    model: Shared, dls: DataLoaders, loss: Callable[..., Tensor], args: MultitaskArgs
+) -> Learner:
+    """A `Learner` that trains one encoder on the batches of `mixture.loaders`."""
+    callbacks = [Epochs(dls.train.dataset), GradientClip(args.clip)]
+    return _learner(dls, model, loss, args.learning_rate, args.weight_decay, callbacks)
+
+
 def run(
     learn: Learner,
     epochs: int,
@@ -144,14 +152,14 @@ def run(
 
 def _learner(
     dls: DataLoaders,
-    model: Classifier | MaskedLM,
+    model: Classifier | MaskedLM | Shared,
     loss: Callable[..., Tensor],
     lr: float,
     wd: float,
     callbacks: list[Callback],
     metrics: list[Callable[..., Any]] | None = None,
 ) -> Learner:
-    def splitter(adapter: Classifier | MaskedLM) -> list[list[nn.Parameter]]:
+    def splitter(adapter: Classifier | MaskedLM | Shared) -> list[list[nn.Parameter]]:
         groups = layer_groups(adapter.model)
         known = {id(p) for group in groups for p in group}
         groups[-1].extend(p for p in adapter.parameters() if id(p) not in known)

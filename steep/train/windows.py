@@ -127,6 +127,16 @@ class Source(Protocol):
         """Rows of the plan, masked: inputs, positions, labels and what else is to be guessed."""
 
 
+class Ready(Protocol):
+    """Batches that are made already."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def __getitem__(self, index: int) -> Batch:
+        """One of them."""
+
+
 class Stream:
     """Rounds of `length` batches each, running through passes over the spans.
 
@@ -188,13 +198,14 @@ def _fixed(pile: Source, spans: np.ndarray, batch_tokens: int, seed: int) -> Ite
 def loaders(train: Stream, heldout: Heldout, device: torch.device) -> DataLoaders:
     """fastai loaders of batches that are made already."""
     return DataLoaders(
-        _prebatched(train, train.order),
-        _prebatched(heldout, lambda: range(len(heldout))),
+        prebatched(train, train.order),
+        prebatched(heldout, lambda: range(len(heldout))),
         device=device,
     )
 
 
-def _prebatched(batches: Stream | Heldout, order: Callable[[], Sequence[int]]) -> DataLoader:
+def prebatched(batches: Ready, order: Callable[[], Sequence[int]]) -> DataLoader:
+    """A fastai loader of batches that are made already, in the order that it asks for each time."""
     return DataLoader(
         batches,
         bs=None,
