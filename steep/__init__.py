@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         FitArgs,
         MultitaskArgs,
         PredictArgs,
+        SelectArgs,
         recipe,
     )
     from steep.data.load import read
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from steep.stages.fit import fit
     from steep.stages.multitask import multitask
     from steep.stages.predict import predict
+    from steep.stages.select import select
     from steep.train.engine import learner
     from steep.train.schedules import discriminative
 
@@ -41,6 +43,7 @@ _HOMES = {
     "FitArgs": ("steep.args", "FitArgs"),
     "MultitaskArgs": ("steep.args", "MultitaskArgs"),
     "PredictArgs": ("steep.args", "PredictArgs"),
+    "SelectArgs": ("steep.args", "SelectArgs"),
     "SteepError": ("steep.errors", "SteepError"),
     "adapt": ("steep.stages.adapt", "adapt"),
     "check": ("steep.stages.check", "check"),
@@ -54,6 +57,7 @@ _HOMES = {
     "read": ("steep.data.load", "read"),
     "recipe": ("steep.args", "recipe"),
     "report": ("steep.reports.page", "write"),
+    "select": ("steep.stages.select", "select"),
 }
 
 __all__ = [
@@ -67,6 +71,7 @@ __all__ = [
     "FitArgs",
     "MultitaskArgs",
     "PredictArgs",
+    "SelectArgs",
     "SteepError",
     "adapt",
     "check",
@@ -80,6 +85,7 @@ __all__ = [
     "read",
     "recipe",
     "report",
+    "select",
 ]
 
 

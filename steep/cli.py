@@ -16,6 +16,7 @@ from steep.args import (
     FitArgs,
     MultitaskArgs,
     PredictArgs,
+    SelectArgs,
 )
 from steep.options import command, with_errors
 
@@ -63,6 +64,17 @@ def adapt(files: Tables, out: Out, args: AdaptArgs) -> None:
     from steep.stages import adapt as stage
 
     typer.echo(stage.adapt(files, out=out, args=args))
+
+
+@command(app, SelectArgs)
+def select(pile: Tables, out: Out, args: SelectArgs) -> None:
+    """Choose, from a large pile of text, what is most like your task's, for step 2 to read.
+
+    Example: steep select news.jsonl --near reviews.csv --text review --neighbours 50 --out chosen
+    """
+    from steep.stages import select as stage
+
+    typer.echo(stage.select(pile, out=out, args=args))
 
 
 @command(app, FitArgs)

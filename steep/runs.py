@@ -4,6 +4,7 @@
     splits.json        row numbers of train, valid and test, by file
     history.csv        one line an epoch (fit) or a measurement (adapt)
     results.json       what the run found
+    selected.jsonl     the texts that select chose
     look.json          words that adapt guesses better than before, and examples
     predictions/       valid.csv, test.csv: one line a row, in the file's order
     decisions.json     thresholds and temperatures, where the fit was asked for them
@@ -43,7 +44,8 @@ MANIFEST, SPLITS, HISTORY, RESULTS = "steep.json", "splits.json", "history.csv",
 PREDICTIONS, STUDY, CELLS, VERDICT = "predictions", "study.json", "cells", "verdict.json"
 SEEN, SAVE, DECISIONS = "seen.npy", "save.safetensors", "decisions.json"
 WEIGHTS, EXPORT = "model.safetensors", "export.json"
-LOOK, WINDOWS = "look.json", "windows.safetensors"
+LOOK, SELECTED = "look.json", "selected.jsonl"
+WINDOWS = "windows.safetensors"
 ONNX = {"onnx": "model.onnx", "int8": "model-int8.onnx"}
 PACKAGES = ("steep", "torch", "transformers", "fastai", "datasets", "tokenizers", "numpy")
 

@@ -22,6 +22,7 @@ from steep.args import (
     FitArgs,
     MultitaskArgs,
     PredictArgs,
+    SelectArgs,
 )
 from steep.cli import app
 from steep.errors import SteepError
@@ -32,6 +33,7 @@ COMMANDS: dict[str, Any] = {
     "fit": FitArgs,
     "multitask": MultitaskArgs,
     "predict": PredictArgs,
+    "select": SelectArgs,
     "evaluate": EvaluateArgs,
     "compare": CompareArgs,
     "demo": DemoArgs,

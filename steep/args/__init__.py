@@ -10,6 +10,7 @@ from steep.args.fit import FitArgs, TuneArgs
 from steep.args.multitask import MultitaskArgs
 from steep.args.recipe import recipe
 from steep.args.run import CheckArgs, ColumnArgs, EvaluateArgs, PredictArgs, RunArgs
+from steep.args.select import SelectArgs
 from steep.args.study import CompareArgs, DemoArgs
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "MultitaskArgs",
     "PredictArgs",
     "RunArgs",
+    "SelectArgs",
     "SplitArgs",
     "TableArgs",
     "TuneArgs",

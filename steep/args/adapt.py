@@ -115,3 +115,14 @@ class AdaptArgs(
     )
     heldout_share: float = option(0.05, "Share of documents kept aside to measure masked loss.")
     transductive: bool = option(False, "Train on the text of validation and test rows, too.")
+    pack: bool = option(
+        False, "Put several short documents into one window, with a separator between them."
+    )
+    weight: tuple[str, ...] = option(
+        (), "How often a file is read in a pass: FILE=2 twice, FILE=0.5 half of it (repeatable)."
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.pack and self.sentences != "none":
+            raise SteepError("option 'pack': sentence pairs fill their windows. Leave it out.")

@@ -19,7 +19,7 @@ def features(
     pooled, training = Pooled(model, autocast), model.training
     order = by_length(rows.lengths)
     found = []
-    pooled.eval()
+    pooled.eval().to(device)
     with torch.inference_mode():
         for members in np.split(order, range(batch_size, len(order), batch_size)):
             inputs, _ = rows.collate([rows[i] for i in members])

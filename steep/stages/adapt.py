@@ -14,6 +14,7 @@ from steep.console import say
 from steep.data.corpus import Corpus, Data
 from steep.data.duplicates import corpus_hashes
 from steep.data.sentences import split
+from steep.data.shares import repeated
 from steep.data.store import select
 from steep.data.tokens import frame, tokenize
 from steep.errors import SteepError
@@ -131,6 +132,8 @@ def _train(
 
     pile = _pile(lm, text.corpus, args)
     train, heldout = _hold_out(pile, args)
+    notes = pile.notes(train, heldout)
+    train, heldout = _laid_out(pile, text, train, args, run), pile.packed(heldout)
     run.note(
         f"{len(text.corpus):,} documents, {len(pile.tokens.ids):,} tokens; computing on {machine}"
     )
@@ -138,7 +141,7 @@ def _train(
         f"{len(train):,} windows of at most {args.max_length} tokens to train on, {len(heldout):,} "
         "of other documents kept aside to measure the masked loss"
     )
-    for note in (*pile.notes(train, heldout), *lm.notes, *_limits(lm, args)):
+    for note in (*notes, *lm.notes, *_limits(lm, args)):
         run.note(note)
     seed = derive(args.seed, "dropout")
     report = masked.train(lm, pile, train, heldout, args, machine, seed, saves, probe)
@@ -180,7 +183,9 @@ def _pile(lm: "MaskedLanguageModel", text: Corpus, args: AdaptArgs) -> "Pile | P
     texts, documents = (text, None) if plain else split(text)
     tokens = tokenize(texts, lm.tokenizer)
     pile = Pile(tokens, around, words, args.max_length, args.mask_share, args.masking)
-    return pile if documents is None else pair_pile(pile, documents, args.sentences)
+    if documents is not None:
+        return pair_pile(pile, documents, args.sentences)
+    return pile.packing() if args.pack else pile
 
 
 def _hold_out(pile: "Pile | PairPile", args: AdaptArgs) -> tuple[np.ndarray, np.ndarray]:
@@ -194,6 +199,27 @@ def _hold_out(pile: "Pile | PairPile", args: AdaptArgs) -> tuple[np.ndarray, np.
             "aside and some left to train on. Choose a share such as 0.05, or give more text."
         )
     chosen = numbers(args.seed, "heldout").choice(documents, count, replace=False)
-    owner = np.searchsorted(pile.tokens.offsets, spans[:, 0], side="right") - 1
-    aside = np.isin(owner, chosen)
+    aside = np.isin(_owner(pile, spans), chosen)
     return select(spans, ~aside), select(spans, aside)
+
+
+def _owner(pile: "Pile | PairPile", spans: np.ndarray) -> np.ndarray:
+    """The document in which each window begins, int64 (windows,)."""
+    return np.searchsorted(pile.tokens.offsets, spans[:, 0], side="right") - 1
+
+
+def _laid_out(
+    pile: "Pile | PairPile", text: Text, train: np.ndarray, args: AdaptArgs, run: runs.Run
+) -> np.ndarray:
+    """The windows of a pass: packed if they are to be, and as often as their files are read."""
+    found = pile.packed(train)
+    if len(found) < len(train):
+        run.note(f"{len(train):,} windows are packed into {len(found):,}")
+    if (text.times == 1).all():
+        return found
+    source = np.searchsorted(text.ends, _owner(pile, found), side="right")
+    again = repeated(np.arange(len(found)), source, text.times, args.seed)
+    counts = np.bincount(source[again], minlength=len(text.times))
+    for file, times, count in zip(text.sources, text.times, counts, strict=True):
+        run.note(f"{file['name']}: read {times:g} times, {count:,} windows of a pass")
+    return found[again]

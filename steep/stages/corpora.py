@@ -13,16 +13,23 @@ from steep.data.corpus import Corpus, Data, join
 from steep.data.leaks import Held, find_leaks, held_out
 from steep.data.load import load
 from steep.data.readers import is_plain
+from steep.data.shares import parse
 from steep.data.tables import read_texts
 from steep.errors import SteepError
 
 
 @dataclass(frozen=True)
 class Text:
-    """The text to train on, and for each file its name, documents used and left out."""
+    """The text to train on, and for each file its name, documents used and left out.
+
+    The documents of file `i` are those from `ends[i - 1]` to `ends[i]`, int64 (files,); it is read
+    `times[i]` times in a pass.
+    """
 
     corpus: Corpus
     sources: list[dict[str, Any]]
+    ends: np.ndarray
+    times: np.ndarray
 
 
 def read_corpora(
@@ -35,7 +42,9 @@ def read_corpora(
         whole = replace(args, valid_share=0.0, test_share=0.0)
         plain = is_plain(Path(first))
         source, files = load(Path(first), whole if plain else args), [*map(Path, others), *files]
-    return source, [read_texts([path], args) for path in files]
+    further = [read_texts([path], args) for path in files]
+    parse(args.weight, [source.train.source, *(corpus.source for corpus in further)])
+    return source, further
 
 
 def gather(data: Data, further: Sequence[Corpus], args: AdaptArgs, run: runs.Run) -> Text:
@@ -57,13 +66,17 @@ def gather(data: Data, further: Sequence[Corpus], args: AdaptArgs, run: runs.Run
     read = [len(data.train) + held, *map(len, further)]
     used = [sum(map(len, own)), *map(len, clean)]
     names = [data.train.source, *(corpus.source for corpus in further)]
-    return Text(
-        text,
-        [
-            {"name": name, "documents": count, "left_out": total - count}
-            for name, count, total in zip(names, used, read, strict=True)
-        ],
-    )
+    sources = [
+        {"name": name, "documents": count, "left_out": total - count}
+        for name, count, total in zip(names, used, read, strict=True)
+    ]
+    texts = [sum(map(_texts, own)), *map(_texts, clean)]
+    return Text(text, sources, np.cumsum(texts), parse(args.weight, names))
+
+
+def _texts(corpus: Corpus) -> int:
+    """Documents of a corpus: a second text is one of its own."""
+    return len(corpus) * (1 + corpus.has_pairs)
 
 
 def _clean(corpus: Corpus, held: Held, run: runs.Run) -> Corpus:

@@ -127,7 +127,7 @@ def shared_learner(
     model: Shared, dls: DataLoaders, loss: Callable[..., Tensor], args: MultitaskArgs
 ) -> Learner:
     """A `Learner` that trains one encoder on the batches of `mixture.loaders`."""
-    callbacks = [Epochs(dls.train.dataset), GradientClip(args.clip)]
+    callbacks = [Epochs(dls.train.dataset), Clip(args.clip)]
     return _learner(dls, model, loss, args.learning_rate, args.weight_decay, callbacks)
 
 

@@ -49,6 +49,10 @@ class PairPile:
         rows = np.concatenate([pairs, single])
         return rows[np.argsort(rows[:, 0])]
 
+    def packed(self, spans: np.ndarray) -> np.ndarray:
+        """The rows as they are: pairs fill their windows."""
+        return spans
+
     def plan(
         self, spans: np.ndarray, batch_tokens: int, seed: int, number: int
     ) -> list[np.ndarray]:

@@ -1,7 +1,7 @@
 """How does unlabelled text reach the masked language model? Windows, masks and batches of them."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from steep.args.adapt import Masking
 from steep.data.batches import by_tokens, pad, padded_length
+from steep.data.packing import inner_edges, packed, separators
 from steep.data.store import BLOCK, select
 from steep.data.tokens import Frame, Tokens, windows
 from steep.objectives.masking import Vocabulary, mask
@@ -25,7 +26,10 @@ IGNORED = -100  # label of such a filling position, as torch's cross entropy has
 
 @dataclass(frozen=True)
 class Pile:
-    """Text as windows of at most `max_length` tokens, special tokens included."""
+    """Text as windows of at most `max_length` tokens, special tokens included.
+
+    With `edges`, where documents begin in the tokens, a window may hold several of them.
+    """
 
     tokens: Tokens
     frame: Frame
@@ -33,6 +37,7 @@ class Pile:
     max_length: int
     mask_share: float
     masking: Masking = "token"
+    edges: np.ndarray | None = None
 
     def spans(self) -> np.ndarray:
         """Begin and end of every window in the tokens, int64 (windows, 2).
@@ -59,6 +64,16 @@ class Pile:
             ]
         return found
 
+    def packing(self) -> "Pile":
+        """The same text, in windows that may hold several documents."""
+        return replace(self, edges=np.unique(self.tokens.offsets))
+
+    def packed(self, spans: np.ndarray) -> np.ndarray:
+        """Windows of `spans`, joined where that is wanted and they fit."""
+        if self.edges is None:
+            return spans
+        return packed(spans, self.frame.room(self.max_length), len(self.frame.after))
+
     def notes(self, *parts: np.ndarray) -> list[str]:
         """What the user should know of these parts of `spans`."""
         unknown = len(self.cut) - sum(map(len, parts))
@@ -69,6 +84,8 @@ class Pile:
         """The windows of each batch in pass `number`; every pass has as many batches."""
         special = self.max_length - self.frame.room(self.max_length)
         lengths = np.subtract(spans[:, 1], spans[:, 0], dtype=np.int32, casting="unsafe") + special
+        if self.edges is not None:
+            lengths += (len(self.frame.after) * separators(self.edges, spans)).astype(np.int32)
         return Plan(spans, by_tokens(lengths, batch_tokens, seed, number))
 
     def batch(self, spans: np.ndarray, random: np.random.Generator) -> Batch:
@@ -78,8 +95,16 @@ class Pile:
         flattened (rows * length), int64 (m,); and the tokens that stood there, int64 (m,).
         """
         before, after = self.frame.before, self.frame.after
-        inputs = [np.concatenate([before, self.tokens.ids[a:b], after]) for a, b in spans]
+        inputs = [np.concatenate([before, self._text(a, b), after]) for a, b in spans]
         return self.masked([inputs], random)
+
+    def _text(self, begin: int, end: int) -> np.ndarray:
+        """The tokens of a window, with what ends an input where a document ends within."""
+        ids = self.tokens.ids[begin:end]
+        if self.edges is None:
+            return ids
+        after, inside = self.frame.after, inner_edges(self.edges, begin, end) - begin
+        return np.insert(ids, np.repeat(inside, len(after)), np.tile(after, len(inside)))
 
     def masked(self, channels: list[list[np.ndarray]], random: np.random.Generator) -> Batch:
         """A batch of inputs: their ids and what else comes with every token, such as segments.

@@ -63,3 +63,25 @@ def test_a_sign_that_is_no_line_end_makes_no_paragraphs(
     out = tmp_path / "out"
     steep("adapt", path, "--model", tiny_bert, tiny, "--epochs 0.2 --out", out)
     assert json.loads((out / "results.json").read_text())["documents"] == 21
+
+
+def test_files_are_read_as_often_as_asked_and_documents_share_windows(
+    steep: Steep, tables: Path, pile: list[Path], tiny_bert: Path, tiny: str, tmp_path: Path
+) -> None:
+    words = (tables / "single.csv", *pile, "--label label --model", tiny_bert, tiny)
+    steep("adapt", *words, "--epochs 0.2 --out", tmp_path / "plain")
+    how = "--pack --weight single.csv=0.5 --weight plain.txt=3 --epochs 0.2 --out"
+    shown = steep("adapt", *words, how, tmp_path / "packed").stderr
+    windows = {
+        name: json.loads((tmp_path / name / "results.json").read_text())["windows"]
+        for name in ("plain", "packed")
+    }
+    assert windows["packed"] < windows["plain"]
+    assert "windows are packed into" in shown
+    assert "plain.txt: read 3 times" in shown
+    assert "single.csv: read 0.5 times" in shown
+    found = steep("adapt", *words, "--weight x.txt=2 --out", tmp_path / "no", code=2).output
+    assert "there is no such file" in found
+    assert (
+        "Leave it out" in steep("adapt", *words, "--pack --sentences next --out x", code=2).output
+    )

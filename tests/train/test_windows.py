@@ -136,3 +136,31 @@ def test_loaders_hand_batches_on_as_they_are(pile: Pile) -> None:
     assert len(dls.train) == 5
     for found, expected in zip(dls.train, [batches[i] for i in range(5)], strict=True):
         assert same(tuple(found), expected)
+
+
+def test_packed_windows_hold_whole_documents_with_a_separator_between(pile: Pile) -> None:
+    packing = replace(pile, max_length=40).packing()
+    spans = packing.packed(packing.spans())
+    assert len(spans) < 0.8 * len(packing.spans()), "most of the tiny texts are short"
+    separator, offsets = pile.frame.after, pile.tokens.offsets
+    rows = packing.plan(spans, 256, 0, 0)[0]
+    inputs = packing.batch(rows, np.random.default_rng(0))
+    assert inputs[0].shape[2] <= 40
+    for (begin, end), found in zip(rows, original(inputs), strict=True):
+        parts = np.split(
+            pile.tokens.ids[begin:end], offsets[(offsets > begin) & (offsets < end)] - begin
+        )
+        expected = list(pile.frame.before)
+        for part in parts:
+            expected += [*part.tolist(), *separator]
+        assert found[: len(expected)].tolist() == expected
+        assert set(found[len(expected) :].tolist()) <= {pile.frame.pad}
+    assert any(((offsets > a) & (offsets < b)).any() for a, b in rows)
+
+
+def test_packing_loses_no_token(pile: Pile) -> None:
+    spans = pile.spans()
+    found = replace(pile, max_length=40).packing().packed(spans)
+    assert len(found) < len(spans)
+    assert (found[:, 1] - found[:, 0]).sum() == (spans[:, 1] - spans[:, 0]).sum()
+    assert len(pile.packed(spans)) == len(spans)
