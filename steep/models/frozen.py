@@ -21,8 +21,8 @@ from transformers import PreTrainedModel
 from steep.models.layers import encoder_layers
 
 KNOWN = (
-    *("albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra"),
-    *("modernbert", "mpnet", "roberta", "xlm-roberta"),
+    *("albert", "bert", "camembert", "deberta-v2", "distilbert", "electra", "modernbert"),
+    *("mpnet", "roberta", "xlm-roberta"),
 )
 """Model types whose layers give (rows, length, width) and do not look at padding: the tested ones.
 
