@@ -21,8 +21,8 @@ from transformers import PreTrainedModel
 from steep.models.layers import encoder_layers
 
 KNOWN = (
-    *("albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra"),
-    *("modernbert", "mpnet", "roberta", "xlm-roberta"),
+    *("albert", "bert", "camembert", "deberta-v2", "distilbert", "electra", "modernbert"),
+    *("mpnet", "roberta", "xlm-roberta"),
 )
 """Model types whose layers give (rows, length, width) and do not look at padding: the tested ones.
 
@@ -43,7 +43,7 @@ class Frozen:
         self.depth = 0
         self._places: dict[bytes, int] = {}  # of each row, the first of its tokens in `kept`
         self._inputs: dict[str, Tensor] = {}
-        self._others = 0  # what a layer gives beside its outputs, all None
+        self._others = -1  # Nones that a layer gives beside its outputs; -1 where it gives no tuple
 
     @contextmanager
     def reused(self, inputs: dict[str, Tensor]) -> Iterator[None]:

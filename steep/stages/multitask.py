@@ -57,8 +57,9 @@ def multitask(
         run.record(device=str(machine.device), precision="bf16" if machine.bf16 else "fp32")
         history = _run(sets, args, machine, run, saves)
     saves.remove()
-    for name in history[-1].keys() - {"epoch", "train_loss", "learning_rate", "seconds"}:
-        say(f"{name}: {history[-1][name]:.4f} on its validation rows")
+    for name, data in sets.items():
+        metric = primary(data.labelled())
+        say(f"{name}: {metric} {history[-1][f'{name} {metric}']:.4f} on its validation rows")
     say(f"shared encoder: {out}; 'steep fit ... --model {out}' starts from it")
     return out
 
@@ -71,12 +72,10 @@ def read(files: Sequence[str | Path], args: MultitaskArgs) -> dict[str, Data]:
     if len({*names}) < len(names):
         raise SteepError(f"Two of the tables have one name ({', '.join(names)}). Rename one.")
     common = config.part(args, FitArgs, without=("text", "label"))
-    columns = zip(
-        _each(args.text or ("text",), names, "text"), _each(args.label, names, "label"), strict=True
-    )
+    texts, labels = _each(args.text or ("text",), names, "text"), _each(args.label, names, "label")
     sets = {
         name: load(Path(file), replace(common, text=text, label=label))
-        for name, file, (text, label) in zip(names, files, columns, strict=True)
+        for name, file, text, label in zip(names, files, texts, labels, strict=True)
     }
     for name, data in sets.items():
         data.labelled()

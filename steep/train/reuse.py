@@ -66,10 +66,8 @@ class Reuse(Callback):
     same outputs, bit for bit. Where `room` bytes are too few, outputs of fewer depths are kept.
     """
 
-    order, run_valid = (
-        phases.Unfreeze.order - 1,
-        False,
-    )  # before parts of the model are set to learn
+    order = phases.Unfreeze.order - 1  # before parts of the model are set to learn
+    run_valid = False
 
     def __init__(self, frozen: list[int], room: int, folder: Path | None) -> None:
         self.frozen, self.room, self.folder = frozen, room, folder
@@ -97,14 +95,21 @@ class Reuse(Callback):
             self.outputs.compute(self.model, self._batches(), missing)
         except OSError as error:
             say(f"outputs of frozen layers cannot be kept, so they are computed anew: {error}")
+            self.allowed = set()
         self.model.train()
         self.bar.seconds += time.monotonic() - started
 
     def _batches(self) -> Iterator[Tensor]:
+        """All rows, in the order of their lengths, under the progress bar of the fit."""
+        size, found = 2 * self.dls.train.bs, []
         for rows in (self.dls.train_ds, self.dls.valid_ds):
-            order, size = by_length(rows.lengths), 2 * self.dls.train.bs
-            for members in np.split(order, range(size, len(order), size)):
-                yield rows.batch([rows[i] for i in members])[0].to(self.dls.device)
+            order = by_length(rows.lengths)
+            found += [(rows, some) for some in np.split(order, range(size, len(order), size))]
+        task = self.bar.live.add_task("frozen layers, once", total=len(found), rate="")
+        for rows, members in found:
+            yield rows.batch([rows[i] for i in members])[0].to(self.dls.device)
+            self.bar.live.advance(task)
+        self.bar.live.remove_task(task)
 
 
 def _planned(learn: Learner, args: FitArgs) -> list[int]:

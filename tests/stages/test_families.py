@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -34,10 +33,9 @@ from steep.data.budget import within
 from steep.data.corpus import Task
 from steep.data.load import read
 from steep.data.tokens import frame
-from steep.models.checkpoints import load_classifier, load_masked_lm, load_tokenizer
-from steep.models.frozen import KNOWN, Frozen
+from steep.models.checkpoints import load_classifier, load_masked_lm
 from steep.models.heads import Classifier, MaskedLM
-from steep.models.layers import encoder_layers, layer_groups
+from steep.models.layers import layer_groups
 from steep.train import classify, engine
 
 Texts = list[str]
@@ -273,38 +271,6 @@ def test_sparse_logits_padding_and_groups(
     for whole in (model, reader.model):
         grouped = [id(p) for group in layer_groups(whole) for p in group]
         assert sorted(grouped) == sorted(map(id, whole.parameters()))
-
-
-@torch.no_grad()
-@pytest.mark.parametrize("family", FAMILIES)
-def test_outputs_of_frozen_layers_are_those_of_any_batch(
-    make: Callable[..., Path], family: Callable[..., Any], tiny_rows: list[tuple[str, str, str]]
-) -> None:
-    model = load_classifier(make(family), TASK, "eager", 0).eval()
-    assert model.config.model_type in KNOWN
-    reader, tokenizer = Classifier(model, autocast=False), load_tokenizer(make(family))
-    rows = [tokenizer(text)["input_ids"][:24] for _, text, _ in tiny_rows[:9]]
-
-    def batch(rows: list[list[int]], length: int) -> torch.Tensor:
-        mask = pad([[1] * len(row) for row in rows], 0, length)
-        return torch.tensor(np.stack([pad(rows, tokenizer.pad_token_id, length), mask], 1))
-
-    layers = encoder_layers(model.base_model)
-    other, unknown = batch(rows[5:2:-1], 32), batch(rows[7:], 32)
-    plain = [reader(other), reader(unknown)]
-    reader.frozen = Frozen(model)
-    depths = [*range(1, len(layers) + 1)]
-    reader.frozen.compute(reader, [batch(rows[:4], 24), batch(rows[2:7], 28)], depths)
-    called: set[torch.nn.Module] = set()
-    for layer in layers:
-        first = next(m for m in layer.modules() if isinstance(m, torch.nn.Linear))
-        first.register_forward_hook(lambda module, *_: called.add(module))
-    for depth in depths:
-        called.clear()
-        reader.frozen.use(depth)
-        torch.testing.assert_close(reader(other), plain[0], atol=2e-5, rtol=1e-4)
-        assert len(called) == len(layers) - depth
-        torch.testing.assert_close(reader(unknown), plain[1], atol=0, rtol=0)
 
 
 @pytest.mark.parametrize(
