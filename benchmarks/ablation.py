@@ -25,7 +25,7 @@ import torch
 import typer
 from transformers import AutoConfig, AutoModel
 
-from benchmarks import paired
+from benchmarks import paired, rates
 from steep import config, runs
 from steep.args import AdaptArgs, FitArgs
 from steep.args.data import DataArgs
@@ -35,7 +35,7 @@ from steep.console import say
 from steep.data.corpus import Corpus, Data, Task
 from steep.data.load import load
 from steep.errors import SteepError
-from steep.metrics.scores import higher_is_better, primary
+from steep.metrics.scores import primary
 from steep.models.checkpoints import load_tokenizer
 from steep.models.devices import choose
 from steep.models.hub import find
@@ -196,7 +196,7 @@ def all_jobs(
     )
     return [
         Job(
-            Cell(_name(arm, rate), seed, args.label_budget),
+            Cell(rates.name(arm, rate), seed, args.label_budget),
             starts[arm, seed],
             replace(fitting, **CLASSIFIER.get(arm, WHOLE), learning_rate=rate),
         )
@@ -208,10 +208,6 @@ def _cell(data: Data, test: Corpus, job: Job) -> Outcome:
     return run(job.cell, data, test, job.encoder, job.args)
 
 
-def _name(arm: str, rate: float) -> str:
-    return f"{arm.replace(' ', '-')}@{rate:g}"
-
-
 def tables(out: Path, task: Task, test: Corpus, args: AblationArgs) -> list[dict[str, Any]]:
     """One line an arm: the rate it chose, its values and its gain; table 7's lines, then 6's."""
     language = list(LANGUAGE) if args.adapt_epochs else []
@@ -219,7 +215,9 @@ def tables(out: Path, task: Task, test: Corpus, args: AblationArgs) -> list[dict
     results: list[CellResult] = []
     for arm in (*CLASSIFIER, *language):
         by_rate = {rate: _cells(out, arm, rate, args) for rate in args.rates}
-        chosen[arm] = max(args.rates, key=lambda rate: _on_validation(out, by_rate[rate], task))
+        chosen[arm] = max(
+            args.rates, key=lambda rate: rates.on_validation(out, by_rate[rate], task)
+        )
         results += [replace(read(cell, out, task), arm=arm) for cell in by_rate[chosen[arm]]]
     labels, metric = test.labels(), primary(task)
     parts = [(7, PLAIN, list(CLASSIFIER)), (6, NO_STEP2, [NO_STEP2, *language])]
@@ -236,15 +234,7 @@ def tables(out: Path, task: Task, test: Corpus, args: AblationArgs) -> list[dict
 
 def _cells(out: Path, arm: str, rate: float, args: AblationArgs) -> list[Cell]:
     seeds = range(args.seed, args.seed + args.seeds)
-    return [Cell(_name(arm, rate), seed, args.label_budget) for seed in seeds]
-
-
-def _on_validation(out: Path, cells: list[Cell], task: Task) -> float:
-    """The mean over seeds, larger = better; a rate at which a training diverged comes last."""
-    metric = primary(task)
-    sign = 1 if higher_is_better(metric) else -1
-    found = [runs.read_json(cell.path(out))["valid"].get(metric) for cell in cells]
-    return -math.inf if None in found else sign * sum(found) / len(found)
+    return [Cell(rates.name(arm, rate), seed, args.label_budget) for seed in seeds]
 
 
 def table(lines: list[dict[str, Any]], metric: str) -> str:
