@@ -4,10 +4,10 @@
         --label-budget 500 --out ablation
 
 Howard and Ruder 2018, table 7 (how the classifier is fine-tuned) and table 6 (what step 2 does
-before it). Every arm runs with every rate and every seed; of the rates, an arm takes the one with
-the best mean on the validation rows, and is compared, paired by seed, with plain fine-tuning of all
-layers (table 6: with no step 2). A finished run is a file, so the same command goes on where it was
-stopped.
+before it). Every arm tries every rate with the first seed, takes the one that is best on the
+validation rows, and runs with it for the other seeds. It is compared, paired by seed, with plain
+fine-tuning of all layers (table 6: with no step 2). A finished run is a file, so the same command
+goes on where it was stopped.
 
 What differs from the paper: a BERT in place of an LSTM; test rows in place of validation rows; the
 rate chosen for each arm; table 7 starts from the checkpoint, without step 2, unless --encoder
@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 import typer
 from transformers import AutoConfig, AutoModel
@@ -32,7 +33,7 @@ from steep.args.data import DataArgs
 from steep.args.run import RunArgs
 from steep.config import option
 from steep.console import say
-from steep.data.corpus import Corpus, Data, Task
+from steep.data.corpus import Data, Task
 from steep.data.load import load
 from steep.errors import SteepError
 from steep.metrics.scores import primary
@@ -45,9 +46,8 @@ from steep.stages import facts
 from steep.stages.adapt import adapt
 from steep.stages.begin import test_of
 from steep.stages.fit import splits_of
-from steep.study import work
 from steep.study.design import Cell, read, write
-from steep.study.run import Job, Outcome, run
+from steep.study.run import run
 from steep.study.verdict import CellResult
 from steep.train import engine, phases
 
@@ -86,14 +86,17 @@ PAPER = {  # validation error in per cent: IMDb, TREC-6, AG
 }  # fmt: skip
 
 
+Starts = dict[tuple[str, int], Path | None]
+
+
 @dataclass(frozen=True, kw_only=True)
 class AblationArgs(DataArgs, RunArgs):
     """What all arms share; the rest of an arm is its row of the table."""
 
     model: str | None = option(None, "Checkpoint to start from: a folder or a hub name.")
     encoder: Path | None = option(None, "Folder of 'steep adapt' that table 7 starts from.")
-    seeds: int = option(3, "Seeds; every arm runs once with each, and with each rate.", least=1)
-    rates: tuple[float, ...] = option((1e-4, 1e-3), "Learning rates to choose from (repeatable).")
+    seeds: int = option(3, "Seeds; every arm runs once with each.", least=1)
+    rates: tuple[float, ...] = option((1e-4, 1e-3), "Learning rates to try (repeatable).")
     label_budget: int | None = option(None, "Use only this many training labels.", least=1)
     epochs: int = option(10, "Passes over the labelled rows.", least=1)
     batch_size: int = option(16, "Rows in a step of the optimiser.", least=1)
@@ -115,19 +118,18 @@ def ablation(file: Path, out: Out, args: AblationArgs) -> None:
     """ULMFiT's ablations (tables 6 and 7) on a table of your own."""
     data, fitting = prepared(file, out, args)
     test, task = test_of(data), data.labelled()
-    metric = primary(task)
     starts = encoders(data, out, args)
-    jobs = [job for job in all_jobs(starts, fitting, args) if not job.cell.path(out).is_file()]
-    for job, found in work.run(partial(_cell, data, test), jobs):
-        if isinstance(found, Exception):
-            raise found
-        lines = facts.prediction_lines(test, task, found.test)
-        write(job.cell, out, found.facts, lines)
-        say(f"{job.cell}: {metric} {found.facts['test'].get(metric, math.nan):.4f}")
-    lines = tables(out, task, test, args)
+    chosen: dict[str, float] = {}
+    results: list[CellResult] = []
+    for arm in dict.fromkeys(arm for arm, _ in starts):
+        finished = partial(_cell, arm, starts, data, fitting, out)
+        seeds = range(args.seed, args.seed + args.seeds)
+        chosen[arm], cells = rates.settled(finished, args.rates, seeds, out, task)
+        results += [replace(read(cell, out, task), arm=arm) for cell in cells]
+    lines = tables(task, test.labels(), results, chosen)
     for place in filter(None, (out / "ablation.json", args.results)):
         runs.write_json(place, runs.read_json(out / runs.STUDY) | {"lines": lines})
-    typer.echo(table(lines, metric))
+    typer.echo(table(lines, primary(task)))
 
 
 def prepared(file: Path, out: Path, args: AblationArgs) -> tuple[Data, FitArgs]:
@@ -139,7 +141,7 @@ def prepared(file: Path, out: Path, args: AblationArgs) -> tuple[Data, FitArgs]:
         raise SteepError("Name a checkpoint with --model.")
     data = load(file, args, splits_of(args.encoder))
     test_of(data)
-    fitting = replace(config.part(args, FitArgs, without=("label_budget", "encoder")), **STEADY)
+    fitting = replace(config.part(args, FitArgs, without=("encoder",)), **STEADY)
     learn = engine.learner(data, args.model, fitting)
     phases.plan("chain-thaw", args.epochs, len(learn.splitter(learn.model)))
     study = runs.manifest("ablation", replace(args, overwrite=False, results=None))
@@ -154,9 +156,9 @@ def prepared(file: Path, out: Path, args: AblationArgs) -> tuple[Data, FitArgs]:
     return data, fitting
 
 
-def encoders(data: Data, out: Path, args: AblationArgs) -> dict[tuple[str, int], Path | None]:
+def encoders(data: Data, out: Path, args: AblationArgs) -> Starts:
     """What each arm and seed starts from: random weights, step 2's, or the checkpoint's (None)."""
-    found: dict[tuple[str, int], Path | None] = {}
+    found: Starts = {}
     seeds = range(args.seed, args.seed + args.seeds)
     for seed in seeds:
         found |= {(arm, seed): args.encoder for arm in CLASSIFIER}
@@ -186,55 +188,35 @@ def adapting(args: AblationArgs, options: dict[str, Any]) -> AdaptArgs:
     return replace(shared, model=str(args.model), **(rate | options))
 
 
-def all_jobs(
-    starts: dict[tuple[str, int], Path | None], fitting: FitArgs, args: AblationArgs
-) -> list[Job]:
-    """Every arm with every rate and seed; seed by seed, so that what is finished is paired."""
-    cells = sorted(
-        ((seed, rate, arm) for arm, seed in starts for rate in args.rates),
-        key=lambda cell: cell[:2],
-    )
-    return [
-        Job(
-            Cell(rates.name(arm, rate), seed, args.label_budget),
-            starts[arm, seed],
-            replace(fitting, **CLASSIFIER.get(arm, WHOLE), learning_rate=rate),
-        )
-        for seed, rate, arm in cells
-    ]
+def _cell(
+    arm: str, starts: Starts, data: Data, fitting: FitArgs, out: Path, rate: float, seed: int
+) -> Cell:
+    """A run of an arm, which is done first where it is not finished."""
+    cell = Cell(rates.name(arm, rate), seed, fitting.label_budget)
+    if not cell.path(out).is_file():
+        options = replace(fitting, **CLASSIFIER.get(arm, WHOLE), learning_rate=rate)
+        test, task = test_of(data), data.labelled()
+        found = run(cell, data, test, starts[arm, seed], options)
+        write(cell, out, found.facts, facts.prediction_lines(test, task, found.test))
+        say(f"{cell}: {primary(task)} {found.facts['test'].get(primary(task), math.nan):.4f}")
+    return cell
 
 
-def _cell(data: Data, test: Corpus, job: Job) -> Outcome:
-    return run(job.cell, data, test, job.encoder, job.args)
-
-
-def tables(out: Path, task: Task, test: Corpus, args: AblationArgs) -> list[dict[str, Any]]:
-    """One line an arm: the rate it chose, its values and its gain; table 7's lines, then 6's."""
-    language = list(LANGUAGE) if args.adapt_epochs else []
-    chosen: dict[str, float] = {}
-    results: list[CellResult] = []
-    for arm in (*CLASSIFIER, *language):
-        by_rate = {rate: _cells(out, arm, rate, args) for rate in args.rates}
-        chosen[arm] = max(
-            args.rates, key=lambda rate: rates.on_validation(out, by_rate[rate], task)
-        )
-        results += [replace(read(cell, out, task), arm=arm) for cell in by_rate[chosen[arm]]]
-    labels, metric = test.labels(), primary(task)
+def tables(
+    task: Task, labels: np.ndarray, results: list[CellResult], chosen: dict[str, float]
+) -> list[dict[str, Any]]:
+    """One line an arm: its rate, its values and its gain; table 7's lines, then 6's."""
+    language = [arm for arm in LANGUAGE if arm in chosen]
     parts = [(7, PLAIN, list(CLASSIFIER)), (6, NO_STEP2, [NO_STEP2, *language])]
     lines = []
     for number, against, arms in parts if language else parts[:1]:
         own = [result for result in results if result.arm in arms]
-        for line in paired.lines(task, labels, own, metric, against):
+        for line in paired.lines(task, labels, own, primary(task), against):
             arm = line["arm"]
             line["arm"] = "LM none" if (number, arm) == (6, NO_STEP2) else arm
             line["paper"] = PAPER[line["arm"]]
             lines.append({"table": number, "rate": chosen[arm]} | line)
     return lines
-
-
-def _cells(out: Path, arm: str, rate: float, args: AblationArgs) -> list[Cell]:
-    seeds = range(args.seed, args.seed + args.seeds)
-    return [Cell(rates.name(arm, rate), seed, args.label_budget) for seed in seeds]
 
 
 def table(lines: list[dict[str, Any]], metric: str) -> str:

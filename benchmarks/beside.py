@@ -14,6 +14,7 @@ command goes on where it was stopped.
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from steep.study.run import Outcome
 
 RESULTS = Path(__file__).parent / "results" / "beside.json"
 COUNTS, LAST, BEST, STEEP = "word counts", "Trainer", "Trainer, best epoch", "Steep"
-RATES = (5e-5, 2e-4, 8e-4)
+RATES = (5e-5, 2e-4)
 SHARED: dict[str, Any] = {"batch_size": 16, "valid_share": 0.2, "test_share": 0.0}
 
 
@@ -47,16 +48,13 @@ class Contest:
     out: Path
     seeds: Sequence[int]
 
-    def cells(self, arm: str) -> list[Cell]:
-        """The finished cells of an arm at the rate that it takes, one a seed."""
-        first = self.seeds[0]
+    def settled(self, arm: str) -> tuple[rates.Rate, list[Cell]]:
+        """The rate that an arm takes, and its finished cells with it, one a seed."""
         tried = (None,) if arm == COUNTS else RATES
-        cells = {rate: self.cell(arm, rate, first) for rate in tried}
         task = self.data.labelled()
-        best = max(tried, key=lambda rate: rates.on_validation(self.out, [cells[rate]], task))
-        return [cells[best], *(self.cell(arm, best, seed) for seed in self.seeds[1:])]
+        return rates.settled(partial(self.cell, arm), tried, self.seeds, self.out, task)
 
-    def cell(self, arm: str, rate: float | None, seed: int) -> Cell:
+    def cell(self, arm: str, rate: rates.Rate, seed: int) -> Cell:
         """One run, which is done first where it is not finished."""
         cell = Cell(rates.name(arm, rate), seed)
         if not cell.path(self.out).is_file():
@@ -91,20 +89,21 @@ def contest(name: str, kind: Set, options: argparse.Namespace) -> dict[str, Any]
     args = FitArgs(**(fixed | kind.options))
     data = load(train, args)
     own = Contest(data, args, out, range(options.seeds))
-    task, chosen = data.labelled(), {arm: own.cells(arm) for arm in (COUNTS, LAST, BEST, STEEP)}
+    task, chosen = data.labelled(), {arm: own.settled(arm) for arm in (COUNTS, LAST, BEST, STEEP)}
     cells = [
-        replace(read(cell, out, task), arm=arm) for arm, of_arm in chosen.items() for cell in of_arm
+        replace(read(cell, out, task), arm=arm)
+        for arm, (_, of_arm) in chosen.items()
+        for cell in of_arm
     ]
     lines = paired.lines(task, test_of(data).labels(), cells, primary(task), BEST)
     parts = {part: len(corpus) for part, corpus in data.parts.items()}
     parts["train"] = len(budget.chosen(data, args, 0).train)
-    taken = {arm: of_arm[0].arm.partition("@")[2] for arm, of_arm in chosen.items()}
     return {
         "task": task.kind,
         "metric": primary(task),
         "rows": parts,
         "options": kind.options,
-        "lines": [line | {"rate": taken[line["arm"]]} for line in lines],
+        "lines": [line | {"rate": chosen[line["arm"]][0]} for line in lines],
     }
 
 
@@ -116,10 +115,14 @@ def table(found: dict[str, Any]) -> str:
         for line in one["lines"]:
             text.append(
                 f"| {name}, {one['metric']} | {one['rows']['train']:,} | {line['arm']} | "
-                f"{line['rate'] or '–'} | {paired.values(line)} | {paired.gain(line)} | "
+                f"{_rate(line)} | {paired.values(line)} | {paired.gain(line)} | "
                 f"{line['seconds']:.0f} |"
             )
     return "\n".join(text)
+
+
+def _rate(line: dict[str, Any]) -> str:
+    return "–" if line["rate"] is None else f"{line['rate']:g}"
 
 
 def main() -> None:

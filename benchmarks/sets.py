@@ -104,20 +104,16 @@ COLUMNS = ["text", "label"]
 EMOTIONS = "anger,disgust,fear,joy,neutral,sadness,surprise"
 SETS = {
     "trec": Set(trec, 625, 500, {"label": "label", "epochs": 10, "max_length": 32}),
-    "goemotions": Set(goemotions, 1250, 1000, {"label": EMOTIONS, "epochs": 6, "max_length": 32}),
+    "goemotions": Set(goemotions, 1250, 1000, {"label": EMOTIONS, "epochs": 5, "max_length": 32}),
     "civil": Set(
-        civil,
-        1250,
-        1000,
-        {"label": "toxicity", "task": "regression", "epochs": 4, "max_length": 64},
+        civil, 750, 750, {"label": "toxicity", "task": "regression", "epochs": 4, "max_length": 64}
     ),
     "imdb": Set(
         imdb,
-        375,
-        500,
-        {"label": "label", "epochs": 5, "max_length": 256, "truncation": "head+tail"},
+        *(375, 500),
+        {"label": "label", "epochs": 5, "max_length": 128, "truncation": "head+tail"},
     ),
     "banking77": Set(
-        banking77, 0, 1000, {"label": "label", "epochs": 20, "max_length": 32, "shots": 8}, each=12
+        banking77, 0, 1000, {"label": "label", "epochs": 12, "max_length": 32, "shots": 8}, each=12
     ),
 }

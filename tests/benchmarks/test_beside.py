@@ -40,7 +40,7 @@ def test_four_methods_on_the_same_rows(
     assert arms == [beside.COUNTS, beside.LAST, beside.BEST, beside.STEEP]
     assert all(len(line["values"]) == 2 for line in found["lines"])
     steep = found["lines"][-1]
-    assert steep["rate"] == "0.005"
+    assert steep["rate"] == 0.005
     assert "gain" in steep
     assert "| tiny, accuracy | 80 | Steep | 0.005 |" in beside.table({"tiny": found})
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.json")}
