@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         DataArgs,
         DemoArgs,
         EvaluateArgs,
+        ExplainArgs,
         FitArgs,
         PredictArgs,
         recipe,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from steep.stages.check import check
     from steep.stages.compare import compare
     from steep.stages.evaluate import evaluate
+    from steep.stages.explain import explain
     from steep.stages.fit import fit
     from steep.stages.predict import predict
     from steep.train.engine import learner
@@ -36,6 +38,7 @@ _HOMES = {
     "DataArgs": ("steep.args", "DataArgs"),
     "DemoArgs": ("steep.args", "DemoArgs"),
     "EvaluateArgs": ("steep.args", "EvaluateArgs"),
+    "ExplainArgs": ("steep.args", "ExplainArgs"),
     "FitArgs": ("steep.args", "FitArgs"),
     "PredictArgs": ("steep.args", "PredictArgs"),
     "SteepError": ("steep.errors", "SteepError"),
@@ -44,6 +47,7 @@ _HOMES = {
     "compare": ("steep.stages.compare", "compare"),
     "discriminative": ("steep.train.schedules", "discriminative"),
     "evaluate": ("steep.stages.evaluate", "evaluate"),
+    "explain": ("steep.stages.explain", "explain"),
     "fit": ("steep.stages.fit", "fit"),
     "learner": ("steep.train.engine", "learner"),
     "predict": ("steep.stages.predict", "predict"),
@@ -60,6 +64,7 @@ __all__ = [
     "DataArgs",
     "DemoArgs",
     "EvaluateArgs",
+    "ExplainArgs",
     "FitArgs",
     "PredictArgs",
     "SteepError",
@@ -68,6 +73,7 @@ __all__ = [
     "compare",
     "discriminative",
     "evaluate",
+    "explain",
     "fit",
     "learner",
     "predict",

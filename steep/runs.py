@@ -6,6 +6,7 @@
     results.json       what the run found
     look.json          words that adapt guesses better than before, and examples
     predictions/       valid.csv, test.csv: one line a row, in the file's order
+    words.csv          a line a word of the rows that were explained, with its part of the score
     decisions.json     thresholds and temperatures, where the fit was asked for them
     windows.safetensors  the attention over the windows of a long text, where a fit trained one
     export.json        what ONNX and int8 differ from torch by, beside model.onnx, model-int8.onnx
@@ -43,7 +44,7 @@ MANIFEST, SPLITS, HISTORY, RESULTS = "steep.json", "splits.json", "history.csv",
 PREDICTIONS, STUDY, CELLS, VERDICT = "predictions", "study.json", "cells", "verdict.json"
 SEEN, SAVE, DECISIONS = "seen.npy", "save.safetensors", "decisions.json"
 WEIGHTS, EXPORT = "model.safetensors", "export.json"
-LOOK, WINDOWS = "look.json", "windows.safetensors"
+LOOK, WINDOWS, WORDS = "look.json", "windows.safetensors", "words.csv"
 ONNX = {"onnx": "model.onnx", "int8": "model-int8.onnx"}
 PACKAGES = ("steep", "torch", "transformers", "fastai", "datasets", "tokenizers", "numpy")
 
