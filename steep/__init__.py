@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         DataArgs,
         DemoArgs,
         EvaluateArgs,
+        ExplainArgs,
         FitArgs,
         MultitaskArgs,
         PredictArgs,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from steep.stages.check import check
     from steep.stages.compare import compare
     from steep.stages.evaluate import evaluate
+    from steep.stages.explain import explain
     from steep.stages.fit import fit
     from steep.stages.multitask import multitask
     from steep.stages.predict import predict
@@ -40,6 +42,7 @@ _HOMES = {
     "DataArgs": ("steep.args", "DataArgs"),
     "DemoArgs": ("steep.args", "DemoArgs"),
     "EvaluateArgs": ("steep.args", "EvaluateArgs"),
+    "ExplainArgs": ("steep.args", "ExplainArgs"),
     "FitArgs": ("steep.args", "FitArgs"),
     "MultitaskArgs": ("steep.args", "MultitaskArgs"),
     "PredictArgs": ("steep.args", "PredictArgs"),
@@ -50,6 +53,7 @@ _HOMES = {
     "compare": ("steep.stages.compare", "compare"),
     "discriminative": ("steep.train.schedules", "discriminative"),
     "evaluate": ("steep.stages.evaluate", "evaluate"),
+    "explain": ("steep.stages.explain", "explain"),
     "fit": ("steep.stages.fit", "fit"),
     "multitask": ("steep.stages.multitask", "multitask"),
     "learner": ("steep.train.engine", "learner"),
@@ -68,6 +72,7 @@ __all__ = [
     "DataArgs",
     "DemoArgs",
     "EvaluateArgs",
+    "ExplainArgs",
     "FitArgs",
     "MultitaskArgs",
     "PredictArgs",
@@ -78,6 +83,7 @@ __all__ = [
     "compare",
     "discriminative",
     "evaluate",
+    "explain",
     "fit",
     "learner",
     "multitask",

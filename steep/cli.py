@@ -12,6 +12,7 @@ from steep.args import (
     CompareArgs,
     DemoArgs,
     EvaluateArgs,
+    ExplainArgs,
     ExportArgs,
     FitArgs,
     MultitaskArgs,
@@ -119,6 +120,17 @@ def evaluate(model: Model, file: Table, args: EvaluateArgs) -> None:
     from steep.stages import evaluate as stage
 
     stage.evaluate(model, file, args=args)
+
+
+@command(app, ExplainArgs)
+def explain(model: Model, file: Table, out: Out, args: ExplainArgs) -> None:
+    """Show which words speak for a model's answers to single rows, and which against them.
+
+    Example: steep explain model reviews.csv --rows 1,5,9 --out explained
+    """
+    from steep.stages import explain as stage
+
+    typer.echo(stage.explain(model, file, out=out, args=args))
 
 
 @command(app, ExportArgs)

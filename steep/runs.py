@@ -7,6 +7,7 @@
     selected.jsonl     the texts that select chose
     look.json          words that adapt guesses better than before, and examples
     predictions/       valid.csv, test.csv: one line a row, in the file's order
+    words.csv          a line a word of the rows that were explained, with its part of the score
     decisions.json     thresholds and temperatures, where the fit was asked for them
     windows.safetensors  the attention over the windows of a long text, where a fit trained one
     export.json        what ONNX and int8 differ from torch by, beside model.onnx, model-int8.onnx
@@ -45,7 +46,7 @@ PREDICTIONS, STUDY, CELLS, VERDICT = "predictions", "study.json", "cells", "verd
 SEEN, SAVE, DECISIONS = "seen.npy", "save.safetensors", "decisions.json"
 WEIGHTS, EXPORT = "model.safetensors", "export.json"
 LOOK, SELECTED = "look.json", "selected.jsonl"
-WINDOWS = "windows.safetensors"
+WINDOWS, WORDS = "windows.safetensors", "words.csv"
 ONNX = {"onnx": "model.onnx", "int8": "model-int8.onnx"}
 PACKAGES = ("steep", "torch", "transformers", "fastai", "datasets", "tokenizers", "numpy")
 

@@ -2,12 +2,13 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from steep import args as args_of
 from steep.args import CompareArgs, FitArgs
+from steep.args.fit import Schedule
 from steep.config import as_mapping, from_mapping, read_toml
 from steep.errors import SteepError
 
@@ -45,7 +46,7 @@ def test_a_value_becomes_what_the_field_says(name: str, given: Any, expected: An
         ("overwrite", 1, "must be true or false, not 1"),
         ("label", 3, "must be text, not 3"),
         ("valid", 3, "must be a path, not 3"),
-        ("schedule", "fast", "must be one of one-cycle, slanted, linear, cosine, not 'fast'"),
+        ("schedule", "fast", f"must be one of {', '.join(get_args(Schedule))}, not 'fast'"),
         ("unlabelled", ["a.txt", 3], "must be a path, not 3"),
     ],
 )

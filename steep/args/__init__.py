@@ -5,6 +5,7 @@ The command line, TOML files and the Python API all use these classes: an option
 
 from steep.args.adapt import AdaptArgs
 from steep.args.data import DataArgs, SplitArgs, TableArgs
+from steep.args.explain import ExplainArgs
 from steep.args.export import ExportArgs
 from steep.args.fit import FitArgs, TuneArgs
 from steep.args.multitask import MultitaskArgs
@@ -21,6 +22,7 @@ __all__ = [
     "DataArgs",
     "DemoArgs",
     "EvaluateArgs",
+    "ExplainArgs",
     "ExportArgs",
     "FitArgs",
     "MultitaskArgs",

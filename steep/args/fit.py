@@ -13,7 +13,7 @@ from steep.config import Options, option
 Truncation = Literal[
     "head", "tail", "head+tail", "sliding-mean", "sliding-max", "sliding-attention"
 ]
-Schedule = Literal["one-cycle", "slanted", "linear", "cosine"]
+Schedule = Literal["one-cycle", "slanted", "linear", "cosine", "constant"]
 Unfreeze = Literal["none", "gradual", "chain-thaw", "never"]
 LossName = Literal["cross-entropy", "focal"]
 

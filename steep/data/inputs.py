@@ -91,15 +91,27 @@ class Rows:
         ids = np.concatenate([self.frame.before, tokens, self.frame.after])
         return np.stack([ids, np.ones_like(ids)]).astype(np.int64)
 
-    def _pair(self, index: int, second: np.ndarray) -> np.ndarray:
-        around = self.frame
+    def kept(self, index: int) -> list[np.ndarray]:
+        """Which tokens of the text, and of the second, the input holds: int64 (tokens,) each.
+
+        Not for windows that slide.
+        """
+        first = np.arange(len(self.tokens[index]))
+        if self.pairs is None:
+            return [truncate(first, self.room, self.truncation)]
+        return list(self._cut(first, np.arange(len(self.pairs[index]))))
+
+    def _cut(self, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         # Of a pair, the longer text is cut first and keeps an odd token, as with tokenizers
         # ("longest_first").
-        first = self.tokens[index]
         half = (self.room + (len(first) > len(second))) // 2
         keep = max(half, self.room - len(second))
         first = truncate(first, keep, self.truncation)
-        second = truncate(second, self.room - len(first), self.truncation)
+        return first, truncate(second, self.room - len(first), self.truncation)
+
+    def _pair(self, index: int, second: np.ndarray) -> np.ndarray:
+        around = self.frame
+        first, second = self._cut(self.tokens[index], second)
         ids = np.concatenate([around.before, first, around.between, second, around.after])
         channels = [ids, np.ones_like(ids)]
         if self.segments:

@@ -174,7 +174,30 @@ class Examples:
     note: str = ""
 
 
-Block = Table | Facts | Notes | Command | Panels | Dots | Matrices | Examples
+@dataclass(frozen=True)
+class Word:
+    """A piece of a text; `share` from -1 (against) to 1 (for), and its `value` in words."""
+
+    text: str
+    share: float
+    value: str
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A row whose words are marked; no `texts` where they are left out.
+
+    `alt` tells the strongest words to those who do not see the colours.
+    """
+
+    kind: ClassVar[str] = "marked"
+    title: str
+    facts: list[tuple[str, str]]
+    texts: list[list[Word]]
+    alt: str
+
+
+Block = Table | Facts | Notes | Command | Panels | Dots | Matrices | Examples | Marked
 
 
 @dataclass(frozen=True)

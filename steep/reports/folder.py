@@ -14,13 +14,14 @@ NEEDED = {
     "adapt": ("masked_loss",),
     "fit": ("task", "metric", "valid"),
     "evaluate": ("task", "metric", "test"),
+    "explain": ("task", "steps", "rows"),
 }
 ADAPTED = "adapted"
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A run of adapt, fit or evaluate; `history` is empty and `predictions` lacks what is absent.
+    """A run that has a report; `history` is empty and `predictions` lacks what is absent.
 
     `predictions` holds a table for each part: row, id, text, truth and predicted are text, the
     probabilities p_LABEL float64; text is absent where the run was told to leave texts out.

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from steep.args import AdaptArgs, CompareArgs, EvaluateArgs, FitArgs
+from steep.args import AdaptArgs, CompareArgs, EvaluateArgs, ExplainArgs, FitArgs
 
 ARGS = {
     "adapt": AdaptArgs,
     "fit": FitArgs,
     "evaluate": EvaluateArgs,
+    "explain": ExplainArgs,
     "compare": CompareArgs,
 }
 UNSAID = ("out", "overwrite", "recipe")  # a recipe's values are said one by one

@@ -1,11 +1,20 @@
-"""What did a single run of adapt, fit or evaluate find? Its page."""
+"""What did a single run find? Its page."""
 
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from steep.reports import background, charts, confusion, learnt, mistakes, reproduce, suspects
+from steep.reports import (
+    background,
+    charts,
+    confusion,
+    explained,
+    learnt,
+    mistakes,
+    reproduce,
+    suspects,
+)
 from steep.reports.blocks import Block, Curve, Page, Panels, Section, Style, Table
 from steep.reports.folder import RunFolder
 from steep.reports.words import capital, count, counted, duration, number, plain, span
@@ -23,7 +32,8 @@ Summary = dict[str, Any]
 
 def page(run: RunFolder, texts: bool) -> Page:
     """The page of a run; `texts` shows texts of the data."""
-    return _adapt(run, texts) if run.manifest["stage"] == "adapt" else _classifier(run, texts)
+    pages = {"adapt": _adapt, "explain": _explain}
+    return pages.get(run.manifest["stage"], _classifier)(run, texts)
 
 
 def masked_loss(run: RunFolder) -> list[Block]:
@@ -106,6 +116,16 @@ def _adapt(run: RunFolder, texts: bool) -> Page:
             *learnt.sections(run, texts),
             Section("Text", blocks),
         ],
+    )
+
+
+def _explain(run: RunFolder, texts: bool) -> Page:
+    return _page(
+        run,
+        question="Which words speak for the answers?",
+        answer=counted(len(run.results["rows"]), "row"),
+        sentence=explained.sentence(run),
+        sections=[explained.section(run, texts)],
     )
 
 
@@ -215,6 +235,7 @@ def _page(
     """The page of a run, with the sections that every run has at its end."""
     manifest, stage = run.manifest, run.manifest["stage"]
     sources = [source["name"] for source in run.results.get("sources", [])]
+    seeds = [manifest["args"]["seed"]] if "seed" in manifest["args"] else []
     line = reproduce.command(stage, manifest, f"{run.name}/", run.results.get("model"), sources)
     return Page(
         title=f"{run.name}: steep {stage}",
@@ -225,7 +246,7 @@ def _page(
         sections=[
             *sections,
             background.data(manifest, manifest.get("notes", [])),
-            background.reproduction(manifest, line, [manifest["args"].get("seed", 0)]),
+            background.reproduction(manifest, line, seeds),
         ],
         footer=f"Written by steep {manifest.get('versions', {}).get('steep', '')}".strip(),
     )

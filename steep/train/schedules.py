@@ -24,14 +24,15 @@ def discriminative(learn: Learner, lr: float, decay: float = 0.95) -> np.ndarray
 def course(name: str, warmup: float) -> Callable[[float], float]:
     """Share of the highest rate as a function of the share of training done, both in [0, 1].
 
-    one-cycle: Smith 2018, as fastai's; slanted: ULMFiT equation 3; linear and cosine: Hugging
-    Face's schedules of these names.
+    one-cycle: Smith 2018, as fastai's; slanted: ULMFiT equation 3; linear, cosine and
+    constant (after the warm-up): Hugging Face's schedules of these names.
     """
     up, down = {
         "one-cycle": (_cosine_between(1 / START, 1), _cosine_between(1, FLOOR)),
         "slanted": (_linear_between(1 / RATIO, 1), _linear_between(1, 1 / RATIO)),
         "linear": (_linear_between(0, 1), _linear_between(1, 0)),
         "cosine": (_linear_between(0, 1), _cosine_between(1, 0)),
+        "constant": (_linear_between(0, 1), _linear_between(1, 1)),
     }[name]
 
     def rate(done: float) -> float:

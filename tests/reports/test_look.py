@@ -2,6 +2,7 @@
 
 import re
 from importlib import resources
+from importlib.resources.abc import Traversable
 
 import pytest
 
@@ -23,7 +24,7 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize("colours", [LIGHT, DARK], ids=["light", "dark"])
 def test_letters_and_lines_stand_out(colours: dict[str, str]) -> None:
-    for name in ("ink", "soft", "accent"):
+    for name in ("ink", "soft", "accent", "against"):
         assert contrast(colours[name], colours["paper"]) >= 4.5, name
     assert contrast(colours["faint"], colours["paper"]) >= 3
     assert contrast(colours["ink"], colours["wash"]) >= 4.5
@@ -31,12 +32,20 @@ def test_letters_and_lines_stand_out(colours: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("colours", [LIGHT, DARK], ids=["light", "dark"])
 def test_numbers_on_the_darkest_cell_can_be_read(colours: dict[str, str]) -> None:
-    cell = TEMPLATES.joinpath("matrices.html.j2").read_text(encoding="utf-8")
-    strongest = int(re.findall(r"cell\.share \* (\d+)", cell)[0]) / 100
+    drawn = [TEMPLATES.joinpath(f"{kind}.html.j2") for kind in ("matrices", "marked")]
+    factors = re.findall(
+        r"\((?:cell|word)\.share\S* \* (\d+)\)\|round\|int \}\}%", "".join(map(_read, drawn))
+    )
+    assert len(factors) == 2
+    strongest = max(map(int, factors)) / 100
     for name in re.findall(r"color-mix\(in srgb, var\(--(\w+)\)", CSS):
         pairs = zip(_parts(colours[name]), _parts(colours["wash"]), strict=True)
         mixed = "#" + "".join(f"{round(strongest * a + (1 - strongest) * b):02x}" for a, b in pairs)
         assert contrast(colours["ink"], mixed) >= 4.5, name
+
+
+def _read(path: Traversable) -> str:
+    return path.read_text(encoding="utf-8")
 
 
 def _parts(colour: str) -> list[int]:

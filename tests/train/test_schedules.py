@@ -45,6 +45,11 @@ def test_one_cycle_is_fastais() -> None:
         assert ours(done) == pytest.approx(theirs(done), abs=1e-7)
 
 
+def test_constant_stays_at_its_peak_once_it_is_there() -> None:
+    found = [course("constant", warmup=0.2)(done) for done in (0.0, 0.1, 0.2, 0.6, 1.0)]
+    assert found == pytest.approx([0.0, 0.5, 1.0, 1.0, 1.0])
+
+
 def test_cosine_and_linear_differ_between_their_landmarks() -> None:
     assert course("cosine", 0.0)(0.25) == pytest.approx((1 + math.cos(math.pi / 4)) / 2)
     assert course("linear", 0.0)(0.25) == pytest.approx(0.75)
