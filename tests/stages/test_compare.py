@@ -312,3 +312,20 @@ def test_a_cell_that_fails_twice_is_told_and_left_out(
     steep(*base, "--out", out)
     again = json.loads((out / "verdict.json").read_text())
     assert not any("failed twice" in warning for warning in again["warnings"])
+
+
+def test_without_the_runs_of_the_most_labels_there_is_no_other_headline(
+    steep: Steep, base: Words, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = stage.run
+
+    def fail(cell: Cell, *rest: Any) -> Any:
+        if (cell.arm, cell.labels) == ("adapted", 40):
+            raise RuntimeError("out of memory")
+        return plain(cell, *rest)
+
+    monkeypatch.setattr(stage, "run", fail)
+    words = ("--arms base,adapted --label-budget 20 --label-budget 40 --out", tmp_path / "study")
+    done = steep(*base, *words, code=2)
+    assert "every run of the arm adapted with 40 labels failed: RuntimeError" in done.stderr
+    assert not (tmp_path / "study" / "verdict.json").exists()
