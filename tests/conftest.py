@@ -2,6 +2,7 @@
 
 import csv
 import importlib.util
+import pickle
 import random
 from pathlib import Path
 
@@ -45,6 +46,24 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
     numbers = {word: number for number, word in enumerate(vocabulary)}
     BertTokenizerFast(vocab=numbers, model_max_length=64).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_awd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random AWD-LSTM of 2 layers in the files in which fastai keeps its own."""
+    import torch
+    from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config
+    from fastai.text.models.core import get_language_model
+
+    folder = tmp_path_factory.mktemp("tiny-awd")
+    words = ["xxunk", "xxpad", "xxbos", *dict.fromkeys([*WORDS, *GOOD, *BAD])]
+    sizes = {"emb_sz": 16, "n_hid": 24, "n_layers": 2}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = get_language_model(AWD_LSTM, len(words), awd_lstm_lm_config | sizes)
+    torch.save(model.state_dict(), folder / "lstm_fwd.pth")
+    (folder / "itos_wt103.pkl").write_bytes(pickle.dumps(words))
     return folder
 
 

@@ -22,7 +22,10 @@ class CompareArgs(TuneArgs):
     arms: str = option(
         "tfidf,base,adapted",
         "Arms of the study, joined by commas: tfidf, base, adapted, in-domain, cross-domain, "
-        "longer; or base with a recipe: its name (features, ...) or TOML file.",
+        "longer, awd-lstm; or base with a recipe: its name (features, ...) or TOML file.",
+    )
+    awd_lstm: Path | None = option(
+        None, "Folder of fastai's AWD-LSTM for the arm awd-lstm; by default fastai's cache."
     )
     label_budget: tuple[int, ...] = option(
         (), "Use only this many training labels, drawn by seed (repeatable: a label curve)."

@@ -79,6 +79,13 @@ class Corpus:
         for start in range(0, len(self), size):
             yield self.table[start : start + size][column]
 
+    def whole(self) -> list[str]:
+        """All texts in the file's order; both texts of a pair as one."""
+        texts = list(self.table["text"])
+        if not self.has_pairs:
+            return texts
+        return [f"{one} {two}" for one, two in zip(texts, self.table["pair"], strict=True)]
+
     def take(self, positions: np.ndarray) -> "Corpus":
         """The corpus of these positions (not row numbers), in the order given."""
         return replace(self, table=self.table.select(positions))

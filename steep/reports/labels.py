@@ -40,16 +40,24 @@ def _table(budgets: list[dict[str, Any]], worth: list[dict[str, Any]]) -> Table:
         main: dict[str, Any] = next((c for c in part["comparisons"] if c["main"]), {})
         means = [number(part["arms"].get(arm, {}).get("mean")) for arm in ("base", "adapted")]
         gain, ends = main.get("gain"), (main.get("low"), main.get("high"))
-        cells = (*means, number(gain, sign=True), span(*ends, sign=True), part["answer"])
+        cells = (*means, number(gain, sign=True), span(*ends, sign=True), _answer(part))
         rows.append((count(part["labels"]), *cells, _worth(more.get(part["labels"]))))
     return Table(
         caption="Step 2 by number of labels",
         columns=("labels", "base", "adapted", "gain", "95 % interval", "worth it?", "in labels"),
         align="rrrrrlr",
         rows=rows,
-        note="In labels: how many more labels the arm without step 2 would need to do as well, "
-        "read off its curve (linear in the logarithm of the labels, without an interval).",
+        note="The line with the most labels is the study's answer, declared before anything was "
+        "known. Another line says yes or no only where that holds after Holm's correction for the "
+        "number of lines; a hint does not hold. In labels: how many more labels the arm without "
+        "step 2 would need to do as well, read off its curve (linear in the logarithm of the "
+        "labels, without an interval).",
     )
+
+
+def _answer(part: dict[str, Any]) -> str:
+    """The answer at a budget; one that does not hold after Holm's correction is a hint."""
+    return f"hint of {part['hint']}" if part.get("hint") else part["answer"]
 
 
 def _worth(line: dict[str, Any] | None) -> str:

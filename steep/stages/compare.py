@@ -19,13 +19,17 @@ from steep.stages import encoders, facts
 from steep.stages.begin import begin, metric_of, test_of
 from steep.stages.fit import splits_of
 from steep.study import work
-from steep.study.design import ADAPTED, Cell, Design, plan, read, write
+from steep.study.design import ADAPTED, AWD_LSTM, Cell, Design, plan, read, write
 from steep.study.run import Job, Outcome, run
 from steep.study.verdict import verdict
 
 ONE_ENCODER = (
     "All seeds share one adapted encoder: the interval does not hold what another run of step 2, "
     "with other masks and another order, would have changed."
+)
+OTHER_TEXT = (
+    "The arm awd-lstm read the training rows and --unlabelled; the --encoder may have read other "
+    "text."
 )
 UNDERTRAINED = (
     "A linear model on word counts beats the fine-tuned checkpoint: the fine-tuning is too short "
@@ -53,7 +57,7 @@ def compare(source: Data | str | Path, *, out: str | Path, args: CompareArgs | N
     test = test_of(data)
     metric = metric_of(data.labelled(), test, args)
     fitting = config.part(args, FitArgs, without=("label_budget",))
-    _try_out(design, data, fitting)
+    _try_out(design, data, fitting, args.awd_lstm)
     design = begin(out, design, args, data, metric)
     if args.dry_run:
         return out
@@ -63,11 +67,15 @@ def compare(source: Data | str | Path, *, out: str | Path, args: CompareArgs | N
     return out
 
 
-def _try_out(design: Design, data: Data, fitting: FitArgs) -> None:
+def _try_out(design: Design, data: Data, fitting: FitArgs, awd_lstm: Path | None) -> None:
     """SteepError where checkpoint, data and options do not fit; that is before step 2."""
     # Only now: importing torch takes longer than finding a mistake in a file or an option.
     from steep.train import engine
 
+    if AWD_LSTM in design.arms:
+        from steep.train import awd_weights
+
+        awd_weights.read(awd_lstm)
     assert fitting.model is not None
     encoder_of = fitting.model if fitting.encoder else None
     engine.learner(data, fitting.encoder or fitting.model, fitting, encoder_of)
@@ -149,10 +157,12 @@ def _finish(
 ) -> None:
     """Verdict and total cost."""
     results = [read(cell, out, task) for cell in design.cells if cell.path(out).is_file()]
+    most = design.budgets[-1]  # the answer is theirs, whatever the other budgets say
     for arm in ("base", ADAPTED):
-        if not any(cell.arm == arm for cell in results):
+        if not any((cell.arm, cell.labels) == (arm, most) for cell in results):
             reasons = ", ".join(sorted(set(failed.values())))
-            raise SteepError(f"{out}: every run of the arm {arm} failed: {reasons}.")
+            few = f" with {most:,} labels" if most else ""
+            raise SteepError(f"{out}: every run of the arm {arm}{few} failed: {reasons}.")
     step2 = _step2(out, design)
     found = verdict(task, labels, results, metric, step2, args.smallest_effect, args.seed)
     found["warnings"] += [f"{cell}: the run failed twice ({why})" for cell, why in failed.items()]
@@ -171,6 +181,8 @@ def _cautions(found: dict[str, Any], args: CompareArgs) -> list[str]:
     """What a reader of the verdict should know of the design of the study."""
     own = args.adapt_per_seed and args.encoder is None
     cautions = [ONE_ENCODER] if args.seeds > 1 and not own else []
+    if args.encoder is not None and AWD_LSTM in found["arms"]:
+        cautions.append(OTHER_TEXT)
     for comparison in found["comparisons"]:
         if comparison["arm"] == "tfidf" and (comparison["low"] or 0) > 0:
             cautions.append(UNDERTRAINED)

@@ -13,12 +13,13 @@ from steep.console import say
 from steep.data.corpus import Data
 from steep.errors import SteepError
 from steep.stages.words import minutes
-from steep.study.design import ADAPTED, STEP2, Design
+from steep.study.design import ADAPTED, AWD_LSTM, STEP2, Design
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
 BYTES_A_TOKEN = 4.5  # of English text
 FORWARD = 1 / 3  # what predicting costs, of what training costs
 WEIGHTS = 4  # bytes a parameter on the disk
+UNMEASURED = ("tfidf", AWD_LSTM)  # seconds, and fastai's own training
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Costs:
         times = len(design.seeds) if self.per_seed else 1
         total = sum(times * self.step2.get(arm, 0.0) for arm in design.arms)
         for budget in design.budgets:
-            each = [self.fit(arm, budget) for arm in design.arms if arm != "tfidf"]
+            each = [self.fit(arm, budget) for arm in design.arms if arm not in UNMEASURED]
             total += len(design.seeds) * sum(each)
         return total
 
@@ -70,6 +71,8 @@ def planned(design: Design, args: CompareArgs, data: Data) -> Design:
     for arm in design.arms:
         if costs.step2.get(arm):
             say(f"  step 2 for {arm}: about {minutes(costs.step2[arm])}")
+    if AWD_LSTM in design.arms:
+        say(f"  {AWD_LSTM} comes on top: its time is not estimated")
     for labels in design.budgets:
         few = f" with {labels:,} labels" if labels else ""
         say(f"  one fit{few}: about {minutes(costs.fits[labels])}")
@@ -87,7 +90,7 @@ def fitted(design: Design, seconds: Callable[[Design], float], budget: float) ->
     longer than that.
     """
     while seconds(design) > budget:
-        spare = [arm for arm in design.arms if arm not in ("tfidf", "base", ADAPTED)]
+        spare = [arm for arm in design.arms if arm not in (*UNMEASURED, "base", ADAPTED)]
         if spare:
             design = replace(design, arms=tuple(a for a in design.arms if a != spare[-1]))
         elif len(design.budgets) > 1:
@@ -121,7 +124,7 @@ def measure(design: Design, args: CompareArgs, data: Data) -> Costs:
     found = pace.estimate(data, checking, fitting)
     own = found["adapt"]["seconds_per_epoch"]
     step2 = {}
-    for arm in (arm for arm in design.arms if arm in STEP2):
+    for arm in (arm for arm in design.arms if arm in STEP2 and arm not in UNMEASURED):
         further = {"in-domain": args.in_domain, "cross-domain": args.in_domain + args.cross_domain}
         text = _tokens((*args.unlabelled, *further.get(arm, ())))
         step2[arm] = args.adapt_epochs * (own + text / found["adapt"]["tokens_per_second"])

@@ -8,8 +8,9 @@ from steep import config, runs
 from steep.args import AdaptArgs, CompareArgs
 from steep.data.corpus import Data
 from steep.errors import SteepError
+from steep.stages import awd_lstm
 from steep.stages.adapt import adapt
-from steep.study.design import STEP2, Design
+from steep.study.design import AWD_LSTM, STEP2, Design
 
 OF_FIT = (
     *("epochs", "learning_rate", "decay", "max_length", "warmup", "weight_decay", "clip"),
@@ -54,7 +55,10 @@ def _one(data: Data, out: Path, folder: Path, arm: str, seed: int, args: Compare
         text = {"in-domain": args.in_domain, "cross-domain": args.in_domain + args.cross_domain}
         files = (*args.unlabelled, *text.get(arm, ()))
         try:
-            adapt(data, out=folder, args=adapting(args, seed), unlabelled=files)
+            if arm == AWD_LSTM:
+                awd_lstm.adapt(data, files, folder, args, adapting(args, seed))
+            else:
+                adapt(data, out=folder, args=adapting(args, seed), unlabelled=files)
         except SteepError:
             if not (out / runs.CELLS).exists():  # nothing is finished that could be gone on with
                 shutil.rmtree(out)

@@ -18,16 +18,17 @@ from steep.data.corpus import Task
 from steep.errors import SteepError
 from steep.study.verdict import CellResult
 
-ADAPTED = "adapted"
+ADAPTED, AWD_LSTM = "adapted", "awd-lstm"
 ARMS = {
     "tfidf": "word counts and a linear model",
     "base": "the checkpoint, fine-tuned",
     ADAPTED: "the checkpoint after step 2 on the text at hand, fine-tuned",
     "in-domain": "the checkpoint after step 2 on that and other texts of the domain",
     "cross-domain": "the checkpoint after step 2 on that and texts of other domains",
+    AWD_LSTM: "ULMFiT as published: fastai's AWD-LSTM, fine-tuned on the text, then on the labels",
     "longer": "base, trained longer: by the time that step 2 takes",
 }
-STEP2 = (ADAPTED, "in-domain", "cross-domain")
+STEP2 = (ADAPTED, "in-domain", "cross-domain", AWD_LSTM)
 """The arms that start from an encoder of their own."""
 SHARED = {"model", "encoder", "metric"} | {
     option.name for kind in (DataArgs, RunArgs, SaveArgs) for option in dataclasses.fields(kind)

@@ -12,7 +12,7 @@ from steep.data import weights
 from steep.data.budget import within
 from steep.data.corpus import Corpus, Data
 from steep.metrics.scores import score
-from steep.study.design import Cell
+from steep.study.design import AWD_LSTM, Cell
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ def run(cell: Cell, data: Data, test: Corpus, encoder: Path | None, args: FitArg
     history: list[dict[str, Any]] = []
     if cell.arm == "tfidf":
         valid, outputs = _tfidf(budget, test, args)
+    elif cell.arm == AWD_LSTM:
+        valid, outputs, history = _awd_lstm(cell, budget, test, encoder, args)
     else:
         valid, outputs, history = _fine_tune(cell, budget, test, encoder, args)
     diverged = not np.isfinite(outputs).all()
@@ -70,6 +72,18 @@ def _fine_tune(
     return valid, np.full_like(outputs, np.nan) if fitted.diverged else outputs, fitted.history
 
 
+def _awd_lstm(
+    cell: Cell, data: Data, test: Corpus, encoder: Path | None, args: FitArgs
+) -> tuple[np.ndarray, np.ndarray, list[dict[str, Any]]]:
+    """The same rows, labels, losses and number of epochs; rates are fastai's own."""
+    from steep.models.devices import choose
+    from steep.train import awd_lstm, awd_weights
+
+    assert encoder is not None
+    start = awd_weights.load(encoder)
+    return awd_lstm.fit(data, test, start, args, choose(args).device, str(cell))
+
+
 def _tfidf(data: Data, test: Corpus, args: FitArgs) -> tuple[np.ndarray, np.ndarray]:
     """Rows and classes weigh what they weigh for the other arms; the loss is always its own."""
     from steep.study.tfidf import fit_tfidf
@@ -77,14 +91,6 @@ def _tfidf(data: Data, test: Corpus, args: FitArgs) -> tuple[np.ndarray, np.ndar
     train, valid = data.train, data.valid
     task = data.labelled()
     counts = weights.of_rows(train, task, args)
-    known = (_texts(train), train.labels(), _texts(valid), valid.labels())
+    known = (train.whole(), train.labels(), valid.whole(), valid.labels())
     model = fit_tfidf(*known, task, args.seed, counts)
-    return model.predict(_texts(valid)), model.predict(_texts(test))
-
-
-def _texts(corpus: Corpus) -> list[str]:
-    """The texts; both texts of a pair as one."""
-    texts = list(corpus.table["text"])
-    if not corpus.has_pairs:
-        return texts
-    return [f"{one} {two}" for one, two in zip(texts, corpus.table["pair"], strict=True)]
+    return model.predict(valid.whole()), model.predict(test.whole())

@@ -13,7 +13,8 @@ def explain(verdict: dict[str, Any]) -> dict[str, Any]:
     said = {"answer": verdict["answer"], "sentence": _sentence(verdict)}
     parts = (
         *(said["sentence"], _values(verdict), _chance(verdict), _cost(verdict["cost"])),
-        *(_plan(verdict), *_rivals(verdict), *_worth(verdict), *_others(verdict)),
+        *(_plan(verdict), *_rivals(verdict), *_budgets(verdict), *_worth(verdict)),
+        *_others(verdict),
     )
     said["paragraph"] = " ".join(part for part in parts if part)
     return said | verdict
@@ -116,15 +117,31 @@ def _rivals(verdict: dict[str, Any]) -> list[str]:
     ]
 
 
+def _budgets(verdict: dict[str, Any]) -> list[str]:
+    """What the other label budgets say, after correction for how many were looked at."""
+    said = []
+    for part in verdict["budgets"][:-1]:
+        found = _first(part)
+        if found is None or found["low"] is None:
+            continue
+        gain = f"{_gain(verdict, found['gain'])} ({_interval(verdict, found)})"
+        corrected = f"after correction for {len(verdict['budgets'])} budgets"
+        answer = part["answer"]
+        if part["hint"]:
+            answer = f"a hint of {part['hint']!r}, not {corrected} (p {found['p_holm']:.2g})"
+        elif answer != "cannot tell":
+            answer = f"{answer}, {corrected}, too"
+        said.append(f"With {part['labels']:,} labels the gain was {gain}: {answer}.")
+    return said
+
+
 def _worth(verdict: dict[str, Any]) -> list[str]:
-    """Step 2 in labels, for the smallest budget that it can be said of."""
+    """Step 2 in labels by the means alone, for the smallest budget that it can be said of."""
     for line in verdict["worth_labels"][:1]:
+        start = f"By the means alone, step 2 at {line['at']:,} labels"
         if line["labels"] is not None:
-            return [f"At {line['at']:,} labels step 2 equals about {line['labels']:,} more labels."]
-        return [
-            f"At {line['at']:,} labels step 2 does as well as more than {line['beyond']:,} labels "
-            "without it."
-        ]
+            return [f"{start} equals about {line['labels']:,} more labels."]
+        return [f"{start} does as well as more than {line['beyond']:,} labels without it."]
     return []
 
 

@@ -2,9 +2,9 @@
 
 "yes" needs the whole 95 % interval of the gain above the smallest effect of interest; "no" needs
 it below (below or at zero, that is harm, when no smallest effect was named); everything else is
-"cannot tell". Only adapted against base decides, with the most labels that the study uses. The
-other comparisons are shown beside it, each with its own interval, and with p values that Holm's
-method corrects for their number.
+"cannot tell". Only adapted against base decides, with the most labels that the study uses. What
+other label budgets answer has to hold after a correction for their number: `steep.study.families`.
+The other comparisons are shown beside it, each with its own interval and a corrected p value.
 
 How the interval comes about, why it may be trusted with five seeds and hardly with two, and what
 it leaves out (one split, one adapted encoder): `steep.study.paired` and docs/statistics.md.
@@ -21,12 +21,12 @@ from steep.errors import SteepError
 from steep.metrics.intervals import resampled
 from steep.metrics.scores import check_metric, higher_is_better, score
 from steep.seeds import numbers
-from steep.study import sentences
+from steep.study import families, sentences
 from steep.study.curve import labels_worth
-from steep.study.paired import CONFIDENCE, compare, holm
+from steep.study.paired import CONFIDENCE, compare
 
 BASE, ADAPTED = "base", "adapted"
-RIVALS = ("longer", "features")  # what else the minutes of step 2 could have been spent on
+RIVALS = ("longer", "features", "awd-lstm")  # what could have been done instead of step 2
 RESAMPLES = 1000
 FEW_SEEDS, FEW_ROWS = 5, 100
 WORST_COVERAGE = {2: "87 %", 3: "92 %", 4: "93 %"}  # simulated: docs/statistics.md
@@ -73,6 +73,7 @@ def verdict(
     """Whether step 2 raised `metric` by more than `smallest_effect` (in the metric's own unit).
 
     labels: those of the test rows, as in `steep.metrics.scores.score`. Cells are paired by seed.
+    Every label budget has its part in `budgets`, the one with the most labels is the answer.
     A cell that diverged, or whose metric is undefined, is left out with its pair and named in
     `warnings`. Raises SteepError on an unknown metric, a negative smallest effect, two cells with
     the same arm and seed, or a study without the arms base and adapted.
@@ -84,9 +85,7 @@ def verdict(
     for budget in budgets:
         chosen = [cell for cell in cells if cell.labels == budget]
         parts.append(_at_budget(task, labels, chosen, metric, smallest_effect, seed))
-    corrected = holm([c["p_value"] for part in parts for c in part["comparisons"] if not c["main"]])
-    for comparison in (c for part in parts for c in part["comparisons"]):
-        comparison["p_holm"] = None if comparison["main"] else corrected.pop(0)
+    families.correct(parts)
     first = parts[-1]
     result = first | {
         "metric": metric,

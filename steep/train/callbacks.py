@@ -150,11 +150,15 @@ class Bar(Remembering):
         self.since = time.monotonic()
 
     def after_batch(self) -> None:
-        self.tokens += int(self.xb[0][..., 1, :].sum())
+        self.tokens += self.read()
         now = time.monotonic()
         self.seconds, self.since = self.seconds + now - self.since, now
         if self.live is not None:
             self.live.update(self.task, completed=self.train_iter, rate=self.pace)
+
+    def read(self) -> int:
+        """Tokens of the batch."""
+        return int(self.xb[0][..., 1, :].sum())
 
     def after_train(self) -> None:
         if not err.is_terminal:

@@ -8,7 +8,8 @@ from steep.reports import labels
 def budget(count: int, gain: float) -> dict[str, Any]:
     comparison = {"main": True, "gain": gain, "low": gain - 0.01, "high": gain + 0.01}
     arms = {"base": {"mean": 0.7 + count / 1000}, "adapted": {"mean": 0.7 + count / 1000 + gain}}
-    return {"labels": count, "arms": arms, "comparisons": [comparison], "answer": "yes"}
+    found = {"labels": count, "arms": arms, "comparisons": [comparison]}
+    return found | {"answer": "yes", "hint": None}
 
 
 def test_a_row_and_a_point_for_every_budget() -> None:
@@ -24,3 +25,10 @@ def test_a_row_and_a_point_for_every_budget() -> None:
 def test_one_budget_is_no_curve() -> None:
     assert labels.sections({"metric": "accuracy", "budgets": [budget(50, 0.02)]}) == []
     assert labels.sections({"metric": "accuracy"}) == []
+
+
+def test_what_does_not_hold_after_correction_is_called_a_hint() -> None:
+    few = budget(50, 0.02) | {"answer": "cannot tell", "hint": "yes"}
+    verdict = {"metric": "accuracy", "budgets": [few, budget(100, 0.03)]}
+    (section,) = labels.sections(verdict)
+    assert [row[5] for row in section.blocks[1].rows] == ["hint of yes", "yes"]

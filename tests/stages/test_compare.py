@@ -312,3 +312,52 @@ def test_a_cell_that_fails_twice_is_told_and_left_out(
     steep(*base, "--out", out)
     again = json.loads((out / "verdict.json").read_text())
     assert not any("failed twice" in warning for warning in again["warnings"])
+
+
+def test_without_the_runs_of_the_most_labels_there_is_no_other_headline(
+    steep: Steep, base: Words, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = stage.run
+
+    def fail(cell: Cell, *rest: Any) -> Any:
+        if (cell.arm, cell.labels) == ("adapted", 40):
+            raise RuntimeError("out of memory")
+        return plain(cell, *rest)
+
+    monkeypatch.setattr(stage, "run", fail)
+    words = ("--arms base,adapted --label-budget 20 --label-budget 40 --out", tmp_path / "study")
+    done = steep(*base, *words, code=2)
+    assert "every run of the arm adapted with 40 labels failed: RuntimeError" in done.stderr
+    assert not (tmp_path / "study" / "verdict.json").exists()
+
+
+def test_the_awd_lstm_of_fastai_is_an_arm(
+    steep: Steep, base: Words, tiny_awd: Path, tables: Path, tmp_path: Path
+) -> None:
+    out, text = tmp_path / "study", tmp_path / "more.txt"
+    held = (tables / "single.csv").read_text().splitlines()[1:]
+    text.write_text("a fine film about nothing at all\n" * 40 + "\n".join(x[6:] for x in held))
+    words = (*base, "--arms base,adapted,awd-lstm --label-budget 40 --unlabelled", text)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    done = steep(*words, "--awd-lstm", empty, "--out", out, code=2)
+    assert f"arm awd-lstm: {empty} must hold one file of weights" in done.stderr
+    assert not out.exists()
+    done = steep(*words, "--awd-lstm", tiny_awd, "--out", out)
+    assert "awd-lstm comes on top: its time is not estimated" in done.stderr
+    made = json.loads((out / "awd-lstm" / "steep.json").read_text())
+    assert any("are left out" in note for note in made["notes"])  # the texts of the test rows
+    for seed in (0, 1):  # on the same label sample and rows as the others
+        cells = [out / "cells" / f"{arm}-40-seed{seed}.csv" for arm in ("base", "awd-lstm")]
+        rows = [[line.partition(",")[0] for line in p.read_text().splitlines()] for p in cells]
+        assert rows[0] == rows[1]
+    found = json.loads((out / "verdict.json").read_text())
+    assert {(c["arm"], c["against"]) for c in found["comparisons"]} == {
+        *(("adapted", "base"), ("adapted", "awd-lstm"), ("awd-lstm", "base")),
+    }
+    steep("report", out)
+    assert "awd-lstm" in (out / "report.html").read_text()
+    (out / "cells" / "awd-lstm-40-seed1.json").unlink()
+    assert "going on" in steep(*words, "--awd-lstm", tiny_awd, "--out", out).stderr
+    again = json.loads((out / "verdict.json").read_text())
+    assert again["arms"]["awd-lstm"]["values"] == found["arms"]["awd-lstm"]["values"]

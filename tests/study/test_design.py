@@ -10,7 +10,7 @@ from steep import runs
 from steep.args import CompareArgs, FitArgs
 from steep.data.corpus import Task
 from steep.errors import SteepError
-from steep.study.design import ARMS, Cell, plan, read, write
+from steep.study.design import ARMS, AWD_LSTM, Cell, plan, read, write
 
 
 def test_cells_come_seed_by_seed() -> None:
@@ -26,12 +26,14 @@ def test_cells_come_seed_by_seed() -> None:
 def test_every_cell_has_a_file_of_its_own_and_equal_compute_comes_last() -> None:
     text = (Path("a.txt"),)
     args = CompareArgs(
-        arms="longer,tfidf,base,adapted,in-domain,cross-domain", in_domain=text, cross_domain=text
+        arms=f"longer,{AWD_LSTM},tfidf,base,adapted,in-domain,cross-domain",
+        in_domain=text,
+        cross_domain=text,
     )
     cells = plan(replace(args, label_budget=(200, 100, 200))).cells
     assert len(cells) == 5 * 2 * len(ARMS) == len({cell.path(Path("study")) for cell in cells})
-    assert [cell.labels for cell in cells[:12]] == [100] * 6 + [200] * 6
-    assert cells[5].arm == cells[11].arm == "longer"
+    assert [cell.labels for cell in cells[:14]] == [100] * 7 + [200] * 7
+    assert cells[6].arm == cells[13].arm == "longer"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from scipy import stats
 
 from steep.data.corpus import Task
 from steep.errors import SteepError
-from steep.study.paired import Noise, compare, holm
+from steep.study.paired import Noise, compare
 from steep.study.verdict import CellResult, verdict
 
 TASK, REGRESSION = Task("single", ("a", "b")), Task("regression", ("stars",))
@@ -235,12 +235,6 @@ def test_arms_costs_and_sentences():
     assert any("Only 2 seeds" in warning for warning in found["warnings"])
 
 
-def test_holm_against_the_definition():
-    assert holm([0.01, None, 0.04, 0.03]) == [pytest.approx(0.03), None, 0.06, 0.06]
-    assert holm([0.9, 0.8]) == [1.0, 1.0]
-    assert holm([None]) == [None]
-
-
 def test_flipped_signs_and_the_probability_of_a_gain():
     random = np.random.default_rng(16)
     differences = np.array([0.02, 0.03, 0.025, 0.01, 0.04])
@@ -271,7 +265,10 @@ def test_label_budgets_have_their_own_answers_and_the_largest_decides():
     assert [part["answer"] for part in found["budgets"]] == ["yes", "yes", "cannot tell"]
     assert found["answer"] == "cannot tell" and found["labels"] == 400
     alone = judge([c for c in cells if c.labels == 200])
-    assert alone["comparisons"] == found["budgets"][1]["comparisons"]
+    (main,), (among,) = alone["comparisons"], found["budgets"][1]["comparisons"]
+    assert main | {"p_holm": among["p_holm"]} == among
+    assert "With 200 labels the gain was +4" in found["paragraph"]
+    assert "yes, after correction for 3 budgets, too" in found["paragraph"]
 
 
 def test_what_step_2_is_worth_in_labels():
@@ -280,7 +277,7 @@ def test_what_step_2_is_worth_in_labels():
     assert few["at"] == 100 and few["labels"] == pytest.approx(100, abs=15)  # as base with 200
     assert some["labels"] == pytest.approx(200 * 2**0.5 - 200, abs=20)
     assert (many["labels"], many["beyond"]) == (None, 400)
-    assert "At 100 labels step 2 equals about" in found["paragraph"]
+    assert "step 2 at 100 labels equals about" in found["paragraph"]
     falling = judge(budgets(np.random.default_rng(19), base=(0.7, 0.6, 0.8)))
     assert falling["worth_labels"] == []
 

@@ -1,0 +1,192 @@
+"""How is ULMFiT trained, as published? fastai's AWD-LSTM, first on the text, then on the labels.
+
+Howard & Ruder 2018, "Universal Language Model Fine-tuning for Text Classification": a language
+model of Wikipedia (WikiText-103) learns the text at hand (section 3.2), then its encoder under a
+new head the labels, one group of layers after another (section 3.3). Rates and dropout are those
+of fastai's own examples; fastai does the work.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import fastai.callback.schedule  # noqa: F401  (adds fit_one_cycle)
+import numpy as np
+import torch
+from fastai.callback.core import Callback
+from fastai.data.core import DataLoaders, TfmdDL
+from fastai.learner import Learner
+from fastai.text.core import SpacyTokenizer, TokenizeWithRules
+from fastai.text.data import LMDataLoader, Numericalize, Pad_Chunk, SortedDL, TensorText, make_vocab
+from fastai.text.learner import (
+    clean_raw_keys,
+    language_model_learner,
+    load_ignore_keys,
+    match_embeds,
+    text_classifier_learner,
+)
+from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_clas_config, awd_lstm_lm_config
+from fastai.torch_core import set_seed
+from torch import Tensor
+
+from steep.args import FitArgs
+from steep.data import weights
+from steep.data.corpus import Corpus, Data
+from steep.metrics.scores import check_metric, primary
+from steep.seeds import derive
+from steep.train.awd_weights import ENCODER, Awd
+from steep.train.callbacks import Bar, Scores, StopIfDiverged
+from steep.train.losses import loss_for
+
+SEQUENCE, BATCH = 72, 64  # words of a stretch that gradients go through, and stretches at once
+DROPOUT = {"language": 0.3, "classes": 0.5}  # of what AWD-LSTM has, as fastai's examples use it
+SLOWER = 2.6**4  # the lowest layers learn so much more slowly than the head
+RATES = {"head": 2e-2, "language": 2e-3}
+UNFREEZE = ((-2, 1e-2), (-3, 5e-3), (0, 1e-3))  # groups of layers from the top, and their rate
+PADDING = 1
+
+
+class Words(Bar):
+    """Progress in words a second."""
+
+    def read(self) -> int:
+        return int((self.xb[0] != PADDING).sum())
+
+
+class Texts:
+    """Texts as word numbers, as fastai batches them; with labels, and with weights of rows."""
+
+    n_inp = 1
+
+    def __init__(self, texts: Sequence[list[str]], words: list[str], *further: np.ndarray) -> None:
+        number = Numericalize(words)
+        self.vocab, self.ids = words, [TensorText(number(text)) for text in texts]
+        self.further = [torch.from_numpy(np.ascontiguousarray(column)) for column in further]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, ...]:
+        return self.ids[index], *(column[index] for column in self.further)
+
+
+def words_of(texts: Sequence[str]) -> list[list[str]]:
+    """Texts as fastai cuts them into words (spaCy's English, and fastai's own marks)."""
+    return [list(found) for found in TokenizeWithRules(SpacyTokenizer("en"))(texts)]
+
+
+def adapt(
+    train: Sequence[str], heldout: Sequence[str], start: Awd, passes: int, seed: int, device: Any
+) -> tuple[Awd, dict[str, Any], list[dict[str, float]]]:
+    """The language model `start` after `passes` over the texts `train`: its encoder.
+
+    Also what the run found (the loss of the next word on `heldout`, before and after), and a
+    line an epoch. First only what knows the words learns, for one pass, then everything.
+    """
+    set_seed(derive(seed, "awd-lstm", "text") % 2**32)
+    texts, aside = words_of(train), words_of(heldout)
+    words = make_vocab(Counter(word for text in texts for word in text))
+    learn = _language(texts, aside, words, start, device)
+    with learn.no_bar(), learn.no_logging():
+        before = float(learn.validate()[0])
+        history = []
+        for count, rate in ((1, RATES["head"]), (passes, RATES["language"])):
+            history += _cycle(learn, count, rate, [Words("awd-lstm, text"), StopIfDiverged()])
+            learn.unfreeze()
+    loss = {"before": before, "after": history[-1]["valid_loss"]}
+    found: dict[str, Any] = {"next_word_loss": loss}
+    found |= {"words": sum(map(len, texts)), "vocabulary": len(words), "epochs": len(history)}
+    history = [{"epoch": number} | line for number, line in enumerate(history, 1)]
+    return Awd(learn.model[0].state_dict(), words), found, history
+
+
+def _language(
+    texts: list[list[str]], aside: list[list[str]], words: list[str], start: Awd, device: Any
+) -> Learner:
+    """A language model of `words` that begins as `start`; unknown words as the mean of the known.
+
+    Few words make few stretches at once.
+    """
+    loaders = []
+    for part in (texts, aside):
+        size = min(BATCH, max(1, sum(map(len, part)) // (2 * SEQUENCE)))
+        sets = Texts(part, words)
+        loaders.append(LMDataLoader(sets, bs=size, seq_len=SEQUENCE, shuffle=part is texts))
+    learn = language_model_learner(
+        DataLoaders(*loaders, device=device),
+        AWD_LSTM,
+        config=start.sizes(awd_lstm_lm_config, ENCODER),
+        drop_mult=DROPOUT["language"],
+        pretrained=False,
+    )
+    known = match_embeds(dict(start.weights), start.words, words)
+    load_ignore_keys(learn.model, clean_raw_keys(known))
+    learn.freeze()
+    return learn
+
+
+def fit(
+    data: Data, test: Corpus, start: Awd, args: FitArgs, device: Any, description: str
+) -> tuple[np.ndarray, np.ndarray, list[dict[str, Any]]]:
+    """Predictions on validation and test rows of a classifier on the encoder `start`.
+
+    Its head learns alone for one pass over the training rows, then two passes with one group of
+    layers more each, then all layers for `args.epochs`; the best epoch on validation is kept.
+    Also a line an epoch. A training that diverges predicts what is not a number.
+    """
+    set_seed(derive(args.seed, "awd-lstm", "labels") % 2**32)
+    task = data.labelled()
+    sets = [_rows(corpus, start.words) for corpus in (data.train, data.valid, test)]
+    if (counts := weights.of_rows(data.train, task, args)) is not None:
+        sets[0].further.append(torch.from_numpy(counts))
+    loaders = [_loader(rows, args.batch_size, rows is sets[0]) for rows in sets]
+    learn = text_classifier_learner(
+        DataLoaders(*loaders, device=device),
+        AWD_LSTM,
+        seq_len=SEQUENCE,
+        config=start.sizes(awd_lstm_clas_config),
+        pretrained=False,
+        drop_mult=DROPOUT["classes"],
+        n_out=len(task.labels),
+        loss_func=loss_for(task, data.train.labels(), args),
+    )
+    learn.model[0].module.load_state_dict(start.weights)
+    metric = check_metric(task, args.metric) if args.metric else primary(task)
+    history, diverged = _unfreezing(learn, args.epochs, Scores(task, metric, Words(description)))
+    with learn.no_bar(), learn.no_logging():
+        valid, tested = (learn.get_preds(dl=dl)[0].numpy() for dl in learn.dls.loaders[1:])
+    return valid, np.full_like(tested, np.nan) if diverged else tested, history
+
+
+def _unfreezing(learn: Learner, epochs: int, scores: Scores) -> tuple[list[dict[str, Any]], bool]:
+    """Train from the head downwards; a line an epoch, and whether the loss was not finite."""
+    finite = StopIfDiverged()
+    own: list[Callback] = [scores, scores.bar_of_run, finite]
+    learn.freeze()
+    with learn.no_bar(), learn.no_logging():
+        _cycle(learn, 1, RATES["head"], own)
+        for groups, rate in UNFREEZE:
+            learn.freeze_to(groups)
+            if not finite.diverged:
+                rates = slice(rate / SLOWER, rate)
+                _cycle(learn, 1 if groups else epochs, rates, own)
+    lines = [line | {"epoch": number} for number, line in enumerate(scores.history, 1)]
+    return lines, finite.diverged
+
+
+def _cycle(
+    learn: Learner, epochs: int, rate: float | slice, callbacks: list[Callback]
+) -> list[dict[str, float]]:
+    learn.fit_one_cycle(epochs, rate, moms=(0.8, 0.7, 0.8), cbs=callbacks)
+    names = ("train_loss", "valid_loss")
+    return [dict(zip(names, map(float, line), strict=False)) for line in learn.recorder.values]
+
+
+def _rows(corpus: Corpus, words: list[str]) -> Texts:
+    return Texts(words_of(corpus.whole()), words, corpus.labels())
+
+
+def _loader(rows: Texts, batch_size: int, shuffled: bool) -> TfmdDL:
+    pad = Pad_Chunk(pad_idx=PADDING, seq_len=SEQUENCE)
+    size = batch_size if shuffled else 2 * batch_size
+    return SortedDL(rows, bs=size, shuffle=shuffled, before_batch=pad, num_workers=0)
