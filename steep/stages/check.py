@@ -9,13 +9,14 @@ from steep import runs
 from steep.args import CheckArgs
 from steep.console import out as console
 from steep.console import say
-from steep.data import duplicates
+from steep.data import duplicates, vocabulary
 from steep.data.corpus import Corpus, Data, join
 from steep.data.load import load
 from steep.data.tokens import Tokens, tokenize
 from steep.errors import SteepError
 from steep.stages import facts
 from steep.stages.words import lines
+from steep.study.forecast import forecast
 
 LENGTHS = (64, 128, 256, 512)
 FEW = 10  # rows of a class below which its scores mean little
@@ -60,10 +61,16 @@ def _with_checkpoint(data: Data, everything: Corpus, model: str, args: CheckArgs
 
     tokenizer = load_tokenizer(model)
     tokens = tokenize(everything, tokenizer)
+    time = pace.estimate(data, args)
+    hopes = {}
+    if data.task is not None:
+        hopes["forecast"] = str(forecast(len(data.train), time["own_head"]))
     return {
+        **hopes,
+        "vocabulary": vocabulary.fit(everything, tokenizer, len(tokens.ids)),
         "tokens": _lengths(tokens.lengths) | {"unknown": _unknown(tokens, tokenizer.unk_token_id)},
         "truncation": {str(n): _lost(tokens.lengths, n) for n in LENGTHS},
-        "time": pace.estimate(data, args),
+        "time": time,
     }
 
 

@@ -14,6 +14,7 @@ from steep.data.corpus import Data
 from steep.errors import SteepError
 from steep.stages.words import minutes
 from steep.study.design import ADAPTED, AWD_LSTM, STEP2, Design
+from steep.study.forecast import forecast
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
 BYTES_A_TOKEN = 4.5  # of English text
@@ -33,6 +34,7 @@ class Costs:
     fits: dict[int | None, float]
     encoder: int
     per_seed: bool
+    own_head: bool = False
     recipes: dict[str, dict[int | None, float]] = field(default_factory=dict)
 
     def seconds(self, design: Design) -> float:
@@ -78,6 +80,7 @@ def planned(design: Design, args: CompareArgs, data: Data) -> Design:
         say(f"  one fit{few}: about {minutes(costs.fits[labels])}")
         for arm in (arm for arm in design.arms if arm in design.recipes):
             say(f"  one fit{few} of {arm}: about {minutes(costs.fit(arm, labels))}")
+        say(f"  {forecast(min(labels or len(data.train), len(data.train)), costs.own_head)}")
     for line in design.told():
         say(f"  {line}")
     return design
@@ -136,7 +139,8 @@ def measure(design: Design, args: CompareArgs, data: Data) -> Costs:
         options = design.options(arm, fitting)
         recipes[arm] = _fits(design, data, pace.of_fit(data, options), options.epochs)
     per_seed = args.adapt_per_seed and args.encoder is None
-    return Costs(step2, fits, WEIGHTS * found["parameters"], per_seed, recipes)
+    size = WEIGHTS * found["parameters"]
+    return Costs(step2, fits, size, per_seed, found["own_head"], recipes)
 
 
 def _fits(design: Design, data: Data, a_pass: float, epochs: int) -> dict[int | None, float]:

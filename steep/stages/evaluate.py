@@ -42,7 +42,7 @@ def evaluate(
     check_engine(trained, args)
     corpus = _read(trained, Path(source), args)
     known = int(np.isin(row_hashes(corpus), runs.read_hashes(trained.folder)).sum())
-    notes = [*corpus.notes, *_trained_on(corpus, known)]
+    notes = [*corpus.notes, *_trained_on(corpus, known), *_transductive(trained)]
     for note in notes:
         say(note)
     check_abstention(trained.task, args)
@@ -81,6 +81,14 @@ def _trained_on(corpus: Corpus, known: int) -> list[str]:
         return []
     share = f"{known:,} of {len(corpus):,} rows"
     return [f"{corpus.source}: the model was trained on {share}: its scores on them flatter"]
+
+
+def _transductive(trained: Trained) -> list[str]:
+    """What the fit noted of held-out texts that its encoder had seen, without their labels."""
+    if not (trained.folder / runs.MANIFEST).is_file():
+        return []
+    notes = runs.read_manifest(trained.folder, "fit")["notes"]
+    return [f"of the fit: {note}" for note in notes if note.startswith("transductive")]
 
 
 def _answered(

@@ -13,13 +13,15 @@ def lines(findings: dict[str, Any]) -> list[str]:
     for unit in ("words", "tokens"):
         if unit in findings:
             text.append(_length(findings[unit], unit))
+    if "vocabulary" in findings:
+        text.append(_vocabulary(findings["vocabulary"]))
     for length, lost in findings.get("truncation", {}).items():
         text.append(
             f"  cut at {length:>3} tokens: {lost['texts']:.1%} of texts, {lost['tokens']:.1%} of "
             "all tokens lost"
         )
     text += [f"warning: {warning}" for warning in findings.get("warnings", [])]
-    return text + _time(findings.get("time", {}))
+    return text + _time(findings.get("time", {})) + _hopes(findings)
 
 
 def _labels(counts: dict[str, dict[str, int]]) -> list[str]:
@@ -36,6 +38,20 @@ def _length(lengths: dict[str, float], unit: str) -> str:
         f"length in {unit}: mean {lengths['mean']:g}, median {lengths['median']:g}, 95 % below "
         f"{lengths['p95']:g}, longest {lengths['longest']:,}; {lengths['total']:,} in all{unknown}"
     )
+
+
+def _vocabulary(found: dict[str, float]) -> str:
+    return (
+        f"  vocabulary: {found['tokens_a_word']:.2f} tokens a word; {found['whole']:.0%} of the "
+        f"{found['words']:,} most frequent words are one token"
+    )
+
+
+def _hopes(findings: dict[str, Any]) -> list[str]:
+    """What is known beforehand of step 2."""
+    loss = findings.get("time", {}).get("masked_loss")
+    guessed = [f"masked loss of the model as it is: {loss:.3f}"] if loss is not None else []
+    return guessed + ([findings["forecast"]] if "forecast" in findings else [])
 
 
 def _time(times: dict[str, Any]) -> list[str]:

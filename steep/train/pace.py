@@ -16,16 +16,20 @@ from steep.models.families import longest
 from steep.models.heads import MaskedLM
 from steep.objectives.masking import vocabulary
 from steep.train import engine
+from steep.train.heldout import MaskedScores
 from steep.train.parts import backward
 from steep.train.windows import Heldout, Pile, Stream, loaders
 
 WARM, TIMED = 2, 6  # steps
+ASKED = 200  # windows that the unadapted model is asked to guess in
 
 
 def estimate(data: Data, args: CheckArgs, fitting: FitArgs | None = None) -> dict[str, Any]:
     """Tokens a second and seconds a pass over the training rows, of adapt and (with labels) fit.
 
-    Also the model's `parameters`. `fitting` holds options of fit that are not the default.
+    Also the model's `parameters`, whether it came with a masked-LM head (`own_head`) and, if so,
+    the `masked_loss` of the unadapted model on some of the training text. `fitting` holds options
+    of fit that are not the default.
     """
     assert args.model is not None
     machine = choose(args)
@@ -33,7 +37,11 @@ def estimate(data: Data, args: CheckArgs, fitting: FitArgs | None = None) -> dic
     fitting = fitting or part(args, FitArgs)
     most = longest(lm.model, fitting.max_length)
     times: dict[str, Any] = {"machine": str(machine), "parameters": lm.model.num_parameters()}
-    times["adapt"] = _pace(_masked(data, lm, most, args, machine))
+    masked = _masked(data, lm, most, args, machine)
+    times["adapt"] = _pace(masked)
+    times["own_head"] = not lm.new_head
+    if not lm.new_head:
+        times["masked_loss"] = round(_loss(masked), 3)
     if data.task is not None and len(data.valid):
         fitting = replace(fitting, max_length=min(fitting.max_length, most))
         times["fit"] = _pace(engine.learner(data, args.model, fitting))
@@ -79,6 +87,13 @@ def _pace(learn: Learner) -> dict[str, float]:
     }
 
 
+def _loss(learn: Learner) -> float:
+    scores = MaskedScores()
+    with learn.no_bar():
+        learn.validate(cbs=[scores])
+    return scores.loss_per_token
+
+
 def _masked(
     data: Data, lm: MaskedLanguageModel, most: int, args: CheckArgs, machine: Machine
 ) -> Learner:
@@ -88,7 +103,7 @@ def _masked(
     pile = Pile(tokens, frame(lm.tokenizer), words, options.max_length, options.mask_share)
     spans = pile.spans()
     stream = Stream(pile, spans, options.batch_tokens, WARM + TIMED, options.seed)
-    heldout = Heldout(pile, spans[:1], options.batch_tokens, options.seed)
+    heldout = Heldout(pile, spans[:ASKED], options.batch_tokens, options.seed)
     dls = loaders(stream, heldout, machine.device)
     return engine.masked_learner(
         MaskedLM(machine.prepare(lm.model, args.seed), machine.autocast), dls, options

@@ -82,6 +82,8 @@ def test_transductive_training_is_said_in_its_notes_and_in_those_of_the_fit(
     for told in (notes(tmp_path / "model"), done.stderr):
         assert "transductive: step 2 saw the text of 20 of 20 valid rows" in told
         assert "transductive: step 2 saw the text of 40 of 40 test rows" in told
+    measured = steep("evaluate", tmp_path / "model", tables / "single.csv").stderr
+    assert "of the fit: transductive: step 2 saw the text of 40 of 40 test rows" in measured
 
 
 def test_a_fit_on_an_adapted_encoder_has_its_splits(

@@ -62,6 +62,9 @@ def test_check_with_a_checkpoint_measures_the_time(
     assert "length in tokens: mean" in shown
     assert "adapt:" in shown
     assert "a pass over the training rows" in shown
+    assert "tokens a word" in shown
+    assert "masked loss of the model as it is: " in shown
+    assert "whether step 2 will pay is unknown" in shown, "of such checkpoints nothing is known"
 
 
 @pytest.mark.parametrize("kind", KINDS)
