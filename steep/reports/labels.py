@@ -45,7 +45,7 @@ def _table(budgets: list[dict[str, Any]], worth: list[dict[str, Any]]) -> Table:
     return Table(
         caption="Step 2 by number of labels",
         columns=("labels", "base", "adapted", "gain", "95 % interval", "worth it?", "in labels"),
-        align="rrrrrlr",
+        align="lrrrrlr",
         rows=rows,
         note="The line with the most labels is the study's answer, declared before anything was "
         "known. Another line says yes or no only where that holds after Holm's correction for the "
