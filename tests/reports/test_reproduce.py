@@ -15,7 +15,7 @@ def manifest(args: object, *files: str) -> dict:
 def test_only_what_differs_from_the_defaults_is_said() -> None:
     args = FitArgs(label="kind of thing", model="m", epochs=4, overwrite=True)
     line = command("fit", manifest(args, "a b.csv"), "model/")
-    assert line == "steep fit 'a b.csv' --label 'kind of thing' --model m --epochs 4 --out model/"
+    assert line == "steep fit 'a b.csv' --label 'kind of thing' --epochs 4 --model m --out model/"
 
 
 def test_files_of_options_are_not_repeated() -> None:
