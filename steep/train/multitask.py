@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from fastai.learner import Learner
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from steep.args import MultitaskArgs
 from steep.args.fit import LossArgs
@@ -54,11 +54,7 @@ def learner(sets: Mapping[str, Data], args: MultitaskArgs, machine: Machine) -> 
     ]
     check_tokenizer(tokenizer, models[0])
     check_length(args.max_length, models[0])
-    train, valid = (
-        {n: ShownRows(d.parts[part], d.labelled(), tokenizer, args.max_length) for n, d in
-         sets.items()}
-        for part in ("train", "valid")
-    )  # fmt: skip
+    train, valid = (_rows(sets, part, tokenizer, args.max_length) for part in ("train", "valid"))
     mixture = Mixture(train, args.batch_size, args.sampling, args.seed)
     dls = loaders(mixture, Validation(valid, 2 * args.batch_size), machine.device)
     # The encoder alone is made fast, so that one count of draws tells where its dropout stands.
@@ -90,6 +86,15 @@ def train(
             f"Choose a learning_rate below {args.learning_rate:g}."
         )
     return scores.history
+
+
+def _rows(
+    sets: Mapping[str, Data], part: str, tokenizer: PreTrainedTokenizerBase, max_length: int
+) -> dict[str, ShownRows]:
+    return {
+        name: ShownRows(data.parts[part], data.labelled(), tokenizer, max_length)
+        for name, data in sets.items()
+    }
 
 
 class TaskScores(Remembering):
