@@ -13,7 +13,8 @@ from steep.data.corpus import Task
 from steep.metrics.intervals import resampled
 from steep.metrics.scores import higher_is_better, score
 from steep.seeds import numbers
-from steep.study.paired import compare, holm
+from steep.study.families import holm
+from steep.study.paired import compare
 from steep.study.verdict import CellResult
 
 
