@@ -32,6 +32,9 @@ class Task:
     thresholds: tuple[float, ...] = ()
 
 
+LABEL_TYPES = {"single": "int64", "multi": "float32", "regression": "float64"}
+
+
 @dataclass(frozen=True)
 class Corpus:
     """Texts in the file's own order, each with a row number that never changes.
@@ -64,7 +67,10 @@ class Corpus:
 
     def labels(self) -> np.ndarray:
         """Class indices int64 (n,), 0/1 labels float32 (n, labels), or targets float64 (n,)."""
-        return self.column("label")
+        if len(self) or self.task is None:
+            return self.column("label")
+        several = (len(self.task.labels),) if self.task.kind == "multi" else ()
+        return np.zeros((0, *several), LABEL_TYPES[self.task.kind])  # numpy knows no type of none
 
     def weights(self) -> np.ndarray:
         """How much each row counts in training, float64 (n,); 1 where no column says it."""

@@ -1,6 +1,7 @@
 """Are the columns of a corpus what its docstring says?"""
 
 import numpy as np
+import pytest
 
 from steep.args import TableArgs
 from steep.data.corpus import join
@@ -23,3 +24,14 @@ def test_joined_corpora_are_numbered_anew(write):
     assert both.rows().tolist() == list(range(6))
     assert both.table.column_names == ["row", "id", "text"]
     assert both.task is None
+
+
+@pytest.mark.parametrize(
+    ("label", "shape", "kind"), [("l", (0,), "i"), ("x,y", (0, 2), "f"), ("n", (0,), "f")]
+)
+def test_no_rows_have_labels_of_the_same_type_as_some(write, label, shape, kind):
+    path = write("t.csv", "text,l,x,y,n\na,u,0,1,0.5\nb,v,1,0,1.25\n")
+    corpus = read_table(path, TableArgs(label=label))
+    labels = corpus.take(np.array([], int)).labels()
+    assert (labels.shape, labels.dtype.kind) == (shape, kind)
+    assert labels.dtype == corpus.labels().dtype

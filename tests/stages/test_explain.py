@@ -43,7 +43,8 @@ def test_the_telling_word_has_the_largest_part(
     telling = set(GOOD + BAD)
     sizes = words["part"].abs().groupby(words["id"], sort=False)
     strongest = words.loc[sizes.idxmax()]
-    assert strongest["word"].isin(telling).mean() >= 0.9
+    by_chance = words["word"].isin(telling).mean()
+    assert strongest["word"].isin(telling).mean() > max(0.6, 2.5 * by_chance)
     assert (strongest["part"] > 0).mean() >= 0.9
     for row in given["rows"]:
         parts = [word["part"] for one in row["texts"] for word in one["words"]]

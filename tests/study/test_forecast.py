@@ -1,27 +1,32 @@
 """Does the forecast say no more than the studies that it knows?"""
 
-from steep.study.forecast import EVIDENCE, Study, forecast
+import pytest
+
+from steep.study.forecast import EVIDENCE, Study, forecast, together
 
 
-def made(*outcomes: bool, labels: int = 100, own_head: bool = False) -> tuple[Study, ...]:
-    return tuple(Study("made", labels, 1e6, own_head, paid) for paid in outcomes)
+def made(
+    *gains: float, error: float = 0.5, labels: int = 100, own_head: bool = False
+) -> tuple[Study, ...]:
+    wide = 1.96 * error
+    return tuple(Study("made", labels, own_head, g, g - wide, g + wide) for g in gains)
 
 
-def test_more_than_half_of_two_or_more_is_likely_and_none_unlikely() -> None:
+def test_the_interval_of_all_studies_decides() -> None:
     answers = {
-        (True,): "unknown",
-        (False,): "unknown",
-        (True, True): "likely",
-        (True, True, False): "likely",
-        (True, False): "unknown",
-        (False, False): "unlikely",
+        (3.0, 2.0): "unknown",  # too few
+        (3.0, 2.0, 2.5): "likely",
+        (0.0, 0.2, -0.2): "unlikely",
+        (0.6, 0.4, 0.5): "unknown",  # 0 and a point are both within +0.5 -/+ 0.57
+        (3.0, -3.0, 0.0): "unknown",  # they contradict each other
     }
-    for outcomes, answer in answers.items():
-        assert forecast(100, False, made(*outcomes)).answer == answer, outcomes
+    for gains, answer in answers.items():
+        assert forecast(100, False, made(*gains)).answer == answer, gains
+    assert forecast(100, False, made(0.0, 0.2, -0.2, error=3)).answer == "unknown"
 
 
 def test_only_studies_like_this_one_count() -> None:
-    known = made(True, True, labels=100) + made(False, False, labels=1000)
+    known = made(3, 3, 3, labels=100) + made(0, 0, 0, labels=1000)
     assert [forecast(n, False, known).answer for n in (40, 60, 200, 300, 600, 2000, 2100)] == [
         "unknown",
         "likely",
@@ -31,8 +36,19 @@ def test_only_studies_like_this_one_count() -> None:
         "unlikely",
         "unknown",
     ]
-    assert forecast(100, True, known).answer == "unknown", "another kind of checkpoint"
-    assert "in 2 of the 2 studies" in str(forecast(100, False, known))
+    other = forecast(100, True, known)
+    assert other.answer == "unknown" and "hold 0 studies" in str(other)
+    assert "+3.0 points (+2.4 to +3.6) in the 3 studies" in str(forecast(100, False, known))
+
+
+def test_together_as_the_textbook_has_it() -> None:
+    # One standard error for all: the plain mean; q = 8, two degrees of freedom, scale 2, so that
+    # the variance between studies is (8 - 2) / 2 = 3 and the error sqrt((1 + 3) / 3).
+    gain, low, high = together(list(made(0, 2, 4, error=1)))
+    assert gain == pytest.approx(2)
+    assert high - gain == gain - low == pytest.approx(1.96 * (4 / 3) ** 0.5)
+    exact, rough = made(0, error=0.1)[0], made(5, error=10)[0]
+    assert together([exact, rough])[0] == pytest.approx(5 * 0.01 / (100 + 0.01))
 
 
 def test_the_evidence_is_that_of_the_page_of_results() -> None:
