@@ -18,6 +18,7 @@ from steep.data.shares import repeated
 from steep.data.store import select
 from steep.data.tokens import frame, tokenize
 from steep.errors import SteepError
+from steep.metrics.scores import higher_is_better
 from steep.models.hub import find
 from steep.objectives.masking import vocabulary
 from steep.seeds import derive, numbers
@@ -103,11 +104,7 @@ def _tell(results: dict[str, Any], args: AdaptArgs) -> None:
     if args.keep == "loss" and loss["after"] > loss["before"]:
         say("(no measurement was below that before: choose a lower learning_rate, or more text)")
     if "probe" in results:
-        found, rows = results["probe"], results["probe_rows"][1]
-        say(
-            f"probe ({results['probe_metric']} on {rows:,} validation rows): "
-            f"{found['before']:.3f} before, {found['after']:.3f} after"
-        )
+        _tell_probe(results, args)
     if "pair_accuracy" in results:
         right = results["pair_accuracy"]
         say(
@@ -116,6 +113,14 @@ def _tell(results: dict[str, Any], args: AdaptArgs) -> None:
         )
     if results["new_head"] and args.train == "all":
         say("(the new head went on learning with the encoder: not all of this is the encoder's)")
+
+
+def _tell_probe(results: dict[str, Any], args: AdaptArgs) -> None:
+    found, rows, metric = results["probe"], results["probe_rows"][1], results["probe_metric"]
+    before, after = found["before"], found["after"]
+    say(f"probe ({metric} on {rows:,} validation rows): {before:.3f} before, {after:.3f} after")
+    if args.keep == "probe" and (after < before if higher_is_better(metric) else after > before):
+        say("(no measurement was better than that before: to this probe, step 2 did not help)")
 
 
 def _train(

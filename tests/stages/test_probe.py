@@ -25,6 +25,8 @@ def test_the_curve_is_in_history_results_and_report(
     best = curve[1:].min() if results["probe_metric"] == "rmse" else curve[1:].max()
     assert results["probe"]["after"] == pytest.approx(best)
     assert f"probe ({results['probe_metric']} on 20 validation rows)" in shown.stderr
+    worse = best > curve[0] if results["probe_metric"] == "rmse" else best < curve[0]
+    assert ("step 2 did not help" in shown.stderr) is bool(worse)
     steep("report", out)
     assert "validation rows" in (out / "report.html").read_text()
 
