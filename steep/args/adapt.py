@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from steep.args.data import DataArgs
-from steep.args.run import RunArgs, SaveArgs
+from steep.args.run import RunArgs, SaveArgs, TrackArgs
 from steep.config import Options, option
 from steep.errors import SteepError
 
@@ -105,7 +105,15 @@ class StepArgs(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptArgs(
-    ObjectiveArgs, BudgetArgs, StepArgs, WatchArgs, ProbeArgs, DataArgs, SaveArgs, RunArgs
+    ObjectiveArgs,
+    BudgetArgs,
+    StepArgs,
+    WatchArgs,
+    ProbeArgs,
+    DataArgs,
+    TrackArgs,
+    SaveArgs,
+    RunArgs,
 ):
     """steep adapt: further pre-training on your own text."""
 

@@ -10,6 +10,7 @@ from steep.config import Options, option
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "bf16", "fp32"]
 Engine = Literal["torch", "onnx", "int8"]
+Tracker = Literal["none", "tensorboard", "mlflow", "wandb"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,15 @@ class SaveArgs(Options):
 
     save_every: float = option(
         5.0, "Minutes between saves, from which a killed run goes on; 0 for none.", least=0
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackArgs(Options):
+    """Who else is told of a run."""
+
+    track: Tracker = option(
+        "none", "Also send options, history and scores to a tracker; each needs its extra."
     )
 
 

@@ -10,7 +10,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from steep.args import TuneArgs
 from steep.args.data import DataArgs
-from steep.args.run import RunArgs, SaveArgs
+from steep.args.run import RunArgs, SaveArgs, TrackArgs
 from steep.reports import background, run
 from steep.reports.blocks import Block, Command, Facts, Notes, Page, Section, Table
 from steep.reports.folder import RunFolder
@@ -20,7 +20,9 @@ from steep.reports.words import count, counted, listed, number, plain
 NAME = "README.md"
 FEW = 20  # held-out rows of a class below which its scores are little more than anecdotes
 TYPES = {"macro_f1": "f1", "micro_f1": "f1", "auc": "roc_auc", "rmse": "rmse"}  # of the hub
-OTHERS = {f.name for kind in (DataArgs, RunArgs, SaveArgs) for f in dataclasses.fields(kind)}
+OTHERS = {
+    f.name for kind in (DataArgs, RunArgs, SaveArgs, TrackArgs) for f in dataclasses.fields(kind)
+}
 
 
 def write(folder: Path, made: RunFolder, step2: RunFolder | None) -> Path:

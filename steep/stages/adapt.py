@@ -24,6 +24,7 @@ from steep.objectives.masking import vocabulary
 from steep.seeds import derive, numbers
 from steep.stages import facts
 from steep.stages.corpora import Text, gather, read_corpora
+from steep.stages.follow import check_tracker, followed
 from steep.stages.probing import labelled_parts, probe_on
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from steep.train.pairs import PairPile
     from steep.train.probe import Probe
     from steep.train.saves import Saves
+    from steep.train.tracking import Tracking
     from steep.train.windows import Pile
 
 HELDOUT = 2000  # documents at most to measure masked loss on
@@ -57,6 +59,7 @@ def adapt(
     args = replace(args, model=str(model)) if model else args
     out = Path(out)
     runs.check_free(out, args.overwrite)
+    check_tracker(args.track)
     folder = find(args.model)
     data, further = read_corpora(source, unlabelled, args)
     labelled = labelled_parts(data, args)
@@ -71,12 +74,16 @@ def adapt(
     runs.check_space(out, (SPACE + SAVED * (args.save_every > 0)) * lm.model.num_parameters() * 4)
     itself = facts.identity(args, data, machine, further)
     saves = open_saves(out, args.save_every, itself, args.overwrite)
-    with runs.writing(out, "adapt", args, args.overwrite) as run, saves.told():
+    with (
+        runs.writing(out, "adapt", args, args.overwrite) as run,
+        saves.told(),
+        followed(out, args) as tracking,
+    ):
         facts.record(run, data, machine, str(folder))
         saves.go_on(run)
         text = gather(data, further, args, run)
         probe = probe_on(labelled, data, lm, args, run)
-        results = _train(lm, text, probe, args, machine, run, saves)
+        results = _train(lm, text, probe, args, machine, run, saves, tracking)
         runs.write_json(run.folder / runs.RESULTS, results | {"sources": text.sources})
         runs.write_hashes(run.folder, corpus_hashes(text.corpus))
         lm.save(run.folder)
@@ -131,6 +138,7 @@ def _train(
     machine: "Machine",
     run: runs.Run,
     saves: "Saves",
+    tracking: "Tracking | None",
 ) -> dict[str, Any]:
     """Train `lm` in place; returns what the run found."""
     from steep.train import masked
@@ -149,7 +157,7 @@ def _train(
     for note in (*notes, *lm.notes, *_limits(lm, args)):
         run.note(note)
     seed = derive(args.seed, "dropout")
-    report = masked.train(lm, pile, train, heldout, args, machine, seed, saves, probe)
+    report = masked.train(lm, pile, train, heldout, args, machine, seed, saves, probe, tracking)
     runs.write_csv(run.folder / runs.HISTORY, report.pop("history"))
     runs.write_json(run.folder / runs.LOOK, report.pop("look"))
     return report | {"documents": len(text.corpus), "windows": len(train), "new_head": lm.new_head}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from steep.models.devices import Machine
 
 EXCERPT = 300  # characters of a text that predictions show
-HARMLESS = ("overwrite", "save_every")  # options that change no result
+HARMLESS = ("overwrite", "save_every", "track")  # options that change no result
 
 
 def record(run: Run, data: Data, machine: "Machine", base: str) -> None:

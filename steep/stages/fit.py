@@ -21,11 +21,13 @@ from steep.metrics.scores import check_metric, primary
 from steep.metrics.summary import lines
 from steep.models.hub import find
 from steep.stages import facts, measure
+from steep.stages.follow import check_tracker, followed, scores
 
 if TYPE_CHECKING:
     from steep.train.callbacks import Callback
     from steep.train.classify import Fitted
     from steep.train.saves import Saves
+    from steep.train.tracking import Tracking
 
 SPACE, SAVED = 3, 8  # times the checkpoint's size that a run needs on the disk, and its saves
 
@@ -49,6 +51,7 @@ def fit(
     args = replace(args, encoder=Path(encoder)) if encoder else args
     out = Path(out)
     runs.check_free(out, args.overwrite)
+    check_tracker(args.track)
     data = source if isinstance(source, Data) else load(Path(source), args, splits_of(args.encoder))
     check(data, args)
     used = budget.chosen(data, args, args.seed)
@@ -58,8 +61,14 @@ def fit(
 
     itself = facts.identity(args, data, choose(args))
     saves = open_saves(out, args.save_every, itself, args.overwrite)
-    with runs.writing(out, "fit", args, args.overwrite) as run, saves.told():
-        results, fitted = _run(data, used, args, run, saves, callbacks)
+    with (
+        runs.writing(out, "fit", args, args.overwrite) as run,
+        saves.told(),
+        followed(out, args) as tracking,
+    ):
+        results, fitted = _run(data, used, args, run, saves, callbacks, tracking)
+        if tracking is not None:
+            tracking.send(scores(results), results["best_epoch"])
         runs.write_json(run.folder / runs.RESULTS, results)
         runs.write_hashes(run.folder, row_hashes(used.train))
         fitted.learn.model.model.save_pretrained(run.folder)
@@ -130,6 +139,7 @@ def _run(
     run: runs.Run,
     saves: "Saves",
     callbacks: Sequence["Callback"],
+    tracking: "Tracking | None",
 ) -> tuple[dict[str, Any], "Fitted"]:
     """Train on the rows `used` of `data`; writes history and predictions, returns the results."""
     from steep.models.devices import choose
@@ -147,7 +157,7 @@ def _run(
     run.note(f"computing on {machine}")
     needed = SPACE + SAVED * (args.save_every > 0)
     runs.check_space(run.folder, needed * learn.model.model.num_parameters() * 4)
-    fitted = classify.train(learn, used, args, saves=saves, callbacks=callbacks, scratch=run.folder)
+    fitted = classify.train(learn, used, args, "fitting", saves, callbacks, run.folder, tracking)
     if fitted.diverged:
         saves.remove()
     classify.check_finite(fitted, args)

@@ -23,6 +23,7 @@ from steep.train import engine, phases, reuse, schedules
 from steep.train.callbacks import Bar, Scores, StopIfDiverged
 from steep.train.losses import Loss
 from steep.train.saves import Saves
+from steep.train.tracking import Tracking
 
 FEW, FEW_BATCH = 100, 8  # labels that are few, and a batch of them
 ENOUGH = (
@@ -56,12 +57,14 @@ def train(
     saves: Saves | None = None,
     callbacks: Sequence[Callback] = (),
     scratch: Path | None = None,
+    tracking: Tracking | None = None,
 ) -> Fitted:
     """Fine-tune `learn` on `data`; its weights are then those of the best epoch on validation.
 
     A training whose loss becomes infinite ends early, with `diverged` set. With `saves`, one that
     was killed goes on. `callbacks` are the user's own, beside those of the training. `scratch` is
     the folder for what is kept on the disk meanwhile, by default that of temporary files.
+    `tracking` sends the history on while it grows.
     """
     saves = saves or Saves()
     torch.manual_seed(derive(args.seed, "dropout"))
@@ -78,6 +81,8 @@ def train(
     own = [scores, bar, finite, phases.Unfreeze(plan)]
     if frozen := reuse.frozen_layers(learn, args):
         own.append(reuse.Reuse(frozen, saves.once("room", lambda: reuse.room(scratch)), scratch))
+    if tracking is not None:
+        own.append(tracking.follow(lambda: scores.history))
     engine.run(learn, args.epochs, scheduler, [*own, *callbacks], saves, description)
     return Fitted(
         learn,

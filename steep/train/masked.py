@@ -24,6 +24,7 @@ from steep.train.pace import seconds_per_step
 from steep.train.phases import Phase, Unfreeze
 from steep.train.probe import Probe
 from steep.train.saves import Saves
+from steep.train.tracking import Tracking
 from steep.train.windows import Heldout, Source, Stream, loaders
 
 HEAD, ALL = "warming up the head", "adapting"  # the phases of a run
@@ -42,13 +43,15 @@ def train(
     dropout_seed: int,
     saves: Saves | None = None,
     probe: Probe | None = None,
+    tracking: Tracking | None = None,
 ) -> dict[str, Any]:
     """Train `lm` in place on the windows `spans`; returns losses, history and speed.
 
     The masked loss is measured on `heldout` with masks that never change, and the weights of the
     best measurement are those that `lm` ends with: by the masked loss, or by `probe`, which is
-    asked whenever held-out text is measured. With a new head, "before" is measured after the head
-    has learnt and before the encoder moves. With `saves`, a run that was killed goes on.
+    asked whenever held-out text is measured; `tracking` sends each measurement on. With a new head,
+    "before" is measured after the head has learnt and before the encoder moves. With `saves`, a run
+    that was killed goes on.
     """
     saves = saves or Saves()
     torch.manual_seed(dropout_seed)
@@ -68,7 +71,7 @@ def train(
         _warm_head(learner(max(1, min(HEAD_STEPS, round(HEAD_SHARE * total)))), args, saves)
     every = min(total, args.evaluate_every or -(-total // MEASUREMENTS))
     rate = HEAD_RATE if new else 1
-    report, guessed = _adapt(learner(every, total), total, args, rate, saves, probe)
+    report, guessed = _adapt(learner(every, total), total, args, rate, saves, probe, tracking)
     return report | {"look": look(measured.batches, lm.tokenizer, *guessed)}
 
 
@@ -107,6 +110,7 @@ def _adapt(
     head_rate: float,
     saves: Saves,
     probe: Probe | None,
+    tracking: Tracking | None,
 ) -> tuple[dict[str, Any], tuple[Guess, Guess]]:
     """Train for `total` steps, with a measurement of the held-out text before and in each round.
 
@@ -123,6 +127,8 @@ def _adapt(
     best = Best(scores, args.patience, _worth(args, probe))
     rounds = -(-total // len(learn.dls.train))
     callbacks = [*measuring, bar, history, finite, best]
+    if tracking is not None:
+        callbacks.append(tracking.follow(lambda: history.lines))
     if args.train == "embeddings":
         callbacks.append(Unfreeze([Phase(rounds, 0, 1)]))
     engine.run(learn, rounds, _rates(learn, rounds, total, args, head_rate), callbacks, saves, ALL)

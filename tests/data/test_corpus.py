@@ -27,11 +27,12 @@ def test_joined_corpora_are_numbered_anew(write):
 
 
 @pytest.mark.parametrize(
-    ("label", "shape", "kind"), [("l", (0,), "i"), ("x,y", (0, 2), "f"), ("n", (0,), "f")]
+    ("label", "task", "shape", "kind"),
+    [("l", "auto", (0,), "i"), ("x,y", "auto", (0, 2), "f"), ("n", "regression", (0,), "f")],
 )
-def test_no_rows_have_labels_of_the_same_type_as_some(write, label, shape, kind):
+def test_no_rows_have_labels_of_the_same_type_as_some(write, label, task, shape, kind):
     path = write("t.csv", "text,l,x,y,n\na,u,0,1,0.5\nb,v,1,0,1.25\n")
-    corpus = read_table(path, TableArgs(label=label))
+    corpus = read_table(path, TableArgs(label=label, task=task))
     labels = corpus.take(np.array([], int)).labels()
     assert (labels.shape, labels.dtype.kind) == (shape, kind)
     assert labels.dtype == corpus.labels().dtype
