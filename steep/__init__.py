@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         EvaluateArgs,
         ExplainArgs,
         FitArgs,
+        LrFindArgs,
         MultitaskArgs,
         PredictArgs,
         SelectArgs,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from steep.stages.evaluate import evaluate
     from steep.stages.explain import explain
     from steep.stages.fit import fit
+    from steep.stages.lr_find import lr_find
     from steep.stages.multitask import multitask
     from steep.stages.predict import predict
     from steep.stages.select import select
@@ -44,6 +46,7 @@ _HOMES = {
     "EvaluateArgs": ("steep.args", "EvaluateArgs"),
     "ExplainArgs": ("steep.args", "ExplainArgs"),
     "FitArgs": ("steep.args", "FitArgs"),
+    "LrFindArgs": ("steep.args", "LrFindArgs"),
     "MultitaskArgs": ("steep.args", "MultitaskArgs"),
     "PredictArgs": ("steep.args", "PredictArgs"),
     "SelectArgs": ("steep.args", "SelectArgs"),
@@ -54,6 +57,7 @@ _HOMES = {
     "discriminative": ("steep.train.schedules", "discriminative"),
     "evaluate": ("steep.stages.evaluate", "evaluate"),
     "explain": ("steep.stages.explain", "explain"),
+    "lr_find": ("steep.stages.lr_find", "lr_find"),
     "fit": ("steep.stages.fit", "fit"),
     "multitask": ("steep.stages.multitask", "multitask"),
     "learner": ("steep.train.engine", "learner"),
@@ -74,6 +78,7 @@ __all__ = [
     "EvaluateArgs",
     "ExplainArgs",
     "FitArgs",
+    "LrFindArgs",
     "MultitaskArgs",
     "PredictArgs",
     "SelectArgs",
@@ -85,6 +90,7 @@ __all__ = [
     "evaluate",
     "explain",
     "fit",
+    "lr_find",
     "learner",
     "multitask",
     "predict",

@@ -15,6 +15,7 @@ from steep.args import (
     ExplainArgs,
     ExportArgs,
     FitArgs,
+    LrFindArgs,
     MultitaskArgs,
     PredictArgs,
     SelectArgs,
@@ -87,6 +88,17 @@ def fit(file: Table, out: Out, args: FitArgs) -> None:
     from steep.stages import fit as stage
 
     typer.echo(stage.fit(file, out=out, args=args))
+
+
+@command(app, LrFindArgs)
+def lr_find(file: Table, args: LrFindArgs) -> None:
+    """Look for a learning rate by fastai's lr_find, some times, and say whether to believe it.
+
+    Example: steep lr-find reviews.csv --text review --label sentiment --encoder adapted
+    """
+    from steep.stages import lr_find as stage
+
+    stage.lr_find(file, args=args)
 
 
 @command(app, MultitaskArgs)

@@ -41,7 +41,7 @@ def command(
 
         call.__doc__ = function.__doc__
         call.__signature__ = inspect.Signature([*own, config, *options])  # type: ignore[attr-defined]
-        app.command(function.__name__)(call)
+        app.command(function.__name__.replace("_", "-"))(call)
         return function
 
     return decorate

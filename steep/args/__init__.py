@@ -7,6 +7,7 @@ from steep.args.adapt import AdaptArgs
 from steep.args.data import DataArgs, SplitArgs, TableArgs
 from steep.args.explain import ExplainArgs
 from steep.args.export import ExportArgs
+from steep.args.finding import LrFindArgs
 from steep.args.fit import FitArgs, TuneArgs
 from steep.args.multitask import MultitaskArgs
 from steep.args.recipe import recipe
@@ -25,6 +26,7 @@ __all__ = [
     "ExplainArgs",
     "ExportArgs",
     "FitArgs",
+    "LrFindArgs",
     "MultitaskArgs",
     "PredictArgs",
     "RunArgs",

@@ -22,6 +22,14 @@ class TableArgs(Options):
     label_delimiter: str | None = option(
         None, "What separates several labels in one column ('|' in 'toxic|insult')."
     )
+    ordered: bool = option(
+        False, "The classes are numbers with an order, such as stars: near misses count for less."
+    )
+    soft: bool = option(
+        False,
+        "The label columns hold probabilities: of one label, of classes (where they sum to 1 in "
+        "every row), or of several labels.",
+    )
     sample_weight: str | None = option(
         None, "Column that says how much a row counts in training; 0 leaves it out."
     )

@@ -8,6 +8,7 @@ from steep.args.data import DataArgs
 from steep.args.decide import DecisionArgs
 from steep.args.few import FewArgs
 from steep.args.run import RunArgs, SaveArgs, TrackArgs
+from steep.args.selftrain import SelfTrainArgs
 from steep.config import Options, option
 
 Truncation = Literal[
@@ -105,5 +106,5 @@ class TuneArgs(CourseArgs, DataArgs, LayerArgs, LossArgs, SaveArgs, RunArgs):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FitArgs(DecisionArgs, FewArgs, TrackArgs, TuneArgs):
+class FitArgs(DecisionArgs, FewArgs, SelfTrainArgs, TrackArgs, TuneArgs):
     """steep fit: fine-tuning a classifier."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import datasets
 import numpy as np
@@ -24,12 +24,19 @@ class Task:
     `labels` holds the class names in the order of their indices (single: sorted; multi: one per
     0/1 label, in the user's order) or the one name of the target (regression). `thresholds` are
     the probabilities from which on a row gets a label (multi: one a label; single: that of the
-    second of two classes); without them, 1/2 and the most probable class.
+    second of two classes); without them, 1/2 and the most probable class. `ordered` classes
+    are numbers from low to high, of which some are nearer to each other than others.
     """
 
     kind: TaskKind
     labels: tuple[str, ...]
     thresholds: tuple[float, ...] = ()
+    ordered: bool = False
+
+    def described(self) -> dict[str, Any]:
+        """What files say of it, as plain JSON; thresholds are kept elsewhere."""
+        order = {"ordered": True} if self.ordered else {}
+        return {"kind": self.kind, "labels": list(self.labels), **order}
 
 
 LABEL_TYPES = {"single": "int64", "multi": "float32", "regression": "float64"}
@@ -45,7 +52,8 @@ class Corpus:
     - `id` (string): the user's own identifier, else the row number as text;
     - `text` (string), and `pair` (string) when there is a second text;
     - `label`, when there is a task: int64 class index (single), list of float32, one per label
-      (multi), or float64 (regression);
+      (multi), or float64 (regression; a list of it, one per target, where there are several);
+    - `soft` (list of float32, one per label), where the labels are given as probabilities;
     - `weight` (float64), where a column says how much a row counts in training.
     """
 
@@ -66,11 +74,22 @@ class Corpus:
         return self.column("row")
 
     def labels(self) -> np.ndarray:
-        """Class indices int64 (n,), 0/1 labels float32 (n, labels), or targets float64 (n,)."""
+        """Class indices int64 (n,), 0/1 labels float32 (n, labels), or targets float64 (n,).
+
+        Several targets are (n, targets).
+        """
         if len(self) or self.task is None:
             return self.column("label")
-        several = (len(self.task.labels),) if self.task.kind == "multi" else ()
+        count, kind = len(self.task.labels), self.task.kind
+        several = (count,) if kind == "multi" or (kind == "regression" and count > 1) else ()
         return np.zeros((0, *several), LABEL_TYPES[self.task.kind])  # numpy knows no type of none
+
+    def targets(self) -> np.ndarray:
+        """What training goes by: probabilities float32 (n, labels) where there are such, or labels.
+
+        Where they are given softly, `labels` are the most probable ones.
+        """
+        return self.column("soft") if "soft" in self.table.column_names else self.labels()
 
     def weights(self) -> np.ndarray:
         """How much each row counts in training, float64 (n,); 1 where no column says it."""

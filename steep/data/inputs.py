@@ -40,7 +40,7 @@ class Rows:
         self.pairs = tokenize(corpus, tokenizer, "pair") if corpus.has_pairs else None
         self.segments = self.pairs is not None and "token_type_ids" in tokenizer.model_input_names
         self.room = self.frame.room(max_length, corpus.has_pairs)
-        self.labels = corpus.labels() if "label" in corpus.table.column_names else None
+        self.labels = corpus.targets() if "label" in corpus.table.column_names else None
         whole = self.tokens.lengths + (self.pairs.lengths if self.pairs else 0)
         self.lengths = np.minimum(whole, self.room) + max_length - self.room
         self.most = 1

@@ -23,11 +23,15 @@ Columns = Mapping[str, pa.ChunkedArray]
 
 @dataclass(frozen=True)
 class Encoded:
-    """Labels as numbers: int64 (n,), float32 (n, labels) or float64 (n,), by kind of task."""
+    """Labels as numbers: int64 (n,), float32 (n, labels), or float64 (n,) or (n, targets), by kind.
+
+    `soft` are their probabilities, float32 (n, labels), where the table has these.
+    """
 
     task: Task
     values: np.ndarray
     notes: tuple[str, ...]
+    soft: np.ndarray | None = None
 
 
 def encode(
@@ -41,12 +45,14 @@ def encode(
     if kind == "auto":
         kind = _infer(columns, args)
     _check_kind(kind, columns, source)
+    if args.ordered and kind != "single":
+        raise SteepError(f"{source}: ordered: this is a task of kind '{kind}', without classes.")
     if kind == "multi":
         return _multi(columns, rows, args, source, task)
-    ((name, cells),) = columns.items()
-    texts = _filled(cells, rows, source, name)
     if kind == "regression":
-        return _regression(texts, rows, source, name)
+        return _regression(columns, rows, source, task)
+    ((name, cells),) = columns.items()
+    texts = filled(cells, rows, source, name)
     return _single(texts, rows, args, source, name, task)
 
 
@@ -64,8 +70,8 @@ def _infer(columns: Columns, args: TableArgs) -> str:
 
 def _check_kind(kind: str, columns: Columns, source: str) -> None:
     names = ", ".join(columns)
-    if kind != "multi" and len(columns) > 1:
-        raise SteepError(f"{source}: a task of kind '{kind}' has one label column, not {names}.")
+    if kind == "single" and len(columns) > 1:
+        raise SteepError(f"{source}: a task of kind 'single' has one label column, not {names}.")
     if kind != "multi" and next(iter(columns.values())).type == TEXTS:
         raise SteepError(
             f"{source}, column '{names}': holds lists, which is a task of kind 'multi'."
@@ -89,7 +95,17 @@ def _single(
         raise SteepError(_explain_unseen(source, rows[at], name, texts[int(at)].as_py(), labels))
     note = f"label '{name}': {len(labels)} classes ({_some(labels)})"
     notes = (note, *_delimiter_hint(found, name)) if task is None else ()
-    return Encoded(Task("single", tuple(labels)), np.asarray(places).astype(np.int64), notes)
+    known = task or Task("single", tuple(labels), ordered=args.ordered)
+    _check_order(known, source, name)
+    return Encoded(known, np.asarray(places).astype(np.int64), notes)
+
+
+def _check_order(task: Task, source: str, name: str) -> None:
+    if task.ordered and (len(task.labels) < 3 or None in map(_number, task.labels)):
+        raise SteepError(
+            f"{source}, column '{name}': ordered classes are three or more numbers, such as stars "
+            f"from 1 to 5, not {_some(task.labels)}. Write them as numbers, or leave --ordered out."
+        )
 
 
 def _delimiter_hint(found: Sequence[str], name: str) -> tuple[str, ...]:
@@ -142,7 +158,7 @@ def _multi(
 
 
 def _zero_one(cells: pa.ChunkedArray, rows: np.ndarray, source: str, name: str) -> np.ndarray:
-    texts = pc.utf8_lower(_filled(cells, rows, source, name))
+    texts = pc.utf8_lower(filled(cells, rows, source, name))
     places = pc.index_in(texts, value_set=pa.array(list(ZERO_ONE)))
     for at in islice(np.flatnonzero(np.asarray(pc.is_null(places))), 1):
         value = texts[int(at)].as_py()
@@ -190,9 +206,21 @@ def _finish(values: np.ndarray, labels: tuple[str, ...], where: str, task: Task 
     return Encoded(Task("multi", labels), values, notes)
 
 
-def _regression(texts: pa.ChunkedArray, rows: np.ndarray, source: str, name: str) -> Encoded:
+def _regression(columns: Columns, rows: np.ndarray, source: str, task: Task | None) -> Encoded:
+    if task is not None and len(columns) != len(task.labels):
+        raise SteepError(f"{source}: the targets must be {', '.join(task.labels)}.")
+    found = [_numbers(cells, rows, source, name) for name, cells in columns.items()]
+    notes = [
+        f"label '{name}': a quantity from {values.min():g} to {values.max():g} (regression)"
+        for name, values in zip(columns, found, strict=True)
+    ]
+    values = found[0] if len(found) == 1 else np.stack(found, axis=1)
+    return Encoded(Task("regression", tuple(columns)), values, tuple(notes))
+
+
+def _numbers(cells: pa.ChunkedArray, rows: np.ndarray, source: str, name: str) -> np.ndarray:
     values = np.empty(len(rows))
-    for at, text in enumerate(texts.to_pylist()):
+    for at, text in enumerate(filled(cells, rows, source, name).to_pylist()):
         number = _number(text)
         if number is None or not np.isfinite(number):
             raise SteepError(
@@ -201,11 +229,10 @@ def _regression(texts: pa.ChunkedArray, rows: np.ndarray, source: str, name: str
         values[at] = number
     if values.min() == values.max():
         raise SteepError(f"{source}, column '{name}': every row has the target {values[0]:g}.")
-    note = f"label '{name}': a quantity from {values.min():g} to {values.max():g} (regression)"
-    return Encoded(Task("regression", (name,)), values, (note,))
+    return values
 
 
-def _filled(cells: pa.ChunkedArray, rows: np.ndarray, source: str, name: str) -> pa.ChunkedArray:
+def filled(cells: pa.ChunkedArray, rows: np.ndarray, source: str, name: str) -> pa.ChunkedArray:
     """The cells without surrounding blanks; SteepError if some are empty."""
     texts = pc.fill_null(pc.utf8_trim_whitespace(cells), "")
     empty = pc.is_in(pc.utf8_lower(texts), value_set=pa.array(MISSING))

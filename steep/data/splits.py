@@ -149,6 +149,8 @@ def _strata(corpus: Corpus) -> np.ndarray:
     if corpus.task.kind == "single":
         return labels
     if corpus.task.kind == "regression":
+        if labels.ndim == 2:  # several targets: by their mean rank
+            labels = labels.argsort(axis=0).argsort(axis=0).mean(axis=1)
         edges = np.quantile(labels, np.linspace(0, 1, BINS + 1)[1:-1])
         return np.searchsorted(edges, labels)
     _, combination, counts = np.unique(labels, axis=0, return_inverse=True, return_counts=True)

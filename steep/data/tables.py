@@ -10,7 +10,7 @@ import numpy as np
 from pandas.util import hash_array
 
 from steep.args import TableArgs
-from steep.data import delimited, files, labels, readers, store, weights
+from steep.data import delimited, files, labels, readers, soft, store, weights
 from steep.data.corpus import Corpus, Task, join
 from steep.data.raw import TEXT, TEXTS, Raw
 from steep.errors import SteepError
@@ -36,8 +36,11 @@ def read_table(
     if not columns:
         return corpus
     cells = {name: corpus.table.data.column(f"label {i}") for i, name in enumerate(columns)}
-    encoded = labels.encode(cells, corpus.rows(), args, str(path), task)
+    kind = soft if args.soft else labels
+    encoded = kind.encode(cells, corpus.rows(), args, str(path), task)
     found = {"label": encoded.values} | _weights(path, corpus, args)
+    if encoded.soft is not None:
+        found["soft"] = encoded.soft
     table = corpus.table.select_columns([n for n in corpus.table.column_names if " " not in n])
     table = datasets.concatenate_datasets([table, _as_columns(found)], axis=1)
     return replace(corpus, table=table, task=encoded.task, notes=corpus.notes + encoded.notes)

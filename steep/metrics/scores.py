@@ -13,6 +13,8 @@ from steep.metrics.thresholds import decide
 from steep.metrics.weighted import (
     Weighted,
     auc,
+    average,
+    kappa,
     macro_f1,
     mean,
     mean_auc,
@@ -27,12 +29,20 @@ METRICS = {
     "multi": ("auc", "macro_f1", "micro_f1", "exact_match", "log_loss"),
     "regression": ("rmse", "mae", "spearman", "r2"),
 }
+ORDERED = ("mae", "kappa")  # of ordered classes; mae in classes, kappa with quadratic weights
 _PRIMARY = {"single": "accuracy", "multi": "auc", "regression": "rmse"}
 _LOWER_IS_BETTER = ("log_loss", "rmse", "mae")
 
 
+def names(task: Task) -> tuple[str, ...]:
+    """The metrics that are computed for a task; of several targets, those over all of them."""
+    return METRICS[task.kind] + (ORDERED if task.ordered else ())
+
+
 def primary(task: Task) -> str:
     """The metric that is looked at first."""
+    if task.kind == "regression" and len(task.labels) > 1:
+        return "r2"  # targets differ in their units
     return _PRIMARY[task.kind]
 
 
@@ -43,7 +53,7 @@ def higher_is_better(metric: str) -> bool:
 
 def check_metric(task: Task, name: str) -> str:
     """`name` itself; SteepError, naming the known ones, if this kind of task has no such metric."""
-    known = METRICS[task.kind]
+    known = names(task)
     if name not in known:
         raise SteepError(
             f"There is no metric '{name}' for a {task.kind} task. Choose one of {', '.join(known)}."
@@ -60,8 +70,9 @@ def defined(task: Task, name: str, labels: np.ndarray) -> bool:
 def score(task: Task, labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
     """Every metric that is defined on these rows.
 
-    labels: int64 (n,) class indices (single), 0/1 (n, L) (multi), targets (n,) (regression).
-    probabilities: (n, classes) (single), (n, L) (multi), (n,) or (n, 1) predictions (regression).
+    labels: int64 (n,) class indices (single), 0/1 (n, L) (multi), targets (n,) or (n, targets)
+    (regression).
+    probabilities: (n, classes) (single), (n, L) (multi), predictions (regression).
     Undefined metrics (AUC of one class only, say) are left out. `auc` is that of class 1 (two
     classes), one class against the rest, averaged over the classes present (more), or averaged
     over the labels that have both values (multi). Raises SteepError on predictions that are not
@@ -76,10 +87,12 @@ def metrics(task: Task, labels: np.ndarray, probabilities: np.ndarray) -> dict[s
     """Every metric of the task as a function of row weights; arguments and errors as in `score`."""
     labels, probabilities = checked(task, labels, probabilities)
     if task.kind == "single":
-        return _single(labels, probabilities, decide(task, probabilities))
+        decided = decide(task, probabilities)
+        order = _ordered(labels, decided) if task.ordered else {}
+        return _single(labels, probabilities, decided) | order
     if task.kind == "multi":
         return _multi(labels > 0.5, probabilities, decide(task, probabilities))
-    return _regression(labels, probabilities[:, 0])
+    return _regression(task, labels.reshape(probabilities.shape), probabilities)
 
 
 def per_class(task: Task, labels: np.ndarray, probabilities: np.ndarray) -> list[dict[str, Any]]:
@@ -162,6 +175,11 @@ def _single(
     }
 
 
+def _ordered(labels: np.ndarray, predicted: np.ndarray) -> dict[str, Weighted]:
+    """How far off, in classes; and Cohen's kappa with quadratic weights (Cohen 1968)."""
+    return {"mae": mean(np.abs(labels - predicted)), "kappa": kappa(labels, predicted)}
+
+
 def _multi(
     truth: np.ndarray, probabilities: np.ndarray, predicted: np.ndarray
 ) -> dict[str, Weighted]:
@@ -175,7 +193,17 @@ def _multi(
     }
 
 
-def _regression(targets: np.ndarray, predictions: np.ndarray) -> dict[str, Weighted]:
+def _regression(task: Task, targets: np.ndarray, predictions: np.ndarray) -> dict[str, Weighted]:
+    """The metrics of the one target; of several (n, targets) their means, and those of each."""
+    each = [_target(*both) for both in zip(targets.T, predictions.T, strict=True)]
+    if len(each) == 1:
+        return each[0]
+    means = {name: average([of[name] for of in each]) for name in METRICS["regression"]}
+    named = zip(task.labels, each, strict=True)
+    return means | {f"{name}_{label}": f for label, of in named for name, f in of.items()}
+
+
+def _target(targets: np.ndarray, predictions: np.ndarray) -> dict[str, Weighted]:
     squared = mean((targets - predictions) ** 2)
     return {
         "rmse": lambda weights: np.sqrt(squared(weights)),

@@ -36,6 +36,11 @@ def mean_of_defined(values: np.ndarray) -> np.ndarray:
     return ratio(np.where(defined, values, 0).sum(axis=-1), defined.sum(axis=-1))
 
 
+def average(metrics: list[Weighted]) -> Weighted:
+    """The mean of the values of several metrics that are defined."""
+    return lambda weights: mean_of_defined(np.stack([of(weights) for of in metrics], axis=-1))
+
+
 def macro_f1(truth: np.ndarray, predicted: np.ndarray) -> Weighted:
     """F1 of each column (bool, n x classes), averaged over the classes that occur."""
     hits, claims = (truth & predicted).astype(np.float32), truth.astype(np.float32) + predicted
@@ -80,6 +85,17 @@ def r2(targets: np.ndarray, predictions: np.ndarray) -> Weighted:
     error = mean(((targets - predictions) / scale) ** 2)
     first, second = mean(centred), mean(centred**2)
     return lambda weights: 1 - ratio(error(weights), second(weights) - first(weights) ** 2)
+
+
+def kappa(truth: np.ndarray, predicted: np.ndarray) -> Weighted:
+    """Agreement beyond chance of numbers (n,): 1 less their squared distance over that by chance.
+
+    By chance, truth and prediction are independent: E (t - p)^2 = E t^2 + E p^2 - 2 E t E p.
+    """
+    truth, predicted = truth.astype(np.float64), predicted.astype(np.float64)
+    t, p, apart = mean(truth), mean(predicted), mean((truth - predicted) ** 2)
+    squares = mean(truth**2 + predicted**2)
+    return lambda weights: 1 - ratio(apart(weights), squares(weights) - 2 * t(weights) * p(weights))
 
 
 def spearman(targets: np.ndarray, predictions: np.ndarray) -> Weighted:

@@ -51,7 +51,12 @@ def in_batches(logits: Callable[[np.ndarray], Tensor], rows: Rows, batch_size: i
 
 
 def activation(logits: Tensor, kind: str) -> Tensor:
-    """Logits (rows, labels) as class probabilities, label probabilities, or targets (rows,)."""
+    """Logits (rows, labels) as class probabilities, label probabilities, or targets.
+
+    Targets are (rows,) where there is one, else (rows, targets).
+    """
     if kind == "single":
         return logits.softmax(-1)
-    return logits.sigmoid() if kind == "multi" else logits[:, 0]
+    if kind == "multi":
+        return logits.sigmoid()
+    return logits[:, 0] if logits.shape[1] == 1 else logits

@@ -82,7 +82,7 @@ def _sentence(made: RunFolder) -> str:
     kind = {
         "single": f"one of {counted(len(task['labels']), 'class')}: {said}",
         "multi": f"any of {counted(len(task['labels']), 'label')}: {said}",
-        "regression": f"a number, {said}",
+        "regression": f"{counted(len(task['labels']), 'number')}: {said}",
     }[task["kind"]]
     return f"Gives each text {kind}. Fine-tuned from {base} by steep."
 

@@ -109,15 +109,16 @@ def _example(arm: Votes, i: int, facts: list[tuple[str, str]], texts: bool) -> E
 
 def _doubts(arm: Votes, i: int, task: dict[str, Any]) -> list[tuple[str, str]]:
     if task["kind"] == "regression":
-        values = arm.predicted[:, i].astype(float)
-        return [("predicted", number(values.mean())), ("error", number(arm.loss[i]))]
+        means = targets(pd.Series(arm.predicted[:, i])).mean(axis=0)
+        said = ", ".join(number(value) for value in means)
+        return [("predicted", said), ("error", number(arm.loss[i]))]
     return [("predicted", arm.said(i)), ("loss", number(arm.loss[i], 2))]
 
 
 def _loss(table: pd.DataFrame, task: dict[str, Any]) -> np.ndarray:
     """The loss of every row, float64 (rows,); 0 where no probabilities were written."""
     if task["kind"] == "regression":
-        return np.abs(table["predicted"].astype(float) - table["truth"].astype(float)).to_numpy()
+        return np.abs(targets(table["predicted"]) - targets(table["truth"])).mean(axis=1)
     columns = [f"p_{label}" for label in task["labels"]]
     if not set(columns) <= set(table):
         return np.zeros(len(table))
@@ -126,6 +127,11 @@ def _loss(table: pd.DataFrame, task: dict[str, Any]) -> np.ndarray:
     if task["kind"] == "single":
         return -np.log(chances[true])
     return -np.where(true, np.log(chances), np.log1p(-chances)).mean(axis=1)
+
+
+def targets(column: pd.Series) -> np.ndarray:
+    """Targets of a regression, float64 (rows, targets); several are joined by '|'."""
+    return np.array([str(cell).split("|") for cell in column], dtype=float)
 
 
 def truth(column: pd.Series, task: dict[str, Any]) -> np.ndarray:

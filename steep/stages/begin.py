@@ -57,7 +57,7 @@ def _manifest(args: CompareArgs, data: Data, metric: str, design: Design) -> dic
     task = data.labelled()
     return runs.manifest("compare", args) | {
         "data": facts.describe(data),
-        "task": {"kind": task.kind, "labels": list(task.labels)},
+        "task": task.described(),
         "metric": metric,
         "base": args.model,
         "recipes": design.recipes,

@@ -39,7 +39,7 @@ def check(source: Data | str | Path, *, args: CheckArgs | None = None) -> dict[s
     say("looking for duplicates ...")
     findings["notes"] += [n for n in duplicates.find(data).notes() if n not in data.notes]
     if data.task is not None:
-        findings["task"] = {"kind": data.task.kind, "labels": list(data.task.labels)}
+        findings["task"] = data.task.described()
         findings["warnings"] = _label_warnings(data)
     if args.model is None:
         findings["words"] = _lengths(_word_counts(everything))

@@ -1,6 +1,6 @@
 """Which text does step 2 read? The training rows and further corpora, less what is held out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -56,21 +56,21 @@ def gather(data: Data, further: Sequence[Corpus], args: AdaptArgs, run: runs.Run
     for corpus in further:
         for note in corpus.notes:
             run.note(note)
-    clean = list(further)
+    kept_texts = list(further)
     if further and held and not args.transductive:
         index = held_out(kept)
-        clean = [_clean(corpus, index, run) for corpus in further]
-    text = join([*own, *clean])
+        kept_texts = [clean(corpus, index, run.note) for corpus in further]
+    text = join([*own, *kept_texts])
     if not len(text):
         raise SteepError(f"{data.train.source}: no text is left to train on; all is held out.")
     read = [len(data.train) + held, *map(len, further)]
-    used = [sum(map(len, own)), *map(len, clean)]
+    used = [sum(map(len, own)), *map(len, kept_texts)]
     names = [data.train.source, *(corpus.source for corpus in further)]
     sources = [
         {"name": name, "documents": count, "left_out": total - count}
         for name, count, total in zip(names, used, read, strict=True)
     ]
-    texts = [sum(map(_texts, own)), *map(_texts, clean)]
+    texts = [sum(map(_texts, own)), *map(_texts, kept_texts)]
     return Text(text, sources, np.cumsum(texts), parse(args.weight, names))
 
 
@@ -79,18 +79,18 @@ def _texts(corpus: Corpus) -> int:
     return len(corpus) * (1 + corpus.has_pairs)
 
 
-def _clean(corpus: Corpus, held: Held, run: runs.Run) -> Corpus:
-    """A further corpus without the texts that give a held-out row away.
+def clean(corpus: Corpus, held: Held, note: Callable[[str], None]) -> Corpus:
+    """A further corpus without the texts that give a held-out row away; their counts are noted.
 
     The whole document goes, not the passage: its other sentences are of the same author on the
-    same matter, and a document less costs little.
+    same matter, and a document less costs little. Raises SteepError if nothing is left.
     """
     leaks = find_leaks(corpus, held)
     equal, overlap = int(leaks.equal.sum()), int(leaks.overlap.sum())
     if equal:
-        run.note(f"{corpus.source}: {equal:,} texts equal a held-out row and are left out")
+        note(f"{corpus.source}: {equal:,} texts equal a held-out row and are left out")
     if overlap:
-        run.note(
+        note(
             f"{corpus.source}: {overlap:,} texts hold nearly all of a held-out row, or are a part "
             "of one, and are left out"
         )

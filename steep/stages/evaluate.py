@@ -48,7 +48,7 @@ def evaluate(
     check_abstention(trained.task, args)
     probabilities = trained.predict(corpus, args)
     results: dict[str, Any] = {
-        "task": {"kind": trained.task.kind, "labels": list(trained.task.labels)},
+        "task": trained.task.described(),
         "metric": primary(trained.task),
         "model": str(model),
         "trained_on": known,

@@ -51,7 +51,7 @@ def explain(
             run.note(note)
         files = [{"name": corpus.source, "rows": len(corpus), "fingerprint": ""}]
         run.record(base=str(model), precision="fp32", data={"files": files})
-        task = {"kind": trained.task.kind, "labels": list(trained.task.labels)}
+        task = trained.task.described()
         results = {"model": str(model), "task": task, "steps": args.steps, "rows": found}
         runs.write_json(run.folder / runs.RESULTS, results)
         runs.write_csv(run.folder / runs.WORDS, _lines(found))
@@ -143,7 +143,7 @@ def _row(
     for text, kept, places in zip(texts, rows.kept(i), _places(rows, i), strict=True):
         own = words(text, rows.tokenizer, kept)
         shown.append({"text": text, "words": _words(own, parts.tokens[places])})
-    output = float(given) if task.kind == "regression" else float(given[label])
+    output = float(np.atleast_1d(given)[label])
     return {
         "row": record["row"],
         "id": record["id"],

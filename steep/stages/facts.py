@@ -50,7 +50,7 @@ def fingerprint(corpus: Corpus) -> str:
         for texts in corpus.texts(column):
             digest.update("\0".join(texts).encode())
     if corpus.task is not None:
-        digest.update(repr(corpus.task).encode() + corpus.labels().tobytes())
+        digest.update(repr(corpus.task).encode() + corpus.targets().tobytes())
         digest.update(corpus.weights().tobytes())
     return digest.hexdigest()
 
@@ -89,7 +89,7 @@ def prediction_lines(corpus: Corpus, task: Task, probabilities: np.ndarray) -> l
     ]
     if task.kind == "regression":
         both = zip(lines, corpus.labels(), probabilities, strict=True)
-        return [line | {"truth": float(t), "predicted": float(p)} for line, t, p in both]
+        return [line | {"truth": _joined(t), "predicted": _joined(p)} for line, t, p in both]
     truth, predicted = named(task, corpus.labels()), named(task, decide(task, probabilities))
     return [
         line | {"truth": known, "predicted": said} | _shares(task, given)
@@ -104,6 +104,11 @@ def named(task: Task, decided: np.ndarray) -> list[str]:
     return [
         "|".join(label for label, on in zip(task.labels, row, strict=True) if on) for row in decided
     ]
+
+
+def _joined(targets: np.ndarray) -> float | str:
+    """A target, or several joined by '|'."""
+    return float(targets) if targets.ndim == 0 else "|".join(str(float(t)) for t in targets)
 
 
 def _shares(task: Task, given: np.ndarray) -> dict[str, str]:

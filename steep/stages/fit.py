@@ -20,7 +20,7 @@ from steep.metrics.decisions import check_options
 from steep.metrics.scores import check_metric, primary
 from steep.metrics.summary import lines
 from steep.models.hub import find
-from steep.stages import facts, measure
+from steep.stages import facts, measure, selftraining
 from steep.stages.follow import check_tracker, followed, scores
 
 if TYPE_CHECKING:
@@ -54,22 +54,22 @@ def fit(
     check_tracker(args.track)
     data = source if isinstance(source, Data) else load(Path(source), args, splits_of(args.encoder))
     check(data, args)
-    used = budget.chosen(data, args, args.seed)
+    used, notes, grown = _learnt_from(data, args, out)
     # Only now: importing torch takes longer than finding a mistake in a file or an option.
     from steep.models.devices import choose
     from steep.train.saves import open_saves
 
-    itself = facts.identity(args, data, choose(args))
+    itself = facts.identity(args, data, choose(args), [used.train] if grown else [])
     saves = open_saves(out, args.save_every, itself, args.overwrite)
     with (
         runs.writing(out, "fit", args, args.overwrite) as run,
         saves.told(),
         followed(out, args) as tracking,
     ):
-        results, fitted = _run(data, used, args, run, saves, callbacks, tracking)
+        results, fitted = _run(data, used, notes, args, run, saves, callbacks, tracking)
         if tracking is not None:
             tracking.send(scores(results), results["best_epoch"])
-        runs.write_json(run.folder / runs.RESULTS, results)
+        runs.write_json(run.folder / runs.RESULTS, results | grown)
         runs.write_hashes(run.folder, row_hashes(used.train))
         fitted.learn.model.model.save_pretrained(run.folder)
         if fitted.learn.model.joined is not None:
@@ -102,6 +102,22 @@ def check(data: Data, args: FitArgs) -> None:
         check_metric(task, args.metric)
     check_options(task, args.threshold, args.calibrate)
     weights.check(task, args)
+    selftraining.check(data, args)
+
+
+def _learnt_from(data: Data, args: FitArgs, out: Path) -> tuple[Data, list[str], dict[str, Any]]:
+    """The rows to learn from, what is to be said of them, and what the results say of them."""
+    used = budget.chosen(data, args, args.seed)
+    notes = budget.notes(data, used, args)
+    if not args.self_train:
+        return used, notes, {}
+
+    def first(options: FitArgs, folder: Path) -> Path:
+        return fit(data, out=folder, args=options)
+
+    found = selftraining.self_train(data, used, args, out, first)
+    used = replace(used, train=found.train)
+    return used, [*notes, *found.notes], {"self_training": found.found}
 
 
 def _describe(run: runs.Run, name: str, results: dict[str, Any], encoder: Path | None) -> None:
@@ -135,6 +151,7 @@ def splits_of(encoder: Path | None) -> Path | None:
 def _run(
     data: Data,
     used: Data,
+    notes: list[str],
     args: FitArgs,
     run: runs.Run,
     saves: "Saves",
@@ -148,7 +165,7 @@ def _run(
     start, machine, task = _start(args), choose(args), data.labelled()
     facts.record(run, data, machine, str(find(args.model or start)))
     saves.go_on(run)
-    for note in [*told(args), *leaks(data, args), *budget.notes(data, used, args)]:
+    for note in [*told(args), *leaks(data, args), *notes]:
         run.note(note)
     base = args.model if args.encoder else None
     learn = engine.learner(used, start, args, base)
@@ -164,7 +181,7 @@ def _run(
     classify.in_own_units(fitted)
     runs.write_csv(run.folder / runs.HISTORY, fitted.history)
     return {
-        "task": {"kind": task.kind, "labels": list(task.labels)},
+        "task": task.described(),
         "metric": args.metric or primary(task),
         "best_epoch": fitted.best_epoch,
         **measure.held_out(fitted, data, args, machine, run),

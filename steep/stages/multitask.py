@@ -157,7 +157,7 @@ def _results(sets: Mapping[str, Data], last: dict[str, Any]) -> dict[str, Any]:
     for name, data in sets.items():
         task, metric = data.labelled(), primary(data.labelled())
         found[name] = {
-            "task": {"kind": task.kind, "labels": list(task.labels)},
+            "task": task.described(),
             "metric": metric,
             "valid": last[f"{name} {metric}"],
             "rows": len(data.train),

@@ -83,8 +83,9 @@ def predict(
 
     Multi-label: the id and a column of probabilities for each label, as a Kaggle submission has it;
     of a model with thresholds also `decision`, its labels joined by '|'. Single-label: the id, the
-    class that is decided on, and p_<class> for each. Regression: the id and the target.
-    With `args.abstain_below` there is `abstained` (0 or 1), and the decision of such rows is empty.
+    class that is decided on, and p_<class> for each. Regression: the id and the target, or each of
+    several. With `args.abstain_below` there is `abstained` (0 or 1), and the decision of such rows
+    is empty.
     Rows without a text are counted, and predicted as an empty text. Raises SteepError for whatever
     is wrong with the folder or the file.
     """
@@ -113,7 +114,7 @@ def load(folder: Path) -> Trained:
         # a folder of an earlier version lacks the options that are newer than it
         known = {name: made[name] for name in TableArgs.__dataclass_fields__ if name in made}
         table = TableArgs(**known)
-        kind = Task(task["kind"], tuple(task["labels"]))
+        kind = Task(task["kind"], tuple(task["labels"]), ordered=task.get("ordered", False))
         decisions = Decisions()
         if (folder / runs.DECISIONS).is_file():
             found = runs.read_json(folder / runs.DECISIONS)
@@ -183,8 +184,11 @@ def _lines(
     """One dictionary a row: its id as `name`, the decision, the probabilities."""
     ids = corpus.table["id"]
     if task.kind == "regression":
-        targets = zip(ids, probabilities, strict=True)
-        return [{name: i, task.labels[0]: f"{float(given):.6g}"} for i, given in targets]
+        columns = probabilities.reshape(len(probabilities), -1)
+        return [
+            {name: i, **{t: f"{x:.6g}" for t, x in zip(task.labels, given, strict=True)}}
+            for i, given in zip(ids, columns, strict=True)
+        ]
     unsure = abstained(task, probabilities, below)
     decided = facts.named(task, decide(task, probabilities))
     lines = []

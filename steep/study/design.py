@@ -146,14 +146,20 @@ def write(cell: Cell, study: Path, facts: dict[str, Any], lines: list[dict[str, 
     runs.write_json(path, {"arm": cell.arm, "seed": cell.seed, "labels": cell.labels} | facts)
 
 
+def _numbers(line: dict[str, str], task: Task) -> list[float]:
+    """What was predicted in a line: probabilities, or targets joined by '|'."""
+    if task.kind == "regression":
+        return [float(value) for value in line["predicted"].split("|")]
+    return [float(line[f"p_{label}"]) for label in task.labels]
+
+
 def read(cell: Cell, study: Path, task: Task) -> CellResult:
     """A finished cell as the verdict takes it."""
     facts = runs.read_json(cell.path(study))
-    columns = [f"p_{label}" for label in task.labels]
-    columns = ["predicted"] if task.kind == "regression" else columns
     with cell.path(study).with_suffix(".csv").open(encoding="utf-8", newline="") as stream:
-        rows = [[float(line[name]) for name in columns] for line in csv.DictReader(stream)]
-    outputs = np.array(rows)[:, 0] if task.kind == "regression" else np.array(rows)
+        outputs = np.array([_numbers(line, task) for line in csv.DictReader(stream)])
+    if task.kind == "regression" and len(task.labels) == 1:
+        outputs = outputs[:, 0]
     return CellResult(
         cell.arm, cell.seed, facts["seconds"], outputs, facts["diverged"], cell.labels
     )

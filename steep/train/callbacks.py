@@ -103,7 +103,8 @@ class Scores(Remembering):
 
     def after_validate(self) -> None:
         probabilities = self.loss_func.activation(torch.cat(self.outputs)).numpy()
-        self._note(score(self.task, torch.cat(self.targets).numpy(), probabilities))
+        truth = self.loss_func.truth(torch.cat(self.targets)).numpy()
+        self._note(score(self.task, truth, probabilities))
 
     def _note(self, scores: dict[str, float]) -> None:
         self.seconds += time.monotonic() - self.started

@@ -14,6 +14,8 @@ from steep.args.fit import LossArgs
 from steep.data.corpus import Task
 from steep.models.inference import activation
 
+DISTANCE = 2.0  # of neighbours among ordered classes: each has e^-2 of the true class's share
+
 
 def smoothed(targets: Tensor, share: float) -> Tensor:
     """Distributions (rows, labels) with `share` of them spread evenly over all labels.
@@ -21,6 +23,16 @@ def smoothed(targets: Tensor, share: float) -> Tensor:
     Szegedy et al. 2016, "Rethinking the Inception Architecture", section 7.
     """
     return targets if share == 0 else (1 - share) * targets + share / targets.shape[-1]
+
+
+def graded(classes: Tensor, count: int) -> Tensor:
+    """Distributions (rows, count) around ordered classes: a share falls by its distance.
+
+    The softmax of minus `DISTANCE` times the distance in classes (Díaz & Marathe 2019, "Soft Labels
+    for Ordinal Regression", equation 2).
+    """
+    apart = (torch.arange(count, device=classes.device) - classes[:, None]).abs()
+    return (-DISTANCE * apart).softmax(-1)
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, gamma: float = 0.0) -> Tensor:
@@ -84,9 +96,15 @@ class Loss:
                 outputs, labels.to(outputs), gamma, self.args.label_smoothing
             )
         if self.task.kind == "regression":
-            return squared_error(outputs[:, 0], self._scaled(labels, outputs))
-        targets = one_hot(labels, outputs.shape[-1]).to(outputs)
+            columns = outputs[:, 0] if labels.ndim == 1 else outputs
+            return squared_error(columns, self._scaled(labels, outputs))
+        targets = self._shares(labels, outputs.shape[-1]).to(outputs)
         return cross_entropy(outputs, smoothed(targets, self.args.label_smoothing), gamma)
+
+    def _shares(self, labels: Tensor, count: int) -> Tensor:
+        if labels.ndim == 2:
+            return labels
+        return graded(labels, count) if self.task.ordered else one_hot(labels, count)
 
     def _scaled(self, labels: Tensor, like: Tensor) -> Tensor:
         if not self.mean:
@@ -107,9 +125,15 @@ class Loss:
             return predictions
         return predictions > 0.5 if self.task.kind == "multi" else predictions.argmax(-1)
 
+    def truth(self, labels: Tensor) -> Tensor:
+        """Labels as metrics count them: of probabilities, the most probable class or labels."""
+        if self.task.kind == "single":
+            return labels if labels.ndim == 1 else labels.argmax(-1)
+        return (labels >= 0.5).to(labels) if self.task.kind == "multi" else labels
+
     def accuracy(self, outputs: Tensor, labels: Tensor, *weights: Tensor) -> Tensor:
         """Share of labels that are right: what a Learner shows after each epoch."""
-        return (self.decodes(self.activation(outputs)) == labels).float().mean()
+        return (self.decodes(self.activation(outputs)) == self.truth(labels)).float().mean()
 
     def rmse(self, outputs: Tensor, labels: Tensor, *weights: Tensor) -> Tensor:
         """Root mean squared error in the targets' own units, shown likewise."""

@@ -68,10 +68,11 @@ class ShownRows(Rows):
 
     def _name(self, label: Tensor) -> TitledStr | Category | MultiCategory:
         if self.task.kind == "single":
-            return Category(self.task.labels[int(label)])
+            return Category(self.task.labels[int(label.argmax() if label.ndim else label)])
         if self.task.kind == "multi":
-            return MultiCategory([n for n, on in zip(self.task.labels, label, strict=True) if on])
-        return TitledStr(f"{float(label):.4g}")
+            on = zip(self.task.labels, label >= 0.5, strict=True)
+            return MultiCategory([name for name, has in on if has])
+        return TitledStr(", ".join(f"{value:.4g}" for value in label.flatten().tolist()))
 
 
 class Order:

@@ -54,6 +54,16 @@ def test_single_as_scikit_learn(classes):
     assert confusion(task, labels, p) == sk.confusion_matrix(labels, predicted).tolist()
 
 
+def test_ordered_classes_as_scikit_learn():
+    task, labels, p = single(5)
+    ordered = Task("single", task.labels, ordered=True)
+    found, predicted = score(ordered, labels, p), p.argmax(axis=1)
+    assert found["mae"] == pytest.approx(sk.mean_absolute_error(labels, predicted))
+    kappa = sk.cohen_kappa_score(labels, predicted, weights="quadratic")
+    assert found["kappa"] == pytest.approx(kappa)
+    assert score(task, labels, p).keys() == found.keys() - {"mae", "kappa"}
+
+
 def test_multi_as_scikit_learn():
     task, labels, p = multi()
     predicted = p >= 0.5

@@ -1,5 +1,6 @@
 """Is each loss what its paper and torch say, and does a weight of 0 leave a row out?"""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -142,3 +143,33 @@ def test_fastai_trains_and_shows_weighted_rows(
     learn.dls.show_batch()
     assert len(predictions) == len(labels) == len(data.train)
     assert weights.mean() == pytest.approx(1)
+
+
+def test_probabilities_as_targets_and_what_counts_as_right() -> None:
+    torch.manual_seed(0)
+    outputs, task = torch.randn(5, 3), Task("single", ("a", "b", "c"))
+    loss = Loss(task, FitArgs())
+    shares = torch.rand(5, 3).softmax(-1)
+    expected = -(shares * outputs.log_softmax(-1)).sum(-1).mean()
+    assert float(loss(outputs, shares)) == pytest.approx(float(expected), rel=1e-6)
+    classes = shares.argmax(-1)
+    hard = torch.nn.functional.one_hot(classes, 3).float()
+    assert float(loss(outputs, hard)) == pytest.approx(float(loss(outputs, classes)), rel=1e-6)
+    assert loss.truth(shares).tolist() == loss.truth(classes).tolist() == classes.tolist()
+    assert loss.accuracy(outputs, shares) == loss.accuracy(outputs, classes)
+    several = Loss(Task("multi", ("a", "b")), FitArgs())
+    assert several.truth(torch.tensor([[0.4, 0.5]])).tolist() == [[0, 1]]
+
+
+def test_shares_of_ordered_classes_fall_with_their_distance() -> None:
+    shares = losses.graded(torch.tensor([0, 2]), 4)
+    assert shares.sum(-1).tolist() == pytest.approx([1, 1])
+    assert shares.argmax(-1).tolist() == [0, 2]
+    expected = [math.exp(-2 * d) for d in (0, 1, 2, 3)]
+    assert shares[0].tolist() == pytest.approx([x / sum(expected) for x in expected])
+    assert shares[1, 1] == shares[1, 3] > shares[1, 0]
+    ordered = Loss(Task("single", ("1", "2", "3", "4"), ordered=True), FitArgs())
+    outputs = torch.zeros(2, 4)
+    outputs[0, 1], outputs[1, 3] = 5, 5  # of two wrong answers, the nearer one costs less
+    near, far = ordered.of_rows(outputs, torch.tensor([0, 0])).tolist()
+    assert near < far

@@ -1,0 +1,27 @@
+"""Are sure answers chosen class by class, and do they join the rows as labels?"""
+
+import numpy as np
+
+from steep.args import TableArgs
+from steep.data.pseudo import grown, sure
+from steep.data.tables import read_table, read_texts
+
+
+def test_the_surest_of_each_class_in_the_order_of_the_file() -> None:
+    given = np.array([[0.95, 0.05], [0.91, 0.09], [0.2, 0.8], [0.99, 0.01], [0.08, 0.92]])
+    places, classes = sure(given, 0.9, 2)
+    assert places.tolist() == [0, 3, 4]  # row 1 is the third of its class, row 2 is not sure
+    assert classes.tolist() == [0, 0, 1]
+    assert sure(given, 0.999, 2)[0].tolist() == []
+
+
+def test_rows_run_on_and_columns_stay(write) -> None:
+    path = write("t.csv", "id,text,l,w\na,one,x,2\nb,two,y,3\n")
+    train = read_table(path, TableArgs(label="l", sample_weight="w"))
+    pile = read_texts([write("p.txt", "three\nfour\n")], TableArgs(unit="line"))
+    both = grown(train, pile, np.array([1, 0]))
+    assert both.table.features == train.table.features
+    assert both.rows().tolist() == [0, 1, 2, 3]
+    assert list(both.table["text"]) == ["one", "two", "three", "four"]
+    assert both.labels().tolist() == [0, 1, 1, 0]
+    assert both.weights().tolist() == [2, 3, 1, 1]
