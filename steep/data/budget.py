@@ -5,9 +5,13 @@ from dataclasses import replace
 import numpy as np
 
 from steep.args.few import FewArgs
+from steep.args.fit import CourseArgs
 from steep.data.corpus import Corpus, Data
 from steep.errors import SteepError
 from steep.seeds import numbers
+
+# Steps of the optimiser with fewer of which what is learnt is mostly chance (Mosbach et al. 2021).
+ENOUGH, SMALL_BATCH = 80, 8
 
 
 def chosen(data: Data, args: FewArgs, seed: int) -> Data:
@@ -34,6 +38,19 @@ def notes(data: Data, used: Data, args: FewArgs) -> list[str]:
         return [f"{kept:,} of {len(data.train):,} training labels are used{of_each}", *more]
     of_each = ", one of every class" if kept > (args.label_budget or 0) else ""
     return [f"{kept:,} of {len(data.train):,} training labels are used{of_each}"]
+
+
+def few_steps(rows: int, args: CourseArgs) -> list[str]:
+    """A note where `rows` labels make too few steps of the optimiser to learn much from."""
+    steps = -(-rows // args.batch_size) * args.epochs
+    if steps >= ENOUGH:
+        return []
+    small = min(args.batch_size, SMALL_BATCH)
+    epochs = -(-ENOUGH // -(-rows // small))
+    return [
+        f"{rows} labels make {steps} steps of the optimiser, so few that chance decides what is "
+        f"learnt: --batch-size {small} --epochs {epochs} makes {ENOUGH} or more"
+    ]
 
 
 def few_shot(data: Data, shots: int, seed: int) -> Data:

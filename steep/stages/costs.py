@@ -10,6 +10,7 @@ import numpy as np
 from steep import config
 from steep.args import CheckArgs, CompareArgs, FitArgs
 from steep.console import say
+from steep.data.budget import few_steps
 from steep.data.corpus import Data
 from steep.errors import SteepError
 from steep.stages.words import minutes
@@ -80,7 +81,9 @@ def planned(design: Design, args: CompareArgs, data: Data) -> Design:
         say(f"  one fit{few}: about {minutes(costs.fits[labels])}")
         for arm in (arm for arm in design.arms if arm in design.recipes):
             say(f"  one fit{few} of {arm}: about {minutes(costs.fit(arm, labels))}")
-        say(f"  {forecast(min(labels or len(data.train), len(data.train)), costs.own_head)}")
+        rows = min(labels or len(data.train), len(data.train))
+        for line in [*few_steps(rows, args), str(forecast(rows, costs.own_head))]:
+            say(f"  {line}")
     for line in design.told():
         say(f"  {line}")
     return design

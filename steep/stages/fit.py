@@ -110,14 +110,15 @@ def _learnt_from(data: Data, args: FitArgs, out: Path) -> tuple[Data, list[str],
     used = budget.chosen(data, args, args.seed)
     notes = budget.notes(data, used, args)
     if not args.self_train:
-        return used, notes, {}
+        return used, [*notes, *budget.few_steps(len(used.train), args)], {}
 
     def first(options: FitArgs, folder: Path) -> Path:
         return fit(data, out=folder, args=options)
 
     found = selftraining.self_train(data, used, args, out, first)
     used = replace(used, train=found.train)
-    return used, [*notes, *found.notes], {"self_training": found.found}
+    few = budget.few_steps(len(used.train), args)
+    return used, [*notes, *found.notes, *few], {"self_training": found.found}
 
 
 def _describe(run: runs.Run, name: str, results: dict[str, Any], encoder: Path | None) -> None:

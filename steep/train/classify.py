@@ -25,11 +25,6 @@ from steep.train.losses import Loss
 from steep.train.saves import Saves
 from steep.train.tracking import Tracking
 
-FEW, FEW_BATCH = 100, 8  # labels that are few, and a batch of them
-ENOUGH = (
-    80  # steps: with fewer, what is learnt of few labels is mostly chance (Mosbach et al. 2021)
-)
-
 
 @dataclass(frozen=True)
 class Fitted:
@@ -102,17 +97,7 @@ def notes(learn: Learner, args: FitArgs) -> list[str]:
             f"gradual unfreezing: {args.epochs} epochs reach {groups - left} of {groups} groups of "
             f"layers; the lowest {left} stay frozen (all would train from epoch {groups} on)"
         )
-    said += reuse.notes(learn, args)
-    rows = len(learn.dls.train_ds)
-    steps = -(-rows // args.batch_size) * args.epochs
-    if rows < FEW and steps < ENOUGH:
-        small = min(args.batch_size, FEW_BATCH)
-        epochs = -(-ENOUGH // -(-rows // small))
-        said.append(
-            f"{rows} labels make {steps} steps of the optimiser, too few to learn much from: "
-            f"--batch-size {small} --epochs {epochs} makes {ENOUGH} or more"
-        )
-    return said
+    return said + reuse.notes(learn, args)
 
 
 def in_own_units(fitted: Fitted) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from steep.args import FitArgs
-from steep.data.budget import chosen, notes, within
+from steep.data.budget import chosen, few_steps, notes, within
 from steep.data.corpus import Corpus, Data, Task
 from steep.data.splits import Splits
 from steep.errors import SteepError
@@ -96,3 +96,10 @@ def test_what_is_used_is_said(rare: Data) -> None:
     assert notes(rare, few, FitArgs(label_budget=1)) == [
         "3 of 200 training labels are used, one of every class"
     ]
+
+
+def test_few_steps_are_told_with_what_makes_more() -> None:
+    (note,) = few_steps(100, FitArgs(epochs=5, batch_size=16))
+    assert "100 labels make 35 steps" in note
+    assert "--batch-size 8 --epochs 7 makes 80 or more" in note
+    assert few_steps(100, FitArgs(epochs=7, batch_size=8)) == []

@@ -35,7 +35,7 @@ def test_the_telling_word_has_the_largest_part(
     steep("fit", table, tiny, training, tiny_bert, "--out", model)
     # Positive rows: to this model a text of hidden words is negative, and nothing makes it more so.
     ids = ",".join(f"row-{i}" for i in range(1, 40, 2))
-    done = steep("explain", model, table, "--rows", ids, "--out", out)
+    done = steep("explain", model, table, "--rows", ids, "--steps 400 --out", out)
     assert done.stdout.strip() == str(out)
     words = pd.read_csv(out / "words.csv", keep_default_na=False)
     assert list(words["id"].unique()) == ids.split(",")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -53,6 +54,11 @@ def test_ordered_classes_are_learnt_and_scored(
     ],
 )
 def test_what_has_no_order(
-    refused: Callable[..., str], stars: Path, tmp_path: Path, options: str, told: str
+    refused: Callable[..., str],
+    stars: Path,
+    tiny_bert: Path,
+    tmp_path: Path,
+    options: str,
+    told: str,
 ) -> None:
-    assert told in refused("fit", stars, options, "--model x --out", tmp_path / "no")
+    assert told in refused("fit", stars, options, "--model", tiny_bert, "--out", tmp_path / "no")
