@@ -15,10 +15,11 @@ HOW = "--label stars --precision fp32 --max-length 32 --epochs 12 --batch-size 8
 
 @pytest.fixture
 def stars(tables: Path, tmp_path: Path) -> Path:
-    """1 to 4 stars: bad texts have 1 or 2, good ones 3 or 4."""
+    """Bad texts have 1 star or, more rarely, 2; good ones 4 or 3."""
     table = pd.read_csv(tables / "single.csv")
     good = table["label"] == "positive"
-    table["stars"] = 1 + 2 * good + np.random.default_rng(0).integers(0, 2, len(table))
+    inner = np.random.default_rng(0).random(len(table)) < 0.3
+    table["stars"] = np.where(good, 4 - inner, 1 + inner)
     table.to_csv(tmp_path / "stars.csv", index=False)
     return tmp_path / "stars.csv"
 
@@ -32,7 +33,7 @@ def test_ordered_classes_are_learnt_and_scored(
     results = json.loads((model / "results.json").read_text())
     assert results["task"] == {"kind": "single", "labels": ["1", "2", "3", "4"], "ordered": True}
     found = {name: of["value"] for name, of in results["test"]["metrics"].items()}
-    assert found["mae"] < 0.8, "which of two neighbours cannot be known: half a class is lost"
+    assert found["mae"] < 0.7, "0.3 is lost by who knows good from bad, 1.5 by who does not"
     assert found["kappa"] > 0.5
     assert results["test"]["metrics"]["kappa"]["low"] <= found["kappa"]
     shown = steep("evaluate", model, stars).stdout
