@@ -27,6 +27,8 @@ class Study:
 EVIDENCE = (
     Study("IMDb, 64 tokens", 100, False, 3.2, 0.2, 6.1),
     Study("IMDb, 64 tokens", 500, False, 0.2, -0.8, 1.3),
+    Study("IMDb, 128 tokens", 100, False, -1.5, -12.4, 9.5),
+    Study("IMDb, 128 tokens", 500, False, 0.2, -1.5, 1.8),
     Study("film reviews", 300, False, -1.1, -3.9, 1.7),
     Study("TREC", 500, False, 1.5, -0.6, 3.7),
     Study("Jigsaw", 600, False, 0.1, -2.0, 2.1),
@@ -58,7 +60,7 @@ def forecast(labels: int, own_head: bool, evidence: tuple[Study, ...] = EVIDENCE
         for study in evidence
         if study.own_head is own_head and labels / NEAR <= study.labels <= labels * NEAR
     ]
-    kind = "with a masked-LM head of its own" if own_head else "without one of its own"
+    kind = f"{'with' if own_head else 'without'} a masked-LM head of its own"
     those = f"studies with {labels / NEAR:,.0f} to {labels * NEAR:,.0f} labels and a checkpoint"
     if len(alike) < ENOUGH:
         return Forecast("unknown", f"Steep's records hold {len(alike)} {those} {kind}: too few")

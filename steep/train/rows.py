@@ -6,11 +6,13 @@ from typing import Any
 
 import datasets
 import numpy as np
+import pandas as pd
 import torch
+from fastai.data import core
 from fastai.data.core import DataLoaders, TfmdDL
 from fastai.data.transforms import Category, CategoryMap, MultiCategory
 from fastai.text.data import TensorText
-from fastai.torch_core import TitledStr
+from fastai.torch_core import TitledStr, display_df
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
@@ -21,6 +23,37 @@ from steep.data.corpus import Data
 from steep.data.inputs import Rows
 from steep.data.items import corpus_of
 from steep.data.long import Sliding
+
+
+class Inputs(TensorText):
+    """Ids, mask and segments of a batch, which fastai shows as texts."""
+
+
+@core.show_results.dispatch
+def as_table(
+    x: Inputs,
+    y: Any,
+    samples: Any,
+    outs: Any,
+    ctxs: Any = None,
+    max_n: int = 10,
+    trunc_at: int = 150,
+) -> list:
+    """fastai's `show_results` for `Inputs`: texts, labels and predictions as a table.
+
+    Its own form for texts, which is known once `fastai.text.learner` is imported, fails (2.8.12).
+    """
+    both = zip(samples, outs, range(max_n), strict=False)
+    lines = [
+        {"text": text.truncate(trunc_at), "label": _words(label), "predicted": _words(said)}
+        for (text, label, *_), (said, *_), _ in both
+    ]
+    display_df(pd.DataFrame(lines))
+    return lines
+
+
+def _words(label: TitledStr | Category | MultiCategory) -> str:
+    return "; ".join(label) if isinstance(label, MultiCategory) else str(label)
 
 
 class ShownRows(Rows):
@@ -54,8 +87,8 @@ class ShownRows(Rows):
         """
         inputs, labels = self.collate([sample[:2] for sample in samples])
         if self.labels is None:
-            return (TensorText(torch.from_numpy(inputs)),)
-        whole = TensorText(torch.from_numpy(inputs)), torch.from_numpy(labels)
+            return (Inputs(torch.from_numpy(inputs)),)
+        whole = Inputs(torch.from_numpy(inputs)), torch.from_numpy(labels)
         if self.counts is None:
             return whole
         return *whole, torch.from_numpy(np.stack([counts for _, _, counts in samples]))

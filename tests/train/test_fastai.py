@@ -3,8 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
+import fastai.text.learner  # noqa: F401  (its own forms of what is shown must not get in the way)
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from fastai.interpret import ClassificationInterpretation, Interpretation
@@ -14,6 +16,7 @@ import steep
 from steep.args import FitArgs
 from steep.data.corpus import Data
 from steep.errors import SteepError
+from steep.train import rows
 
 ARGS = FitArgs(max_length=32, batch_size=16, learning_rate=5e-3, device="cpu", precision="fp32")
 
@@ -121,13 +124,17 @@ def test_the_confusion_matrix_counts_the_validation_rows(learn: Learner, single:
 
 
 def test_show_results_shows_text_label_and_prediction(
-    learn: Learner, single: Data, capsys: pytest.CaptureFixture[str]
+    learn: Learner, single: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As lines, where there is no notebook: texts, then labels and what was predicted."""
+    shown: list[pd.DataFrame] = []
+    monkeypatch.setattr(rows, "display_df", shown.append)
     learn.show_results(max_n=2)
-    lines = capsys.readouterr().out.splitlines()
-    assert set(lines[:2]) <= set(single.valid.table["text"])
-    assert len(lines[2:]) == 4 and set(lines[2:]) <= set(single.labelled().labels)
+    (table,) = shown
+    assert list(table.columns) == ["text", "label", "predicted"] and len(table) == 2
+    known = dict(zip(single.valid.table["text"], single.valid.labels(), strict=True))
+    names = single.labelled().labels
+    assert [names[known[text]] for text in table["text"]] == list(table["label"])
+    assert set(table["predicted"]) <= set(names)
 
 
 def test_the_recorder_draws_both_losses(single: Data, tiny_bert: Path) -> None:
