@@ -37,6 +37,19 @@ class Epochs(Remembering):
         self.source.start = 0
 
 
+class PlainLosses(Callback):
+    """Keeps the recorder's losses as numbers, where fastai keeps a tensor of every step.
+
+    Such a tensor lies among the blocks that a step frees, and pins them apart: after some thousand
+    ragged steps a process held twice the memory, most of it free but in pieces.
+    """
+
+    order, run_valid = 51, False  # after the recorder
+
+    def after_batch(self) -> None:
+        self.recorder.losses[-1] = float(self.recorder.losses[-1])
+
+
 class Accumulate(Callback):
     """One step of the optimiser for `batch_size` rows computed in parts.
 

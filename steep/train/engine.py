@@ -30,7 +30,7 @@ from steep.models.reinit import reinitialise
 from steep.models.windows import joining
 from steep.seeds import derive
 from steep.train import rows, windows
-from steep.train.callbacks import Accumulate, Epochs
+from steep.train.callbacks import Accumulate, Epochs, PlainLosses
 from steep.train.checkpoints import saving
 from steep.train.losses import loss_for
 from steep.train.optimizer import AdamW, Clip
@@ -172,7 +172,7 @@ def _learner(
         opt_func=AdamW,
         lr=lr,
         splitter=splitter,
-        cbs=callbacks,
+        cbs=[PlainLosses(), *callbacks],
         metrics=metrics,
         wd=wd,
         train_bn=False,  # frozen means frozen: fastai would go on training every LayerNorm
