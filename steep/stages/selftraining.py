@@ -49,9 +49,8 @@ def self_train(
 
     The first model is what `fit` makes of the same options without a pile; its folder stays beside
     `out`, as OUT.teacher. Texts that give a validation or test row away are left out, and those
-    that have a label already. One round: labelling again by the second model adds little (Li et
-    al. 2021, "Task-adaptive Pre-training and Self-training are Complementary", do one, too).
-    Raises SteepError if nothing is sure.
+    that have a label already. One round (Li et al. 2021, "Task-adaptive Pre-training and
+    Self-training are Complementary"). Raises SteepError if nothing is sure.
     """
     notes: list[str] = []
     pile = _pile(data, used.train, args, notes)
