@@ -64,14 +64,10 @@ def adapt(
     data, further = read_corpora(source, unlabelled, args)
     labelled = labelled_parts(data, args)
     # Only now: importing torch takes longer than finding a mistake in a file or an option.
-    from steep.models.checkpoints import check_length, load_masked_lm
     from steep.train.saves import open_saves
 
     machine = _machine(args)
-    pairs = args.sentences != "none"
-    lm = load_masked_lm(args.model, machine.attention, args.seed, pairs)
-    check_length(args.max_length, lm.model)
-    runs.check_space(out, (SPACE + SAVED * (args.save_every > 0)) * lm.model.num_parameters() * 4)
+    lm = _load(args, machine, out)
     itself = facts.identity(args, data, machine, further)
     saves = open_saves(out, args.save_every, itself, args.overwrite)
     with (
@@ -91,6 +87,17 @@ def adapt(
     _tell(results, args)
     say(f"adapted checkpoint: {out}")
     return out
+
+
+def _load(args: AdaptArgs, machine: "Machine", out: Path) -> "MaskedLanguageModel":
+    """The checkpoint, if it reads windows of this length and the disk has room for the run."""
+    from steep.models.checkpoints import check_length, load_masked_lm
+
+    pairs = args.sentences != "none"
+    lm = load_masked_lm(args.model, machine.attention, args.seed, pairs)
+    check_length(args.max_length, lm.model)
+    runs.check_space(out, (SPACE + SAVED * (args.save_every > 0)) * lm.model.num_parameters() * 4)
+    return lm
 
 
 def _machine(args: AdaptArgs) -> "Machine":

@@ -71,18 +71,27 @@ def fit(
             tracking.send(scores(results), results["best_epoch"])
         runs.write_json(run.folder / runs.RESULTS, results | grown)
         runs.write_hashes(run.folder, row_hashes(used.train))
-        fitted.learn.model.model.save_pretrained(run.folder)
-        if fitted.learn.model.joined is not None:
-            fitted.learn.model.joined.save(run.folder)
-        fitted.learn.dls.train_ds.tokenizer.save_pretrained(run.folder)
+        _save(fitted, run.folder)
         _describe(run, out.resolve().name, results, args.encoder)
     saves.remove()
+    _tell(results)
+    say(f"model: {out}")
+    return out
+
+
+def _save(fitted: "Fitted", folder: Path) -> None:
+    """The checkpoint: weights, what joins windows, and the tokenizer."""
+    fitted.learn.model.model.save_pretrained(folder)
+    if fitted.learn.model.joined is not None:
+        fitted.learn.model.joined.save(folder)
+    fitted.learn.dls.train_ds.tokenizer.save_pretrained(folder)
+
+
+def _tell(results: dict[str, Any]) -> None:
     best = results["test"] or results["valid"]
     say(f"{'test' if results['test'] else 'validation'} ({best['rows']:,} rows):")
     for line in [*lines(best), *measure.gains(results)]:
         say(f"  {line}")
-    say(f"model: {out}")
-    return out
 
 
 def check(data: Data, args: FitArgs) -> None:

@@ -122,8 +122,7 @@ def _adapt(
     measuring = [scores] if probe is None else [scores, probe]
     before = saves.once("before", lambda: _measure(learn, scores, [*measuring, first]))
     guessed = saves.once("guesses", lambda: first.found)
-    per_pass = learn.dls.train_ds.per_pass
-    history = MaskedHistory(scores, bar, per_pass, before)
+    history = MaskedHistory(scores, bar, learn.dls.train_ds.per_pass, before)
     best = Best(scores, args.patience, _worth(args, probe))
     rounds = -(-total // len(learn.dls.train))
     callbacks = [*measuring, bar, history, finite, best]
@@ -139,21 +138,27 @@ def _adapt(
             f"Choose a learning_rate below {args.learning_rate:g}."
         )
     _measure(learn, scores, [scores, last])  # of the best weights, which need not be the last
-    steps = history.lines[-1]["step"]
-    report = {
-        **{name: {"before": before[name], "after": after} for name, after in best.found.items()},
+    found = {n: {"before": before[n], "after": after} for n, after in best.found.items()}
+    return found | _report(scores, bar, history, best, probe), (guessed, last.found)
+
+
+def _report(
+    scores: MaskedScores, bar: Bar, history: MaskedHistory, best: Best, probe: Probe | None
+) -> dict[str, Any]:
+    """How far the training went, at which speed, and what was measured on the way."""
+    steps = int(history.lines[-1]["step"] or 0)
+    return {
         "heldout_tokens": scores.count,
         **({"heldout_pairs": scores.pairs} if scores.pairs else {}),
         **({"probe_metric": probe.metric, "probe_rows": probe.rows} if probe else {}),
         "steps": steps,
         "best_step": best.step,
         "stopped_early": best.stopped,
-        "epochs": steps / per_pass,
+        "epochs": steps / history.per_pass,
         "tokens": bar.tokens,
         "tokens_per_second": round(bar.tokens / bar.seconds, 1),
         "history": [line | {"kept": int(line["step"] == best.step)} for line in history.lines],
     }
-    return report, (guessed, last.found)
 
 
 def _rates(
