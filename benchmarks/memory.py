@@ -188,7 +188,10 @@ def main() -> None:
         sizes = [corpus(options.folder, size, options.minutes) for size in options.megabytes]
         found = {f"corpus-{size['megabytes']}": size for size in sizes}
     results = runs.read_json(path) if path.is_file() else {"cases": {}}
-    results["machine"] = machine.facts(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
+    if "machine" not in results:  # else it is said of the contests, with their threads
+        results["machine"] = machine.facts(
+            int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
+        )
     results["memory"] = results.get("memory", {}) | found
     runs.write_json(path, results)
 
