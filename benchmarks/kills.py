@@ -14,6 +14,7 @@ import multiprocessing
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -83,14 +84,16 @@ def _reached(aim: str, out: Path) -> bool:
 
 
 def kill(process: BaseProcess, out: Path, aim: str, after: float) -> bool:
-    """SIGKILL after some seconds, or when what it aims at comes; False if the run ended before."""
+    """SIGKILL after some seconds, or when what it aims at comes; False if the run was done before.
+
+    A run is done when its folder stands, though its process may live a little longer.
+    """
     process.join(0 if aim == "while it writes the folder" else after)
     while process.is_alive() and not _reached(aim, out):
         time.sleep(0.001)
-    alive = process.is_alive()
     process.kill()
     process.join()
-    return alive
+    return process.exitcode == -signal.SIGKILL and not out.exists()
 
 
 def contest(options: list[str], aims: list[str], seed: int, folder: Path) -> dict[str, Any]:
@@ -127,9 +130,9 @@ def contest(options: list[str], aims: list[str], seed: int, folder: Path) -> dic
 
 
 def finish(process: BaseProcess, out: Path) -> dict[str, Any]:
-    """What a run finds that comes to its end."""
+    """What a run finds that comes to its end, or was killed when its folder stood already."""
     process.join()
-    if process.exitcode:
+    if process.exitcode not in (0, -signal.SIGKILL) or not out.exists():
         raise RuntimeError(Path(f"{out}.log").read_text())
     return result(out)
 
