@@ -55,7 +55,10 @@ class WatchArgs(Options):
     """What chooses the weights, and when it is enough."""
 
     evaluate_every: int | None = option(
-        None, "Steps between two measurements of held-out text; by default ten in a run.", least=1
+        None,
+        "Steps between two measurements of held-out text; by default ten in a run, fewer in a "
+        "short one.",
+        least=1,
     )
     patience: int | None = option(
         None, "Stop after this many measurements in a row without a new best.", least=1

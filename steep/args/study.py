@@ -55,4 +55,4 @@ class DemoArgs(RunArgs):
     labels: int = option(300, "Training labels of the fits and of the comparison.")
     seeds: int = option(3, "Seeds of the comparison.", least=2)
     epochs: int = option(6, "Passes over the labelled rows.", least=1)
-    adapt_epochs: float = option(0.5, "Passes over the text in step 2.", least=0.001)
+    adapt_epochs: float = option(0.15, "Passes over the text in step 2.", least=0.001)

@@ -61,8 +61,8 @@ def demo(out: Path, args: DemoArgs) -> Path:
         "batch_size": 16,
         "max_length": 64,
     }
-    fits = _one_by_one(out, data, model, args.adapt_epochs, common, labels)
-    _use(out, data, fits, machine)
+    tuned = _one_by_one(out, data, model, args.adapt_epochs, common, labels)
+    _use(out, data, tuned, machine)
     return _study(out, data, model, args, common | labels)
 
 
@@ -73,13 +73,13 @@ def _one_by_one(
     passes: float,
     common: dict[str, Any],
     labels: dict[str, Any],
-) -> tuple[Path, Path]:
-    """Check, adapt, and fit with and without the adapted encoder."""
+) -> Path:
+    """Check, adapt, and fit the adapted encoder: the model that comes of it."""
     from steep.stages.adapt import adapt
     from steep.stages.check import check
     from steep.stages.fit import fit
 
-    adapted, base, tuned = out / "adapted", out / "base", out / "tuned"
+    adapted, tuned = out / "adapted", out / "tuned"
     say("\n1. What is in the table?")
     step(check, data.reviews, args=CheckArgs(model=model, **common))
 
@@ -87,22 +87,20 @@ def _one_by_one(
     adapting = AdaptArgs(model=model, epochs=passes, **common)
     step(adapt, [data.reviews, data.unlabelled], out=adapted, args=adapting)
 
-    say("\n3. Fine-tune with labels: once from the checkpoint, once from the adapted encoder.")
-    step(fit, data.reviews, out=base, args=FitArgs(model=model, **labels, **common))
+    say("\n3. Fine-tune the adapted encoder with labels.")
     step(fit, data.reviews, out=tuned, args=FitArgs(encoder=adapted, **labels, **common))
-    return base, tuned
+    return tuned
 
 
-def _use(out: Path, data: Bundled, fits: tuple[Path, Path], machine: dict[str, Any]) -> None:
-    """Predict the test rows, and measure both models on them."""
+def _use(out: Path, data: Bundled, tuned: Path, machine: dict[str, Any]) -> None:
+    """Predict the test rows, and measure the model on them."""
     from steep.stages.evaluate import evaluate
     from steep.stages.predict import predict
 
-    say("\n4. Use both.")
+    say("\n4. Use it.")
     predictions = out / "predictions.csv"
-    step(predict, fits[1], data.test, out=predictions, args=PredictArgs(**machine))
-    for folder in fits:
-        step(evaluate, folder, data.test, args=EvaluateArgs(**machine))
+    step(predict, tuned, data.test, out=predictions, args=PredictArgs(**machine))
+    step(evaluate, tuned, data.test, args=EvaluateArgs(**machine))
 
 
 def _study(out: Path, data: Bundled, model: str, args: DemoArgs, options: dict[str, Any]) -> Path:
@@ -110,7 +108,7 @@ def _study(out: Path, data: Bundled, model: str, args: DemoArgs, options: dict[s
     from steep.reports import page
     from steep.stages.compare import compare
 
-    say("\n5. One run proves nothing: was step 2 worth it?")
+    say("\n5. Was step 2 worth it? The same without it, and both with several seeds.")
     study = out / "study"
     options |= {"label_budget": (args.labels,), "encoder": out / "adapted", "seeds": args.seeds}
     comparing = CompareArgs(model=model, **options)

@@ -85,7 +85,7 @@ def test_every_printed_command_typed_into_a_shell_makes_the_same_call(
     calls.clear()
     for command in commands:
         assert CliRunner().invoke(app, shlex.split(command)[1:]).exit_code == 0, command
-    names = "check adapt fit fit predict evaluate evaluate compare report".split()
+    names = "check adapt fit predict evaluate compare report".split()
     assert [name for name, *_ in called] == names
     assert calls == called
     assert printed.endswith("Not worth it.\n")
