@@ -12,7 +12,7 @@ from steep.args import FitArgs, PredictArgs
 from steep.config import as_mapping, part
 from steep.console import say
 from steep.data import pseudo
-from steep.data.corpus import Corpus, Data, join
+from steep.data.corpus import Corpus, Data, Task, join
 from steep.data.duplicates import corpus_hashes
 from steep.data.leaks import held_out
 from steep.data.tables import read_texts
@@ -35,9 +35,8 @@ def check(data: Data, args: FitArgs) -> None:
     """Raises SteepError if the task has no answers that could be labels."""
     if not args.self_train:
         return
-    kind = data.labelled().kind
-    if kind != "single":
-        raise SteepError(f"self_train needs one class a row; this is a {kind} task. Leave it out.")
+    if data.labelled().kind == "regression":
+        raise SteepError("self_train needs classes or labels; this is regression. Leave it out.")
     if data.train.has_pairs:
         raise SteepError("self_train reads single texts, not pairs. Leave it out.")
 
@@ -56,16 +55,16 @@ def self_train(
     pile = _pile(data, used.train, args, notes)
     folder = _teacher(data, replace(args, self_train=(), track="none"), out, fit)
     given = load(folder).predict(pile, part(args, PredictArgs, without=("batch_size", "text")))
-    places, labels = pseudo.sure(given, args.confidence, args.per_class)
-    names = data.labelled().labels
-    counts = np.bincount(labels, minlength=len(names))
-    sure = int((given.max(axis=1) >= args.confidence).sum())
+    task = data.labelled()
+    sure_of = pseudo.sure if task.kind == "single" else pseudo.sure_of_all
+    sure = len(sure_of(given, args.confidence, len(pile))[0])
     if not sure:
         raise SteepError(
             f"self_train: the first model ({folder}) is sure of no text at confidence "
-            f"{args.confidence:g}; at most {given.max():.2f}. Lower it, or give more labels."
+            f"{args.confidence:g}. Lower it, or give more labels."
         )
-    kept = dict(zip(names, counts.tolist(), strict=True))
+    places, labels = sure_of(given, args.confidence, args.per_class)
+    kept = _counts(labels, task)
     shown = ", ".join(f"{name} {count:,}" for name, count in kept.items())
     notes.append(
         f"self-training: of {len(pile):,} unlabelled texts the first model is sure of {sure:,} "
@@ -73,6 +72,15 @@ def self_train(
     )
     found = {"texts": len(pile), "sure": sure, "kept": kept, "teacher": folder.name}
     return SelfTraining(pseudo.grown(used.train, pile.take(places), labels), found, notes)
+
+
+def _counts(labels: np.ndarray, task: Task) -> dict[str, int]:
+    """How many texts got each class, or each label; of several labels, also how many got none."""
+    if labels.ndim == 1:
+        counts = np.bincount(labels, minlength=len(task.labels))
+        return dict(zip(task.labels, counts.tolist(), strict=True))
+    named = dict(zip(task.labels, labels.sum(axis=0).tolist(), strict=True))
+    return named | {"none of them": int((labels.sum(axis=1) == 0).sum())}
 
 
 def _pile(data: Data, train: Corpus, args: FitArgs, notes: list[str]) -> Corpus:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from steep.args import TableArgs
-from steep.data.pseudo import grown, sure
+from steep.data.pseudo import grown, sure, sure_of_all
 from steep.data.tables import read_table, read_texts
 
 
@@ -13,6 +13,18 @@ def test_the_surest_of_each_class_in_the_order_of_the_file() -> None:
     assert places.tolist() == [0, 3, 4]  # row 1 is the third of its class, row 2 is not sure
     assert classes.tolist() == [0, 0, 1]
     assert sure(given, 0.999, 2)[0].tolist() == []
+
+
+def test_of_several_labels_all_must_be_sure() -> None:
+    given = np.array(
+        [[0.95, 0.02], [0.97, 0.01], [0.99, 0.5], [0.01, 0.02], [0.03, 0.04], [0.96, 0.98]]
+    )
+    places, labels = sure_of_all(given, 0.9, 6)
+    assert places.tolist() == [0, 1, 3, 4, 5]  # of row 2, the second label is not sure
+    assert labels.tolist() == [[1, 0], [1, 0], [0, 0], [0, 0], [1, 1]]
+    # one of each: row 3 has none and is the surest, 1 the first label, 5 the second beside it
+    assert sure_of_all(given, 0.9, 1)[0].tolist() == [1, 3, 5]
+    assert sure_of_all(given, 0.999, 6)[1].shape == (0, 2)
 
 
 def test_rows_run_on_and_columns_stay(write) -> None:
@@ -25,3 +37,12 @@ def test_rows_run_on_and_columns_stay(write) -> None:
     assert list(both.table["text"]) == ["one", "two", "three", "four"]
     assert both.labels().tolist() == [0, 1, 1, 0]
     assert both.weights().tolist() == [2, 3, 1, 1]
+
+
+def test_several_labels_join_too(write) -> None:
+    path = write("m.csv", "id,text,x,y\na,one,1,0\nb,two,0,0\n")
+    train = read_table(path, TableArgs(label="x,y"))
+    pile = read_texts([write("p.txt", "three\nfour\n")], TableArgs(unit="line"))
+    both = grown(train, pile, np.array([[0, 1], [1, 1]]))
+    assert both.table.features == train.table.features
+    assert both.labels().tolist() == [[1, 0], [0, 0], [0, 1], [1, 1]]

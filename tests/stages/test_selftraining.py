@@ -57,11 +57,23 @@ def test_sure_answers_are_learnt_from(
     assert repeated == results
 
 
+def test_several_labels_a_row_are_learnt_from(
+    steep: Steep, tables: Path, columns: dict, tiny_bert: Path, pile: Path, tmp_path: Path
+) -> None:
+    out, training = tmp_path / "multi", TRAINING.removeprefix("--label label")
+    asked = ("--self-train", pile, "--confidence 0.6 --per-class 10 --out", out)
+    shown = steep(
+        "fit", tables / "multi.csv", columns["multi"], training, "--model", tiny_bert, *asked
+    ).stderr
+    found = json.loads((out / "results.json").read_text())["self_training"]
+    assert 0 < found["kept"]["none of them"] <= 10
+    assert f"none of them {found['kept']['none of them']})" in shown
+
+
 @pytest.mark.parametrize(
     ("kind", "more", "told"),
     [
-        ("multi", "", "self_train needs one class a row; this is a multi task"),
-        ("regression", "", "self_train needs one class a row; this is a regression task"),
+        ("regression", "", "self_train needs classes or labels; this is regression"),
         ("pairs", "", "reads single texts, not pairs"),
         ("single", "--confidence 1", "is sure of no text at confidence 1"),
     ],
