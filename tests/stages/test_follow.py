@@ -1,6 +1,7 @@
 """Does a tracker get what a run finds, and does the run not depend on it?"""
 
 import json
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,30 @@ def test_tensorboard_shows_step_2(
     assert [step for step, _ in seen["valid_loss"]] == list(history["step"])
     values = [value for _, value in seen["valid_loss"]]
     assert values == pytest.approx(list(history["valid_loss"]), rel=1e-5)
+
+
+def test_mlflow_keeps_a_fit_in_its_database(
+    steep: Steep,
+    tables: Path,
+    columns: dict,
+    tiny_bert: Path,
+    tiny: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("mlflow", reason="needs the extra 'mlflow'")
+    database = tmp_path / "kept.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
+    how = ("--model", tiny_bert, tiny, "--epochs 2 --track mlflow --out", tmp_path / "model")
+    shown = steep("fit", tables / "single.csv", columns["single"], *how).stderr
+    assert "fails" not in shown
+    with sqlite3.connect(database) as known:
+        (run,) = known.execute("select name, status from runs").fetchall()
+        kept = known.execute("select value from metrics where key = 'accuracy' order by step")
+        values = [value for (value,) in kept.fetchall()]
+    assert run == ("model", "FINISHED")
+    history = pd.read_csv(tmp_path / "model" / "history.csv")
+    assert values == pytest.approx(list(history["accuracy"]))
 
 
 class Broken:
