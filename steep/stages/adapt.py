@@ -84,8 +84,7 @@ def adapt(
         runs.write_hashes(run.folder, corpus_hashes(text.corpus))
         lm.save(run.folder)
     saves.remove()
-    _tell(results, args)
-    say(f"adapted checkpoint: {out}")
+    _tell(results, args, out)
     return out
 
 
@@ -108,7 +107,7 @@ def _machine(args: AdaptArgs) -> "Machine":
     return replace(machine, fast=False) if args.checkpointing else machine
 
 
-def _tell(results: dict[str, Any], args: AdaptArgs) -> None:
+def _tell(results: dict[str, Any], args: AdaptArgs, out: Path) -> None:
     """What step 2 has changed, in words."""
     loss = results["masked_loss"]
     say(f"masked loss on held-out text: {loss['before']:.3f} before, {loss['after']:.3f} after")
@@ -127,6 +126,7 @@ def _tell(results: dict[str, Any], args: AdaptArgs) -> None:
         )
     if results["new_head"] and args.train == "all":
         say("(the new head went on learning with the encoder: not all of this is the encoder's)")
+    say(f"adapted checkpoint: {out}")
 
 
 def _tell_probe(results: dict[str, Any], args: AdaptArgs) -> None:
