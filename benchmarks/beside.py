@@ -35,7 +35,7 @@ from steep.study.run import Outcome
 
 RESULTS = Path(__file__).parent / "results" / "beside.json"
 COUNTS, LAST, BEST, STEEP = "word counts", "Trainer", "Trainer, best epoch", "Steep"
-RATES = (5e-5, 2e-4)
+RATES = (5e-5, 2e-4, 8e-4)
 SHARED: dict[str, Any] = {"batch_size": 16, "valid_share": 0.2, "test_share": 0.0}
 
 
