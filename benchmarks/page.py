@@ -17,7 +17,8 @@ BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 
 def tables(folder: Path) -> str:
     """A section for each results file, in the order of their names."""
-    paths = sorted(path for path in folder.glob("*.json") if not path.stem.endswith("-short"))
+    paths = [path for path in folder.glob("*.json") if not path.stem.endswith("-short")]
+    paths.sort(key=lambda path: path.stem)
     found = {path.stem: runs.read_json(path) for path in paths}
     sections = [section(name, results) for name, results in found.items() if "cases" in results]
     return "\n\n".join(sections) or "No results are kept yet."
