@@ -193,6 +193,17 @@ def test_steps_are_met_exactly_and_the_rate_falls_to_the_end(
     assert seen.kept[-1] == pytest.approx(ARGS.learning_rate * 0.5 / (11 * (1 - args.warmup)))
 
 
+@pytest.mark.parametrize(("steps", "measured"), [(60, 10), (12, 3), (4, 2)])
+def test_a_short_run_reads_held_out_text_less_often(
+    tiny_bert: Path, pile: Pile, steps: int, measured: int
+) -> None:
+    args = replace(ARGS, epochs=None, steps=steps)
+    batches = len(Heldout(pile, pile.spans()[:20], args.batch_tokens, 0))
+    _, report = train(tiny_bert, pile, args)
+    assert batches == 2
+    assert len(report["history"]) == 1 + measured
+
+
 def test_only_the_embeddings_move(
     tiny_bert: Path, headless: Path, pile: Pile, weights: Callable, moved: Callable
 ) -> None:
