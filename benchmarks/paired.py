@@ -70,4 +70,7 @@ def gain(line: dict[str, Any]) -> str:
 
 def chance(line: dict[str, Any]) -> str:
     """The corrected p value; a dash where there is none."""
-    return "–" if line["p_holm"] is None else f"{line['p_holm']:.3f}"
+    p_value = line["p_holm"]
+    if p_value is None:
+        return "–"
+    return "<0.001" if p_value < 0.001 else f"{p_value:.3f}"

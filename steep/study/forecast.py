@@ -24,7 +24,7 @@ class Study:
     high: float
 
 
-EVIDENCE = (
+EVIDENCE = (  # of the two lengths of step 2 on the film reviews, the longer: they share an arm
     Study("IMDb, 64 tokens", 100, False, 3.2, 0.2, 6.1),
     Study("IMDb, 64 tokens", 500, False, 0.2, -0.8, 1.3),
     Study("IMDb, 128 tokens", 100, False, -1.5, -12.4, 9.5),

@@ -29,7 +29,7 @@ from steep.train.windows import Heldout, Source, Stream, loaders
 
 HEAD, ALL = "warming up the head", "adapting"  # the phases of a run
 MEASUREMENTS = 10  # of the held-out text in a run, at most, where no option says otherwise
-MEASURED = 0.5  # batches read for them, for each that is trained on: about a sixth of the time
+MEASURED = 0.5  # batches read for them, for each that is trained on, at most
 HEAD_SHARE, HEAD_STEPS = 0.3, 1000  # a new head trains alone for this share of the steps, at most
 HEAD_RATE = 10  # times the learning rate: a new head starts from random weights
 
