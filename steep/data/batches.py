@@ -8,7 +8,7 @@ import numpy as np
 
 from steep.seeds import numbers
 
-STEPS = ((64, 4), (128, 8), (512, 16))  # (up to here, in multiples of)
+STEPS = ((48, 2), (128, 4), (512, 16))  # (up to here, in multiples of)
 BUCKETS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)  # where a batch is a number of tokens
 POOL = 50  # batches drawn together before sorting by length, as fastai's SortedDL does
 
@@ -30,12 +30,16 @@ def shuffled(lengths: np.ndarray, batch_size: int, seed: int, epoch: int) -> np.
     It depends on seed and epoch alone (stream "order"), so that it can be drawn again.
     """
     random = numbers(seed, "order", epoch)
-    order = random.permutation(len(lengths))
-    pools = np.split(order, range(batch_size * POOL, len(order), batch_size * POOL))
-    grouped = np.concatenate([pool[np.argsort(-lengths[pool], kind="stable")] for pool in pools])
+    grouped = _grouped(random.permutation(len(lengths)), lengths, batch_size)
     full = len(grouped) // batch_size * batch_size  # a last, smaller batch stays last
     batches = grouped[:full].reshape(-1, batch_size)
     return np.concatenate([random.permutation(batches).ravel(), grouped[full:]])
+
+
+def _grouped(order: np.ndarray, lengths: np.ndarray, batch_size: int) -> np.ndarray:
+    """The texts of `order`, each `POOL` batches of them from the longest to the shortest."""
+    pools = np.split(order, range(batch_size * POOL, len(order), batch_size * POOL))
+    return np.concatenate([pool[np.argsort(-lengths[pool], kind="stable")] for pool in pools])
 
 
 def by_length(lengths: np.ndarray) -> np.ndarray:
@@ -47,7 +51,7 @@ def by_tokens(lengths: np.ndarray, batch_tokens: int, seed: int, epoch: int) -> 
     """Batches of positions, about `batch_tokens` tokens each with padding, in random order.
 
     Every text is in exactly one batch. All batches of one bucket have as many rows, but for one
-    smaller batch a bucket.
+    smaller batch a bucket; texts in a batch are of similar lengths within the bucket, too.
     """
     random = numbers(seed, "order", epoch)
     order = random.permutation(np.arange(len(lengths), dtype=np.int32))
@@ -55,8 +59,8 @@ def by_tokens(lengths: np.ndarray, batch_tokens: int, seed: int, epoch: int) -> 
     padded = table[lengths[order]]
     batches: list[np.ndarray] = []
     for length in np.unique(padded):
-        members = order[padded == length]
         rows = max(1, batch_tokens // int(length))
+        members = _grouped(order[padded == length], lengths, rows)
         batches.extend(np.split(members, range(rows, len(members), rows)))
     return [batches[i] for i in random.permutation(len(batches))]
 

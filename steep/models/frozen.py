@@ -41,6 +41,7 @@ class Frozen:
         self.layers, self.folder = encoder_layers(model.base_model), folder
         self.kept: dict[int, Tensor] = {}  # by depth: (tokens of all rows, width)
         self.depth = 0
+        self.computing = False  # all positions of the layers are wanted, also of the last one
         self._places: dict[bytes, int] = {}  # of each row, the first of its tokens in `kept`
         self._inputs: dict[str, Tensor] = {}
         self._others = -1  # Nones that a layer gives beside its outputs; -1 where it gives no tuple
@@ -76,12 +77,21 @@ class Frozen:
                 hook = self.layers[depth - 1].register_forward_hook(self._into(found, depth))
                 stack.callback(hook.remove)
             stack.enter_context(_instead(self.layers[max(depths) :], self._as))
+            stack.enter_context(self._whole())
             end = 0
             for batch in batches:
                 model(batch)
                 end = self._write(found, files, end)
             for depth, file in files.items():
                 self.kept[depth] = _mapped(file, found[depth])
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        self.computing = True
+        try:
+            yield
+        finally:
+            self.computing = False
 
     def forget(self, above: int) -> None:
         """Remove the outputs of layers higher than `above`: those now learn."""

@@ -4,13 +4,14 @@ A fastai `Learner` calls `model(*inputs)` with tensors; a Hugging Face model wan
 """
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from inspect import signature
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from steep.models import kernels
 from steep.models.frozen import Frozen
 from steep.models.windows import Joined, read
 
@@ -29,20 +30,27 @@ class Classifier(nn.Module):
     ) -> None:
         super().__init__()
         self.model, self.autocast, self.joined = model, autocast, joined
+        self.reads_first = kernels.reads_first(model)
 
     def forward(self, batch: Tensor) -> Tensor:
         with _autocast(batch, self.autocast):
             if self.joined is None:
                 inputs = _keywords(batch, self.model)
-                with self._reused(inputs):
+                with self._computing(inputs):
                     return self.model(**inputs).logits.float()
             real = batch[:, :, 1].any(-1)
             inputs = _keywords(batch[real], self.model)
-            with self._reused(inputs):
+            with self._computing(inputs):
                 return read(self.model, inputs, self.joined, real).float()
 
-    def _reused(self, inputs: dict[str, Tensor]) -> AbstractContextManager:
-        return nullcontext() if self.frozen is None else self.frozen.reused(inputs)
+    def _computing(self, inputs: dict[str, Tensor]) -> ExitStack:
+        """While this lasts, nothing is computed that is known already, or that nobody reads."""
+        stack = ExitStack()
+        if self.frozen is not None:
+            stack.enter_context(self.frozen.reused(inputs))
+        if self.reads_first and not (self.frozen is not None and self.frozen.computing):
+            stack.enter_context(kernels.reading(self.model, inputs["input_ids"].shape))
+        return stack
 
 
 class Shared(nn.Module):
@@ -83,12 +91,17 @@ class MaskedLM(nn.Module):
 
     def forward(self, batch: Tensor, positions: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         self.positions = positions
-        with _autocast(batch, self.autocast):
+        with _autocast(batch, self.autocast), self._read(batch):
             output = self.model(**_keywords(batch, self.model))
         self.positions = None
         if self.pair_logits is None:
             return output.logits[0]
         return output.prediction_logits[0], output[self.pair_logits]
+
+    def _read(self, batch: Tensor) -> AbstractContextManager:
+        if self.pair_logits is not None:  # the first positions are read as well
+            return nullcontext()
+        return kernels.reading(self.model, batch[:, 0].shape, self.positions)
 
     def _gather(self, encoder: nn.Module, inputs: tuple, output: dict) -> dict:
         if self.positions is not None:

@@ -20,7 +20,7 @@ def lengths() -> np.ndarray:
 
 
 def test_padded_lengths_are_the_smallest_of_the_fixed_set_that_fit() -> None:
-    allowed = [*range(4, 65, 4), *range(72, 129, 8), *range(144, 513, 16), *range(640, 2000, 128)]
+    allowed = [*range(2, 49, 2), *range(52, 129, 4), *range(144, 513, 16), *range(640, 2000, 128)]
     for longest in range(1, 1500):
         assert padded_length(longest) == min(n for n in allowed if n >= longest)
 
@@ -73,6 +73,13 @@ def test_batches_by_tokens_hold_every_text_once_in_fixed_shapes(lengths: np.ndar
         whole = 2048 // length
         assert sum(count != whole for count in rows) <= 1
         assert max(rows) <= whole
+
+
+def test_batches_of_one_bucket_hold_texts_of_similar_length() -> None:
+    lengths = np.random.default_rng(0).integers(97, 129, 6400)  # one bucket: 128
+    batches = by_tokens(lengths, 4096, 0, 0)
+    computed = sum(padded_length(lengths[batch].max()) * len(batch) for batch in batches)
+    assert computed < 1.03 * lengths.sum()
 
 
 def test_a_text_longer_than_the_budget_is_a_batch_of_its_own() -> None:

@@ -78,24 +78,30 @@ def cluster() -> Iterator[Any]:
 
 
 def slow(folder: Path, job: int) -> int:
-    (folder / f"began-{job}-{os.getpid()}").touch()
+    mark = folder / f"began-{job}-{os.getpid()}"
+    mark.touch()
     time.sleep(3)
+    mark.rename(folder / f"ended-{job}-{os.getpid()}")
     return 10 * job
 
 
-def wait_until_begun(folder: Path, jobs: int) -> None:
+def wait_until_busy(folder: Path) -> None:
+    """Until two jobs run, and go on for another second at least."""
     deadline = time.monotonic() + 60
-    while len(list(folder.iterdir())) < jobs:
+    while True:
+        running = [*folder.glob("began-*")]
+        if len(running) == 2 and all(time.time() - m.stat().st_mtime < 2 for m in running):
+            return
         assert time.monotonic() < deadline, "the workers take no further jobs"
         time.sleep(0.05)
 
 
 def test_jobs_of_a_killed_worker_run_on_the_other(cluster: Any, tmp_path: Path) -> None:
     first, _ = (cluster.add_node(num_cpus=1) for _ in range(2))
-    outcomes = work.run(partial(slow, tmp_path), range(4), address=cluster.address)
+    outcomes = work.run(partial(slow, tmp_path), range(5), address=cluster.address)
     found = dict([next(outcomes)])
-    wait_until_begun(tmp_path, jobs=3)  # one is done: both workers are busy
+    wait_until_busy(tmp_path)
     cluster.remove_node(first, allow_graceful=False)
     found |= dict(outcomes)
-    assert found == {job: 10 * job for job in range(4)}
-    assert len(list(tmp_path.iterdir())) > 4, "no job was begun twice: nothing was killed"
+    assert found == {job: 10 * job for job in range(5)}
+    assert len(list(tmp_path.iterdir())) > 5, "no job was begun twice: nothing was killed"

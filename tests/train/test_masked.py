@@ -53,14 +53,15 @@ def test_it_learns_and_every_parameter_moves(
     tiny_bert: Path, pile: Pile, weights: Callable, moved: Callable
 ) -> None:
     before = weights(load_masked_lm(tiny_bert, "eager", 0).model)
-    lm, report = train(tiny_bert, pile, replace(ARGS, epochs=8))
+    lm, report = train(tiny_bert, pile, replace(ARGS, epochs=20, seed=2))
     assert moved(before, lm.model) == before.keys()
     assert lm.model.get_output_embeddings().weight is lm.model.get_input_embeddings().weight
     assert report["masked_loss"]["after"] < report["masked_loss"]["before"] - 0.15
-    assert report["history"][-1]["valid_loss"] == report["masked_loss"]["after"]
+    found = min(line["valid_loss"] for line in report["history"])
+    assert found == report["masked_loss"]["after"]
     assert report["history"][-1]["step"] == report["steps"]
     assert len(report["history"]) <= 11  # ten measurements, and the one before
-    assert report["epochs"] == 8
+    assert report["epochs"] == 20
 
 
 def test_the_held_out_loss_is_the_mean_over_masked_tokens(tiny_bert: Path, pile: Pile) -> None:
@@ -115,7 +116,8 @@ def test_a_new_head_learns_before_the_encoder_moves(
         masked, "_adapt", lambda *a: seen.append(moved(before, lm.model)) or adapt(*a)
     )
     spans = pile.spans()
-    report = masked.train(lm, pile, spans[20:], spans[:20], ARGS, CPU, 0)
+    args = replace(ARGS, epochs=20)
+    report = masked.train(lm, pile, spans[20:], spans[:20], args, CPU, 0)
     head = {name for name in before if name.startswith("cls.")}
     assert seen == [head], "the warm-up trains the head, and nothing but the head"
     assert moved(before, lm.model) == before.keys(), "and then all is trained"

@@ -11,6 +11,7 @@ it. Only pure torch is used. See docs/performance.md for what each part buys.
 from steep.models.kernels.install import draw_on, drawn, fast_dtype, install, remove
 from steep.models.kernels.loss import cross_entropy
 from steep.models.kernels.memory import keep_freed_memory
+from steep.models.kernels.reading import reading, reads_first
 
 __all__ = [
     "cross_entropy",
@@ -19,5 +20,7 @@ __all__ = [
     "fast_dtype",
     "install",
     "keep_freed_memory",
+    "reading",
+    "reads_first",
     "remove",
 ]

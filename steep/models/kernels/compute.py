@@ -1,12 +1,25 @@
 """In which type do the layers of one model compute, and where do its dropout bits come from?"""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from steep import seeds
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Which outputs of the last layer are read: int64 `positions` (m,) in (rows, length) `shape`.
+
+    `first` tells that these are the first of each row.
+    """
+
+    positions: Tensor
+    shape: torch.Size
+    first: bool
 
 
 @dataclass
@@ -15,12 +28,14 @@ class Compute:
 
     Every draw of dropout bits has a number; its bits follow from (seed, number) alone. So they do
     not depend on the number of threads, and a backward pass can draw them again instead of keeping
-    them. `drawn` may be saved and set again to resume a run exactly.
+    them. `drawn` may be saved and set again to resume a run exactly. `reading` is None where all
+    outputs are read.
     """
 
     seed: int
     dtype: torch.dtype
     drawn: int = 0
+    reading: Reading | None = None
 
     def next_draw(self) -> int:
         """The number of a new draw."""
@@ -44,6 +59,12 @@ class Bits:
         words = self._source.random_raw((count + 7) // 8)
         drawn = torch.from_numpy(words.view(np.uint8))[:count].view(shape)
         return drawn.ge_(_threshold(rate)).to(dtype)
+
+
+def shared(model: nn.Module) -> Iterator[Compute]:
+    """What the fast layers within `model` share, once for each of its modules."""
+    held = (vars(module).get("steep_compute") for module in model.modules())
+    return (compute for compute in held if compute is not None)
 
 
 def dropped_share(rate: float) -> float:

@@ -5,7 +5,7 @@ recognised stays as it is. A layer keeps its class, its parameters and its names
 replaced, on the instance.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -16,10 +16,12 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import bidirectional_mask_function, sdpa_mask
 
 from steep.models.kernels.attention import attention
-from steep.models.kernels.compute import Compute
+from steep.models.kernels.compute import Compute, shared
 from steep.models.kernels.dropout import dropout
 from steep.models.kernels.linear import linear
 from steep.models.kernels.norm import layer_norm, residual_norm
+from steep.models.kernels.reading import first_only, narrow, narrow_queries
+from steep.models.layers import encoder_layers
 
 ATTENTION = "steep"
 
@@ -46,9 +48,12 @@ def install(model: PreTrainedModel, seed: int, dtype: torch.dtype | None = None)
             module.forward = partial(fast, module, compute)
     if compute.dtype == torch.bfloat16:
         model.forward = partial(_under_autocast, model)
+    last = encoder_layers(model.base_model)[-1]
+    narrow(last, compute, [module for module in last.modules() if _is_block_output(module)])
     if not model.config.is_encoder_decoder and model._can_set_attn_implementation():
         vars(model)["steep_attention_before"] = model.config._attn_implementation
         model.set_attn_implementation(ATTENTION)
+        narrow_queries(last, compute)
     return compute
 
 
@@ -57,6 +62,7 @@ def remove(model: PreTrainedModel) -> None:
     for module in model.modules():
         if vars(module).pop("steep_compute", None) is not None:
             vars(module).pop("forward", None)
+            vars(module).pop("steep_narrow", None)
     before = vars(model).pop("steep_attention_before", None)
     if before is not None:
         model.set_attn_implementation(before)
@@ -64,18 +70,13 @@ def remove(model: PreTrainedModel) -> None:
 
 def drawn(model: nn.Module) -> int:
     """How often the fast layers within `model` have drawn dropout bits; 0 without such layers."""
-    return next((compute.drawn for compute in _shared(model)), 0)
+    return next((compute.drawn for compute in shared(model)), 0)
 
 
 def draw_on(model: nn.Module, drawn: int) -> None:
     """Let the fast layers within `model` draw on as after `drawn` draws."""
-    for compute in _shared(model):
+    for compute in shared(model):
         compute.drawn = drawn
-
-
-def _shared(model: nn.Module) -> Iterator[Compute]:
-    held = (vars(module).get("steep_compute") for module in model.modules())
-    return (compute for compute in held if compute is not None)
 
 
 def _fast_form(module: nn.Module) -> Callable[..., Tensor] | None:
@@ -86,12 +87,15 @@ def _fast_form(module: nn.Module) -> Callable[..., Tensor] | None:
         return layer_norm
     if type(module) is nn.Dropout and not module.inplace:
         return dropout
-    children = {name: type(child) for name, child in module.named_children()}
-    return _block_output if children == _BLOCK_OUTPUT else None
+    return _block_output if _is_block_output(module) else None
 
 
 _BLOCK_OUTPUT = {"dense": nn.Linear, "LayerNorm": nn.LayerNorm, "dropout": nn.Dropout}
 """The end of a block of BERT, RoBERTa, ELECTRA, MPNet, DeBERTa-v2 and their many relatives."""
+
+
+def _is_block_output(module: nn.Module) -> bool:
+    return {name: type(child) for name, child in module.named_children()} == _BLOCK_OUTPUT
 
 
 def _block_output(
@@ -128,7 +132,10 @@ def _attention_interface(
             module, query, key, value, attention_mask, dropout, scaling, is_causal=False
         )
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
-    return attention(compute, query, key, value, attention_mask, dropout, scaling), None
+    if not first_only(module, compute):
+        return attention(compute, query, key, value, attention_mask, dropout, scaling), None
+    first = attention(compute, query[:, :, :1], key, value, attention_mask, dropout, scaling)
+    return first.expand(-1, query.shape[2], -1, -1), None
 
 
 def _mask_interface(

@@ -20,28 +20,28 @@ def cross_entropy(logits: Tensor, labels: Tensor, ignore_index: int = -100) -> T
 
 
 class _CrossEntropy(torch.autograd.Function):
+    """The gradient is worked out on the way, from the softmax that the loss needs, too."""
+
     @staticmethod
     def forward(ctx: Any, logits: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
         counts = labels != ignore_index
         target = labels.where(counts, 0)[:, None]
         wide = torch.promote_types(logits.dtype, torch.float32)
-        losses = [
-            -torch.log_softmax(rows, -1, dtype=wide).gather(1, columns)
-            for rows, columns in zip(logits.split(ROWS), target.split(ROWS), strict=True)
-        ]
-        ctx.share = counts.to(wide) / counts.sum().clamp(min=1)
-        ctx.save_for_backward(logits, target)
-        return torch.cat(losses).squeeze(1) @ ctx.share
+        share = counts.to(wide) / counts.sum().clamp(min=1)
+        grad = torch.empty_like(logits) if ctx.needs_input_grad[0] else None
+        losses = []
+        for start in range(0, len(logits), ROWS):
+            rows = slice(start, start + ROWS)
+            chunk = torch.log_softmax(logits[rows], -1, dtype=wide)
+            losses.append(-chunk.gather(1, target[rows]))
+            if grad is not None:
+                chunk.exp_().scatter_add_(1, target[rows], chunk.new_full((len(chunk), 1), -1.0))
+                torch.mul(chunk, share[rows, None], out=grad[rows])
+        ctx.save_for_backward(grad)
+        return torch.cat(losses).squeeze(1) @ share
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        logits, target = ctx.saved_tensors
-        weight = (ctx.share * grad)[:, None]
-        out = torch.empty_like(logits)
-        for start in range(0, len(logits), ROWS):
-            rows = slice(start, start + ROWS)
-            chunk = torch.softmax(logits[rows], -1, dtype=weight.dtype)
-            chunk.scatter_add_(1, target[rows], chunk.new_full((len(chunk), 1), -1.0))
-            out[rows] = chunk.mul_(weight[rows])
-        return out, None, None
+        (of_logits,) = ctx.saved_tensors
+        return of_logits if grad == 1 else of_logits * grad, None, None
