@@ -1,6 +1,5 @@
 """In which type do the layers of one model compute, and where do its dropout bits come from?"""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,10 +60,10 @@ class Bits:
         return drawn.ge_(_threshold(rate)).to(dtype)
 
 
-def shared(model: nn.Module) -> Iterator[Compute]:
-    """What the fast layers within `model` share, once for each of its modules."""
+def shared(model: nn.Module) -> Compute | None:
+    """What the fast layers within `model` share; None without such layers."""
     held = (vars(module).get("steep_compute") for module in model.modules())
-    return (compute for compute in held if compute is not None)
+    return next((compute for compute in held if compute is not None), None)
 
 
 def dropped_share(rate: float) -> float:

@@ -70,12 +70,14 @@ def remove(model: PreTrainedModel) -> None:
 
 def drawn(model: nn.Module) -> int:
     """How often the fast layers within `model` have drawn dropout bits; 0 without such layers."""
-    return next((compute.drawn for compute in shared(model)), 0)
+    compute = shared(model)
+    return 0 if compute is None else compute.drawn
 
 
 def draw_on(model: nn.Module, drawn: int) -> None:
     """Let the fast layers within `model` draw on as after `drawn` draws."""
-    for compute in shared(model):
+    compute = shared(model)
+    if compute is not None:
         compute.drawn = drawn
 
 

@@ -33,13 +33,13 @@ def reading(model: nn.Module, shape: torch.Size, positions: Tensor | None = None
     first = positions is None
     if positions is None:
         positions = torch.arange(0, shape.numel(), shape[1])
-    sharing = list({id(compute): compute for compute in shared(model)}.values())
-    for compute in sharing:
+    compute = shared(model)
+    if compute is not None:
         compute.reading = Reading(positions, shape, first)
     try:
         yield
     finally:
-        for compute in sharing:
+        if compute is not None:
             compute.reading = None
 
 
@@ -74,7 +74,8 @@ def reads_first(model: PreTrainedModel) -> bool:
 
 def _autocast(model: nn.Module) -> torch.autocast:
     """As a head needs it whose encoder alone computes in bf16."""
-    bf16 = any(compute.dtype == torch.bfloat16 for compute in shared(model))
+    compute = shared(model)
+    bf16 = compute is not None and compute.dtype == torch.bfloat16
     return torch.autocast("cpu", torch.bfloat16, enabled=bf16)
 
 
