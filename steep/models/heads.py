@@ -20,7 +20,8 @@ class Classifier(nn.Module):
     """`batch` int64 (rows, 2 or 3, length) of ids, mask and segments -> logits (rows, labels).
 
     With `joined`, `batch` is (rows, most windows, 2 or 3, length); windows without a token of mask
-    1 only fill up, and are not computed. `frozen` knows what layers that do not learn give.
+    1 only fill up, and are not computed. `frozen` knows what layers that do not learn give; of the
+    last layer, only what the head reads is computed.
     """
 
     frozen: Frozen | None = None

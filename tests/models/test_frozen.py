@@ -76,6 +76,22 @@ def test_what_is_computed_in_steps_is_bit_for_bit_the_same(reader: Classifier) -
 
 
 @torch.no_grad()
+def test_a_last_layer_is_kept_whole_though_the_head_reads_its_first_position(
+    family: PreTrainedConfig, build: Build
+) -> None:
+    model = build(AutoModelForSequenceClassification, family).eval()
+    kernels.install(model, 0, torch.float32)
+    reader = Classifier(model, autocast=False)
+    plain = reader(batch(ROWS[:4], 9))
+    reader.frozen = Frozen(model)
+    last = len(encoder_layers(model.base_model))
+    frozen = keep(reader, [last])
+    assert not frozen.kept[last].isnan().any()
+    frozen.use(last)
+    torch.testing.assert_close(reader(batch(ROWS[:4], 9)), plain, atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
 def test_files_have_no_name_and_every_row_once_as_it_was(
     family: PreTrainedConfig, build: Build, tmp_path: Path
 ) -> None:
