@@ -1,9 +1,10 @@
 """Which positions of the last layer does the head read? The others are not computed.
 
 A classifier reads the first position of each row, a masked language model those that it has to
-guess. Keys and values of the last layer are needed of all positions; queries, feed-forward block,
-dropout and norms only of those that are read. The head sees the same numbers, and every parameter
-gets the same gradient.
+guess. Keys and values of the last layer are needed of all positions; feed-forward block, dropout
+and norms only of those that are read. So are queries, but of a masked language model all are
+computed: its rows have different numbers of masked tokens. The head sees the same numbers, and
+every parameter gets the same gradient.
 """
 
 from collections.abc import Callable, Iterator
