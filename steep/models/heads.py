@@ -3,9 +3,11 @@
 A fastai `Learner` calls `model(*inputs)` with tensors; a Hugging Face model wants keywords.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from functools import cache
 from inspect import signature
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -133,9 +135,15 @@ def _keywords(batch: Tensor, model: PreTrainedModel) -> dict[str, Tensor]:
 
     Tokenizers may give them all the same: many checkpoints of DistilBERT come with BERT's.
     """
-    known = signature(type(model.base_model).forward).parameters
+    known = _accepted(type(model.base_model).forward)
     names = ("input_ids", "attention_mask", "token_type_ids")
     return {name: part for name, part in zip(names, batch.unbind(1), strict=False) if name in known}
+
+
+@cache
+def _accepted(forward: Callable[..., Any]) -> frozenset[str]:
+    """The names of what an encoder's forward pass takes."""
+    return frozenset(signature(forward).parameters)
 
 
 def _autocast(batch: Tensor, enabled: bool) -> AbstractContextManager:

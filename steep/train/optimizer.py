@@ -1,6 +1,7 @@
 """Which optimiser? AdamW with bias correction, as a fastai `Optimizer`, on torch's fused kernel."""
 
 from collections.abc import Iterable
+from itertools import chain
 
 import torch
 from fastai.callback.core import Callback
@@ -78,6 +79,7 @@ class Clip(Callback):
         self.most = most
 
     def before_step(self) -> None:
-        grads = [p.grad for p in self.model.parameters() if p.grad is not None]
+        params = chain.from_iterable(self.opt.param_lists)
+        grads = [p.grad for p in params if p.grad is not None]
         norm = nn.utils.get_total_norm(grads)
         self.opt.scale = (norm / self.most).clamp(min=1)

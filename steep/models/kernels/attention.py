@@ -103,12 +103,12 @@ class _Attention(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, mask, *kept = ctx.saved_tensors
         known = zip(kept[::2], kept[1::2], strict=True)
-        bits = ctx.compute.bits(ctx.draw)
+        bits = None if kept else ctx.compute.bits(ctx.draw)
         grads = [torch.empty_like(tensor) for tensor in (query, key, value)]
         for tile in _tiles(query, key):
             parts = [_flat(tensor, tile) for tensor in (query, key, value)]
             d_out = _flat(grad.transpose(1, 2), tile).mul(_rescale(ctx.rate))
-            if kept:
+            if bits is None:
                 seen, keep = next(known)
             else:
                 seen = _probabilities(parts[0], parts[1], ctx.scaling, mask, tile)

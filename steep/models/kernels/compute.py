@@ -13,12 +13,21 @@ from steep import seeds
 class Reading:
     """Which outputs of the last layer are read: int64 `positions` (m,) in (rows, length) `shape`.
 
-    `first` tells that these are the first of each row.
+    Their queries move to the front of their rows, `slots` (m,) in the same shape: `most` of a row
+    hold all that are read.
     """
 
     positions: Tensor
+    slots: Tensor
     shape: torch.Size
-    first: bool
+    most: int
+
+    def of_queries(self, mask: Tensor) -> Tensor:
+        """(rows, heads or 1, length, length) -> (rows, heads or 1, most, length)."""
+        queries = torch.zeros(self.shape.numel(), dtype=torch.long)
+        queries[self.slots] = self.positions % self.shape[1]
+        which = queries.view(-1, 1, self.shape[1], 1)[:, :, : self.most]
+        return mask.gather(2, which.expand(-1, mask.shape[1], -1, mask.shape[3]))
 
 
 @dataclass

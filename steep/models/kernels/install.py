@@ -20,7 +20,7 @@ from steep.models.kernels.compute import Compute, shared
 from steep.models.kernels.dropout import dropout
 from steep.models.kernels.linear import linear
 from steep.models.kernels.norm import layer_norm, residual_norm
-from steep.models.kernels.reading import first_only, narrow, narrow_queries
+from steep.models.kernels.reading import moved, narrow
 from steep.models.layers import encoder_layers
 
 ATTENTION = "steep"
@@ -48,12 +48,13 @@ def install(model: PreTrainedModel, seed: int, dtype: torch.dtype | None = None)
             module.forward = partial(fast, module, compute)
     if compute.dtype == torch.bfloat16:
         model.forward = partial(_under_autocast, model)
-    last = encoder_layers(model.base_model)[-1]
-    narrow(last, compute, [module for module in last.modules() if _is_block_output(module)])
-    if not model.config.is_encoder_decoder and model._can_set_attn_implementation():
+    ours = not model.config.is_encoder_decoder and model._can_set_attn_implementation()
+    if ours:
         vars(model)["steep_attention_before"] = model.config._attn_implementation
         model.set_attn_implementation(ATTENTION)
-        narrow_queries(last, compute)
+    last = encoder_layers(model.base_model)[-1]
+    ends = [module for module in last.modules() if _is_block_output(module) or _is_norm(module)]
+    narrow(last, compute, ends, queries=ours)
     return compute
 
 
@@ -85,7 +86,7 @@ def _fast_form(module: nn.Module) -> Callable[..., Tensor] | None:
     """The function that replaces `module.forward`, or None."""
     if type(module) is nn.Linear:
         return linear
-    if type(module) is nn.LayerNorm and module.weight is not None and module.bias is not None:
+    if _is_norm(module):
         return layer_norm
     if type(module) is nn.Dropout and not module.inplace:
         return dropout
@@ -98,6 +99,10 @@ _BLOCK_OUTPUT = {"dense": nn.Linear, "LayerNorm": nn.LayerNorm, "dropout": nn.Dr
 
 def _is_block_output(module: nn.Module) -> bool:
     return {name: type(child) for name, child in module.named_children()} == _BLOCK_OUTPUT
+
+
+def _is_norm(module: nn.Module) -> bool:
+    return type(module) is nn.LayerNorm and module.weight is not None and module.bias is not None
 
 
 def _block_output(
@@ -134,10 +139,14 @@ def _attention_interface(
             module, query, key, value, attention_mask, dropout, scaling, is_causal=False
         )
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
-    if not first_only(module, compute):
+    reading = moved(module, compute)
+    if reading is None:
         return attention(compute, query, key, value, attention_mask, dropout, scaling), None
-    first = attention(compute, query[:, :, :1], key, value, attention_mask, dropout, scaling)
-    return first.expand(-1, query.shape[2], -1, -1), None
+    length, query = query.shape[2], query[:, :, : reading.most]
+    if attention_mask is not None and attention_mask.shape[2] > 1:
+        attention_mask = reading.of_queries(attention_mask)
+    some = attention(compute, query, key, value, attention_mask, dropout, scaling)
+    return nn.functional.pad(some, (0, 0, 0, 0, 0, length - reading.most)), None
 
 
 def _mask_interface(

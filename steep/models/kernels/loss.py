@@ -9,6 +9,9 @@ from torch.autograd.function import once_differentiable
 ROWS = 16
 """Positions in a chunk: 16 x 30,522 fp32 numbers (2 MB) stay in a core's cache."""
 
+TINY = 1e-30
+"""The logarithm of a smaller probability is taken before it is rounded to nothing."""
+
 
 def cross_entropy(logits: Tensor, labels: Tensor, ignore_index: int = -100) -> Tensor:
     """Mean cross entropy of logits (n, classes), in any type, and labels (n,); fp32 scalar.
@@ -32,10 +35,15 @@ class _CrossEntropy(torch.autograd.Function):
         losses = []
         for start in range(0, len(logits), ROWS):
             rows = slice(start, start + ROWS)
-            chunk = torch.log_softmax(logits[rows], -1, dtype=wide)
-            losses.append(-chunk.gather(1, target[rows]))
+            chunk = torch.softmax(logits[rows], -1, dtype=wide)
+            picked = chunk.gather(1, target[rows])
+            if picked.min() > TINY:
+                losses.append(-picked.log())
+            else:
+                exact = torch.log_softmax(logits[rows], -1, dtype=wide)
+                losses.append(-exact.gather(1, target[rows]))
             if grad is not None:
-                chunk.exp_().scatter_add_(1, target[rows], chunk.new_full((len(chunk), 1), -1.0))
+                chunk.scatter_(1, target[rows], picked - 1)
                 torch.mul(chunk, share[rows, None], out=grad[rows])
         ctx.save_for_backward(grad)
         return torch.cat(losses).squeeze(1) @ share

@@ -1,13 +1,12 @@
 """Which positions of the last layer does the head read? The others are not computed.
 
 A classifier reads the first position of each row, a masked language model those that it has to
-guess. Keys and values of the last layer are needed of all positions; feed-forward block, dropout
-and norms only of those that are read. So are queries, but of a masked language model all are
-computed: its rows have different numbers of masked tokens. The head sees the same numbers, and
-every parameter gets the same gradient.
+guess. Keys and values of the last layer are needed of all positions; queries, feed-forward block,
+dropout and norms only of those that are read. The head sees the same numbers, and every parameter
+gets the same gradient.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -20,7 +19,17 @@ from transformers import PreTrainedModel
 from steep.models.kernels.compute import Compute, Reading, shared
 from steep.models.layers import encoder_layers
 
+ENDS = (
+    ("attention.output", "output"),  # BERT, RoBERTa, ELECTRA, DeBERTa-v2 and their relatives
+    ("attention.LayerNorm", "output"),  # MPNet
+    ("sa_layer_norm", "output_layer_norm"),  # DistilBERT
+)
+"""Where the two blocks of a layer end, each in the norm of a sum."""
+
 PROJECTIONS = {"query": nn.Linear, "key": nn.Linear, "value": nn.Linear}
+
+QUERIES = 8
+"""The queries of a row that are computed are filled up to a multiple of so many: fewer shapes."""
 
 
 @contextmanager
@@ -31,17 +40,31 @@ def reading(model: nn.Module, shape: torch.Size, positions: Tensor | None = None
     first of each row. A position that stands there twice must get no gradient. Does nothing to a
     model without fast layers, or with a last layer of unknown form.
     """
-    first = positions is None
-    if positions is None:
-        positions = torch.arange(0, shape.numel(), shape[1])
     compute = shared(model)
     if compute is not None:
-        compute.reading = Reading(positions, shape, first)
+        compute.reading = _first(shape) if positions is None else _some(positions, shape)
     try:
         yield
     finally:
         if compute is not None:
             compute.reading = None
+
+
+def _first(shape: torch.Size) -> Reading:
+    """The first position of each row is read."""
+    starts = torch.arange(0, shape.numel(), shape[1])
+    return Reading(starts, starts, shape, 1)
+
+
+def _some(positions: Tensor, shape: torch.Size) -> Reading:
+    """`positions` are read."""
+    rows, length = shape
+    distinct, which = positions.unique(return_inverse=True)
+    row = distinct // length
+    counts = row.bincount(minlength=rows)
+    rank = torch.arange(len(distinct)) - (counts.cumsum(0) - counts)[row]
+    most = min(-(-int(counts.max()) // QUERIES) * QUERIES, length)
+    return Reading(positions, (row * length + rank)[which], shape, most)
 
 
 def reads_first(model: PreTrainedModel) -> bool:
@@ -80,56 +103,71 @@ def _autocast(model: nn.Module) -> torch.autocast:
     return torch.autocast("cpu", torch.bfloat16, enabled=bf16)
 
 
-def narrow(layer: nn.Module, compute: Compute, ends: list[nn.Module]) -> None:
-    """Let a last layer compute what `compute.reading` says; `ends` are those of its two blocks."""
-    if len(ends) != 2:
+def narrow(layer: nn.Module, compute: Compute, ends: Sequence[nn.Module], queries: bool) -> None:
+    """Let a last layer compute what `compute.reading` says; `ends` are those of all known forms.
+
+    With `queries`, its attention goes by Hugging Face's interface, where they can be told.
+    """
+    at = {name: module for name, module in layer.named_modules() if module in ends}
+    known = next(((first, last) for first, last in ENDS if {first, last} <= at.keys()), None)
+    if known is None:
         return
-    attention, feed_forward = ends
+    attention, feed_forward = (at[name] for name in known)
     vars(layer)["steep_narrow"] = feed_forward
-    attention.forward = partial(_taking, compute, attention.forward)
+    projecting = [module for module in layer.modules() if queries and _projects(module)]
+    for module in projecting:
+        vars(module)["steep_narrow"] = True
+        query: Any = module.query
+        query.forward = partial(_query, compute, query.forward)
+    attention.forward = partial(_taking, compute, attention.forward, bool(projecting))
     feed_forward.forward = partial(_putting, compute, feed_forward.forward)
 
 
-def narrow_queries(layer: nn.Module, compute: Compute) -> None:
-    """Let the attention of a last layer project the queries that are read, where it can be told."""
-    for module in layer.modules():
-        children = {name: type(child) for name, child in module.named_children()}
-        if PROJECTIONS.items() <= children.items():
-            vars(module)["steep_narrow"] = True
-            query: Any = module.query
-            query.forward = partial(_first_query, compute, query.forward)
+def _projects(module: nn.Module) -> bool:
+    children = {name: type(child) for name, child in module.named_children()}
+    return PROJECTIONS.items() <= children.items()
 
 
-def first_only(module: nn.Module, compute: Compute) -> bool:
-    """Whether this attention is asked for the first position of each row alone."""
-    return "steep_narrow" in vars(module) and compute.reading is not None and compute.reading.first
+def moved(module: nn.Module, compute: Compute) -> Reading | None:
+    """The reading to whose slots the queries of this attention are moved, if so."""
+    return compute.reading if "steep_narrow" in vars(module) else None
 
 
-def _first_query(compute: Compute, forward: Callable[..., Tensor], x: Tensor) -> Tensor:
-    """(rows, length, width): the first position's query in the place of every other one."""
-    if compute.reading is None or not compute.reading.first:
+def _query(compute: Compute, forward: Callable[..., Tensor], x: Tensor) -> Tensor:
+    """(rows, length, width): the queries that are read, at the front of their rows; else 0."""
+    reading = compute.reading
+    if reading is None:
         return forward(x)
-    return forward(x[:, :1]).expand(-1, x.shape[1], -1)
+    return _Put.apply(forward(_Take.apply(x, reading.positions)), reading.slots, reading.shape, 0.0)
 
 
 def _taking(
-    compute: Compute, forward: Callable[..., Tensor], hidden_states: Tensor, input_tensor: Tensor
+    compute: Compute,
+    forward: Callable[..., Tensor],
+    moved: bool,
+    hidden_states: Tensor,
+    *residual: Tensor,
 ) -> Tensor:
-    """The end of a block, for the positions that are read: (m, width)."""
-    if compute.reading is None:
-        return forward(hidden_states, input_tensor)
-    where = compute.reading.positions
-    return forward(_Take.apply(hidden_states, where), _Take.apply(input_tensor, where))
+    """The end of a block, for the positions that are read: (m, width).
+
+    `moved`: `hidden_states` stand where their queries did. `residual` is there where the end sums.
+    """
+    reading = compute.reading
+    if reading is None:
+        return forward(hidden_states, *residual)
+    attended = _Take.apply(hidden_states, reading.slots if moved else reading.positions)
+    return forward(attended, *(_Take.apply(other, reading.positions) for other in residual))
 
 
-def _putting(
-    compute: Compute, forward: Callable[..., Tensor], hidden_states: Tensor, input_tensor: Tensor
-) -> Tensor:
-    """The end of a layer: its outputs in their places, (rows, length, width)."""
-    out = forward(hidden_states, input_tensor)
-    if compute.reading is None:
+def _putting(compute: Compute, forward: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+    """The end of a layer: its outputs in their places, (rows, length, width), else NaN.
+
+    To read those by mistake would show.
+    """
+    out, reading = forward(*inputs), compute.reading
+    if reading is None:
         return out
-    return _Put.apply(out, compute.reading.positions, compute.reading.shape)
+    return _Put.apply(out, reading.positions, reading.shape, float("nan"))
 
 
 class _Take(torch.autograd.Function):
@@ -149,16 +187,18 @@ class _Take(torch.autograd.Function):
 
 
 class _Put(torch.autograd.Function):
-    """(m, width) -> (rows, length, width), NaN elsewhere: to read that by mistake would show."""
+    """(m, width) -> (rows, length, width), `elsewhere` where there is none."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, positions: Tensor, shape: torch.Size) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, positions: Tensor, shape: torch.Size, elsewhere: float
+    ) -> Tensor:
         ctx.positions = positions
-        whole = x.new_full((*shape, x.shape[-1]), float("nan"))
+        whole = x.new_full((*shape, x.shape[-1]), elsewhere)
         whole.flatten(0, 1)[positions] = x
         return whole
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        return grad.flatten(0, 1).index_select(0, ctx.positions), None, None
+        return grad.flatten(0, 1).index_select(0, ctx.positions), None, None, None

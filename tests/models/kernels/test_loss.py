@@ -31,6 +31,18 @@ def test_bf16_logits_give_an_fp32_loss():
     torch.testing.assert_close(loss, functional.cross_entropy(logits.float(), labels))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_word_that_the_model_thinks_impossible_has_its_loss(dtype):
+    logits = torch.zeros(20, 7, dtype=dtype)
+    logits[5, 3] = -900.0  # its probability is less than the least number there is
+    labels = torch.full((20,), 3)
+    found = cross_entropy(logits.requires_grad_(), labels)
+    (gradient,) = torch.autograd.grad(found, logits)
+    expected = functional.cross_entropy(logits, labels)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(gradient, torch.autograd.grad(expected, logits)[0])
+
+
 def test_no_label_at_all():
     logits = torch.randn(3, 5, requires_grad=True)
     loss = cross_entropy(logits, torch.full((3,), -100))

@@ -1,22 +1,25 @@
 """Does a last layer that computes only what is read give the same logits and gradients?"""
 
 import copy
+import sys
 from collections.abc import Callable
+from unittest.mock import patch
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from transformers import AutoModel, PreTrainedModel
+from transformers import AutoModel, BertForMaskedLM, PreTrainedModel
 
 from steep.models import kernels
 from steep.models.heads import Classifier, MaskedLM
+from steep.models.kernels.attention import attention
 from steep.models.layers import encoder_layers
 from steep.models.pooling import PooledClassifier, set_pooling
 from steep.models.windows import Joined
 from tests.models.kernels.conftest import CONFIGS
 
-KNOWN = {"bert", "roberta", "electra", "deberta-v2"}
+KNOWN = {"bert", "roberta", "electra", "deberta-v2", "mpnet", "distilbert"}
 """Families whose last layer has a narrow form; to the others, the end makes no difference."""
 
 Make = Callable[[str, str], PreTrainedModel]
@@ -122,6 +125,39 @@ def test_windows_are_joined_by_what_is_read(make_model: Make, rows):
     classifier, computed = Classifier(model, False, joined), counted(model)
     torch.testing.assert_close(classifier(windows), plain, rtol=1e-5, atol=1e-5)
     assert computed == [4]
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "electra"])
+def test_queries_that_nobody_reads_are_not_computed(make_model: Make, rows, family):
+    model = make_model(family, "mlm")
+    kernels.install(model, seed=0, dtype=torch.float32)
+    install = sys.modules["steep.models.kernels.install"]  # kernels.install is the function in it
+    with patch.object(install, "attention", wraps=attention) as called:
+        MaskedLM(model, autocast=False)(rows, POSITIONS)
+        Classifier(make_installed(make_model(family, "labels")), autocast=False)(rows)
+    asked = [call.args[1].shape[2] for call in called.call_args_list]
+    assert asked[:2] == [16, 8], "in the last layer the fullest row's, up to a multiple of 8"
+    assert asked[-2:] == [16, 1]
+
+
+def make_installed(model: PreTrainedModel) -> PreTrainedModel:
+    kernels.install(model, seed=0, dtype=torch.float32)
+    return model
+
+
+@pytest.mark.parametrize("objective", ["labels", "mlm"])
+def test_with_a_mask_of_its_own_for_every_query(make_model: Make, rows, objective):
+    with patch.object(CONFIGS["bert"], "is_decoder", True):  # each position sees earlier ones alone
+        model = make_model("bert", objective)
+    plain = _logits(model, rows)
+    kernels.install(model, seed=0, dtype=torch.float32)
+    torch.testing.assert_close(_logits(model, rows), plain, rtol=1e-5, atol=1e-5)
+
+
+def _logits(model: PreTrainedModel, rows: Tensor) -> Tensor:
+    if isinstance(model, BertForMaskedLM):
+        return MaskedLM(model, autocast=False)(rows, POSITIONS)
+    return Classifier(model, autocast=False)(rows)
 
 
 def test_with_dropout_every_weight_gets_a_gradient(make_model: Make, rows, family):
