@@ -98,8 +98,8 @@ class MaskedLM(nn.Module):
             output = self.model(**_keywords(batch, self.model))
         self.positions = None
         if self.pair_logits is None:
-            return output.logits[0]
-        return output.prediction_logits[0], output[self.pair_logits]
+            return output.logits.squeeze(0)
+        return output.prediction_logits.squeeze(0), output[self.pair_logits]
 
     def _read(self, batch: Tensor) -> AbstractContextManager:
         if self.pair_logits is not None:  # the first positions are read as well
@@ -109,6 +109,7 @@ class MaskedLM(nn.Module):
     def _gather(self, encoder: nn.Module, inputs: tuple, output: dict) -> dict:
         if self.positions is not None:
             hidden = output["last_hidden_state"]
+            # A first dimension that is squeezed away again: the way back copies no logits for it.
             output["last_hidden_state"] = hidden.flatten(0, 1)[self.positions].unsqueeze(0)
         return output
 
