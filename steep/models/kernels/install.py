@@ -48,13 +48,13 @@ def install(model: PreTrainedModel, seed: int, dtype: torch.dtype | None = None)
             module.forward = partial(fast, module, compute)
     if compute.dtype == torch.bfloat16:
         model.forward = partial(_under_autocast, model)
-    ours = not model.config.is_encoder_decoder and model._can_set_attn_implementation()
-    if ours:
+    replaceable = not model.config.is_encoder_decoder and model._can_set_attn_implementation()
+    if replaceable:
         vars(model)["steep_attention_before"] = model.config._attn_implementation
         model.set_attn_implementation(ATTENTION)
     last = encoder_layers(model.base_model)[-1]
     ends = [module for module in last.modules() if _is_block_output(module) or _is_norm(module)]
-    narrow(last, compute, ends, queries=ours)
+    narrow(last, compute, ends, queries=replaceable)
     return compute
 
 

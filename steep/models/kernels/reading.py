@@ -110,7 +110,8 @@ def narrow(layer: nn.Module, compute: Compute, ends: Sequence[nn.Module], querie
     """
     at = {name: module for name, module in layer.named_modules() if module in ends}
     known = next(((first, last) for first, last in ENDS if {first, last} <= at.keys()), None)
-    if known is None:
+    norms = sum(isinstance(module, nn.LayerNorm) for module in at.values())
+    if known is None or norms != 2:  # a third one: there is a block between the two
         return
     attention, feed_forward = (at[name] for name in known)
     vars(layer)["steep_narrow"] = feed_forward
@@ -144,18 +145,18 @@ def _query(compute: Compute, forward: Callable[..., Tensor], x: Tensor) -> Tenso
 def _taking(
     compute: Compute,
     forward: Callable[..., Tensor],
-    moved: bool,
+    at_slots: bool,
     hidden_states: Tensor,
     *residual: Tensor,
 ) -> Tensor:
     """The end of a block, for the positions that are read: (m, width).
 
-    `moved`: `hidden_states` stand where their queries did. `residual` is there where the end sums.
+    `at_slots`: `hidden_states` stand where their queries did. `residual` is there where the end sums.
     """
     reading = compute.reading
     if reading is None:
         return forward(hidden_states, *residual)
-    attended = _Take.apply(hidden_states, reading.slots if moved else reading.positions)
+    attended = _Take.apply(hidden_states, reading.slots if at_slots else reading.positions)
     return forward(attended, *(_Take.apply(other, reading.positions) for other in residual))
 
 

@@ -154,6 +154,13 @@ def test_with_a_mask_of_its_own_for_every_query(make_model: Make, rows, objectiv
     torch.testing.assert_close(_logits(model, rows), plain, rtol=1e-5, atol=1e-5)
 
 
+def test_a_block_between_the_two_is_not_overlooked(make_model: Make, rows):
+    with patch.multiple(CONFIGS["bert"], is_decoder=True, add_cross_attention=True):
+        model = make_model("bert", "labels")
+    kernels.install(model, seed=0, dtype=torch.float32)
+    assert not Classifier(model, autocast=False).reads_first
+
+
 def _logits(model: PreTrainedModel, rows: Tensor) -> Tensor:
     if isinstance(model, BertForMaskedLM):
         return MaskedLM(model, autocast=False)(rows, POSITIONS)
