@@ -151,7 +151,7 @@ def _taking(
 ) -> Tensor:
     """The end of a block, for the positions that are read: (m, width).
 
-    `at_slots`: `hidden_states` stand where their queries did. `residual` is there where the end sums.
+    `at_slots`: `hidden_states` stand where their queries did. `residual` is what the end adds.
     """
     reading = compute.reading
     if reading is None:
