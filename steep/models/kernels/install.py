@@ -20,7 +20,7 @@ from steep.models.kernels.compute import Compute, shared
 from steep.models.kernels.dropout import dropout
 from steep.models.kernels.linear import linear
 from steep.models.kernels.norm import layer_norm, residual_norm
-from steep.models.kernels.reading import moved, narrow
+from steep.models.kernels.reading import FAMILIES, moved, narrow
 from steep.models.layers import encoder_layers
 
 ATTENTION = "steep"
@@ -52,9 +52,10 @@ def install(model: PreTrainedModel, seed: int, dtype: torch.dtype | None = None)
     if replaceable:
         vars(model)["steep_attention_before"] = model.config._attn_implementation
         model.set_attn_implementation(ATTENTION)
-    last = encoder_layers(model.base_model)[-1]
-    ends = [module for module in last.modules() if _is_block_output(module) or _is_norm(module)]
-    narrow(last, compute, ends, queries=replaceable)
+    if model.config.model_type in FAMILIES:
+        last = encoder_layers(model.base_model)[-1]
+        ends = [module for module in last.modules() if _is_block_output(module) or _is_norm(module)]
+        narrow(last, compute, ends, queries=replaceable)
     return compute
 
 
@@ -155,6 +156,7 @@ def _mask_interface(
     """Hugging Face's mask interface: padding alone as (batch, 1, 1, length), else as for sdpa."""
     if mask_function is bidirectional_mask_function and attention_mask is not None:
         return None if attention_mask.all() else attention_mask.bool()[:, None, None, :]
+    arguments["allow_is_causal_skip"] = False  # what sees earlier positions alone needs its mask
     return sdpa_mask(mask_function=mask_function, attention_mask=attention_mask, **arguments)
 
 

@@ -19,8 +19,15 @@ from transformers import PreTrainedModel
 from steep.models.kernels.compute import Compute, Reading, shared
 from steep.models.layers import encoder_layers
 
+FAMILIES = {
+    *("bert", "camembert", "convbert", "data2vec-text", "deberta-v2", "distilbert", "electra"),
+    *("ernie", "mpnet", "rembert", "roberta", "roformer", "xlm-roberta"),
+}
+"""Model types whose last layer may be narrow. Others can have one that looks the same and is not:
+LUKE cuts its blocks apart, Longformer and BigBird fill rows up."""
+
 ENDS = (
-    ("attention.output", "output"),  # BERT, RoBERTa, ELECTRA, DeBERTa-v2 and their relatives
+    ("attention.output", "output"),  # BERT and its relatives
     ("attention.LayerNorm", "output"),  # MPNet
     ("sa_layer_norm", "output_layer_norm"),  # DistilBERT
 )
@@ -135,7 +142,10 @@ def moved(module: nn.Module, compute: Compute) -> Reading | None:
 
 
 def _query(compute: Compute, forward: Callable[..., Tensor], x: Tensor) -> Tensor:
-    """(rows, length, width): the queries that are read, at the front of their rows; else 0."""
+    """(rows, length, width): the queries that are read, at the front of their rows; else 0.
+
+    A model that turned queries by their position before its attention would not do.
+    """
     reading = compute.reading
     if reading is None:
         return forward(x)

@@ -9,15 +9,24 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from transformers import AutoModel, BertForMaskedLM, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
+    LukeConfig,
+    LukeForSequenceClassification,
+    PreTrainedModel,
+)
 
 from steep.models import kernels
 from steep.models.heads import Classifier, MaskedLM
 from steep.models.kernels.attention import attention
+from steep.models.kernels.reading import FAMILIES
 from steep.models.layers import encoder_layers
 from steep.models.pooling import PooledClassifier, set_pooling
 from steep.models.windows import Joined
-from tests.models.kernels.conftest import CONFIGS
+from tests.models.kernels.conftest import COMMON, CONFIGS, INNER
 
 KNOWN = {"bert", "roberta", "electra", "deberta-v2", "mpnet", "distilbert"}
 """Families whose last layer has a narrow form; to the others, the end makes no difference."""
@@ -145,8 +154,31 @@ def make_installed(model: PreTrainedModel) -> PreTrainedModel:
     return model
 
 
+@pytest.mark.parametrize("objective", [AutoModelForMaskedLM, AutoModelForSequenceClassification])
+@pytest.mark.parametrize("kind", sorted(FAMILIES))
+def test_every_family_that_is_called_known(rows, kind, objective):
+    config = CONFIGS[kind] if kind in CONFIGS else AutoConfig.for_model(kind, **COMMON, **INNER)
+    model = objective.from_config(copy.deepcopy(config)).eval()
+    plain = _logits(model, rows)
+    kernels.install(model, seed=0, dtype=torch.float32)
+    assert "steep_narrow" in vars(encoder_layers(model.base_model)[-1])
+    torch.testing.assert_close(_logits(model, rows), plain, rtol=1e-5, atol=1e-5)
+
+
+def test_a_layer_that_only_looks_the_same_is_left_whole():
+    config = LukeConfig(**COMMON, **INNER, entity_vocab_size=9)
+    model = LukeForSequenceClassification(config).eval()
+    rows = torch.randint(5, 97, (3, 2, 16))
+    rows[:, 1] = 1
+    plain = Classifier(model, autocast=False)(rows)
+    kernels.install(model, seed=0, dtype=torch.float32)
+    torch.testing.assert_close(Classifier(model, False)(rows), plain, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("padded", [True, False])
 @pytest.mark.parametrize("objective", ["labels", "mlm"])
-def test_with_a_mask_of_its_own_for_every_query(make_model: Make, rows, objective):
+def test_with_a_mask_of_its_own_for_every_query(make_model: Make, rows, objective, padded):
+    rows[:, 1] = rows[:, 1] if padded else 1
     with patch.object(CONFIGS["bert"], "is_decoder", True):  # each position sees earlier ones alone
         model = make_model("bert", objective)
     plain = _logits(model, rows)
@@ -162,8 +194,8 @@ def test_a_block_between_the_two_is_not_overlooked(make_model: Make, rows):
 
 
 def _logits(model: PreTrainedModel, rows: Tensor) -> Tensor:
-    if isinstance(model, BertForMaskedLM):
-        return MaskedLM(model, autocast=False)(rows, POSITIONS)
+    if "MaskedLM" in type(model).__name__:
+        return MaskedLM(model, autocast=False)(rows, POSITIONS[:-2])
     return Classifier(model, autocast=False)(rows)
 
 
