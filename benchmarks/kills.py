@@ -80,9 +80,9 @@ def _reached(aim: str, out: Path) -> bool:
     """Whether the process is doing what the kill aims at."""
     if aim == "while it saves":
         try:
-        return any(runs.unfinished(out).glob("*.partial/*"))
-    except FileNotFoundError:  # it was renamed while we looked: too late for this one
-        return False
+            return any(runs.unfinished(out).glob("*.partial/*"))
+        except FileNotFoundError:  # it was renamed while we looked: too late for this one
+            return False
     return aim == "any moment" or any(out.parent.glob(f".{out.name}.*/{runs.WEIGHTS}"))
 
 
