@@ -27,11 +27,12 @@ import typer
 from transformers import AutoConfig, AutoModel
 
 from benchmarks import paired, rates
-from steep import config, runs
+from steep import runs
+from steep import options as config
 from steep.args import AdaptArgs, FitArgs
 from steep.args.data import DataArgs
 from steep.args.run import RunArgs
-from steep.config import option
+from steep.options import option
 from steep.console import say
 from steep.data.corpus import Data, Task
 from steep.data.load import load
@@ -40,14 +41,14 @@ from steep.metrics.scores import primary
 from steep.models.checkpoints import load_tokenizer
 from steep.models.devices import choose
 from steep.models.hub import find
-from steep.options import command
+from steep.flags import command
 from steep.seeds import derive
 from steep.stages import facts
 from steep.stages.adapt import adapt
-from steep.stages.begin import test_of
+from steep.study.begin import test_of
 from steep.stages.fit import splits_of
 from steep.study.design import Cell, read, write
-from steep.study.run import run
+from steep.study.cells import run
 from steep.study.verdict import CellResult
 from steep.train import engine, phases
 

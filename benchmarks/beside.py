@@ -28,10 +28,10 @@ from steep.data.corpus import Data
 from steep.data.load import load
 from steep.metrics.scores import primary
 from steep.stages import facts
-from steep.stages.begin import test_of
-from steep.study import run
+from steep.study.begin import test_of
+from steep.study import cells as run
 from steep.study.design import Cell, read, write
-from steep.study.run import Outcome
+from steep.study.cells import Outcome
 
 RESULTS = Path(__file__).parent / "results" / "beside.json"
 COUNTS, LAST, BEST, STEEP = "word counts", "Trainer", "Trainer, best epoch", "Steep"

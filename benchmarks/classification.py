@@ -33,7 +33,7 @@ from steep.metrics.scores import higher_is_better, primary, score
 from steep.models import inference
 from steep.models.checkpoints import load_classifier, load_tokenizer
 from steep.models.devices import choose
-from steep.study.run import Outcome
+from steep.study.cells import Outcome
 
 
 def fit(data: Data, test: Corpus, args: FitArgs) -> dict[str, Outcome]:

@@ -1,26 +1,20 @@
-"""Which commands are there? One function each; whatever is heavy is imported inside it."""
+"""Which commands has the command line? One function each; its flags are the command's options."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 import steep
-from steep.args import (
-    AdaptArgs,
-    CheckArgs,
-    CompareArgs,
-    DemoArgs,
-    EvaluateArgs,
-    ExplainArgs,
-    ExportArgs,
-    FitArgs,
-    LrFindArgs,
-    MultitaskArgs,
-    PredictArgs,
-    SelectArgs,
-)
-from steep.options import command, with_errors
+from steep import commands
+from steep.args import CheckArgs, DemoArgs
+from steep.flags import command, with_errors
+from steep.shelf.explain import ExplainArgs
+from steep.shelf.export import ExportArgs
+from steep.shelf.lr_find import LrFindArgs
+from steep.shelf.multitask import MultitaskArgs
+from steep.shelf.select import SelectArgs
+from steep.shelf.self_training import SelfTrainArgs
 
 app = typer.Typer(
     name="steep",
@@ -44,127 +38,127 @@ Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder written by 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="A run or a study.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder to write.")]
 OutFile = Annotated[Path, typer.Option("--out", help="CSV file to write.")]
+OutJson = Annotated[Path | None, typer.Option("--out", help="JSON file to write, too.")]
+OutRun = Annotated[Path | None, typer.Option("--out", help="Folder to write, too.")]
 
 
 @command(app, CheckArgs)
-def check(file: Table, args: CheckArgs) -> None:
+def check(file: Table, out: OutJson = None, **options: Any) -> None:
     """Look at a table: what is in it, what will go wrong, and what it will cost.
 
     Example: steep check reviews.csv --text review --label sentiment
     """
-    from steep.stages import check as stage
-
-    stage.check(file, args=args)
+    commands.check(file, out=out, **options)
 
 
-@command(app, AdaptArgs)
-def adapt(files: Tables, out: Out, args: AdaptArgs) -> None:
-    """Step 2: train a checkpoint further on your own text, without labels.
+@command(app, commands.AdaptCommand)
+def adapt(files: Tables, out: Out, **options: Any) -> None:
+    """Step 2: further pre-training of a checkpoint on your own text, without labels.
 
     Example: steep adapt reviews.csv more.txt --text review --model bert-base-uncased --out adapted
     """
-    from steep.stages import adapt as stage
-
-    typer.echo(stage.adapt(files, out=out, args=args))
+    typer.echo(commands.adapt(files, out=out, **options))
 
 
 @command(app, SelectArgs)
-def select(pile: Tables, out: Out, args: SelectArgs) -> None:
+def select(pile: Tables, out: Out, **options: Any) -> None:
     """Choose, from a large pile of text, what is most like your task's, for step 2 to read.
 
     Example: steep select news.jsonl --near reviews.csv --text review --neighbours 50 --out chosen
     """
-    from steep.stages import select as stage
-
-    typer.echo(stage.select(pile, out=out, args=args))
+    typer.echo(commands.select(pile, out=out, **options))
 
 
-@command(app, FitArgs)
-def fit(file: Table, out: Out, args: FitArgs) -> None:
+@command(app, commands.FitCommand)
+def fit(file: Table, out: Out, **options: Any) -> None:
     """Step 3: fine-tune a classifier on your labels.
 
-    Example: steep fit reviews.csv --text review --label sentiment --encoder adapted --out model
+    Example: steep fit reviews.csv --text review --label sentiment --model adapted --out model
     """
-    from steep.stages import fit as stage
+    typer.echo(commands.fit(file, out=out, **options))
 
-    typer.echo(stage.fit(file, out=out, args=args))
+
+@command(app, SelfTrainArgs)
+def self_train(
+    file: Table,
+    piles: Annotated[
+        list[Path], typer.Argument(metavar="PILES...", help="Files of unlabelled text.")
+    ],
+    out: Out,
+    **options: Any,
+) -> None:
+    """Fit a teacher on your labels, pseudo-label unlabelled text, and fit a student on both.
+
+    Example: steep self-train reviews.csv more.txt --label sentiment --model adapted --out student
+    """
+    typer.echo(commands.self_train(file, piles, out=out, **options))
 
 
 @command(app, LrFindArgs)
-def lr_find(file: Table, args: LrFindArgs) -> None:
-    """Look for a learning rate by fastai's lr_find, some times, and say whether to believe it.
+def lr_find(file: Table, out: OutJson = None, **options: Any) -> None:
+    """Run fastai's lr_find several times; say what it suggests and whether it is reliable.
 
-    Example: steep lr-find reviews.csv --text review --label sentiment --encoder adapted
+    Example: steep lr-find reviews.csv --text review --label sentiment --model adapted
     """
-    from steep.stages import lr_find as stage
-
-    stage.lr_find(file, args=args)
+    commands.lr_find(file, out=out, **options)
 
 
 @command(app, MultitaskArgs)
-def multitask(files: LabelledTables, out: Out, args: MultitaskArgs) -> None:
+def multitask(files: LabelledTables, out: Out, **options: Any) -> None:
     """Train one encoder on several labelled tables at once, for 'steep fit --model' to start from.
 
     Example: steep multitask a.csv b.csv --label stars --label topic --model DIR --out both
     """
-    from steep.stages import multitask as stage
-
-    typer.echo(stage.multitask(files, out=out, args=args))
+    typer.echo(commands.multitask(files, out=out, **options))
 
 
-@command(app, PredictArgs)
-def predict(model: Model, file: Table, out: OutFile, args: PredictArgs) -> None:
+@command(app, commands.PredictCommand)
+def predict(model: Model, file: Table, out: OutFile, **options: Any) -> None:
     """Write a probability for every row and class, in the order of the file.
 
     Example: steep predict model new.csv --out predictions.csv
     """
-    from steep.stages import predict as stage
-
-    typer.echo(stage.predict(model, file, out=out, args=args))
+    typer.echo(commands.predict(model, file, out=out, **options))
 
 
-@command(app, EvaluateArgs)
-def evaluate(model: Model, file: Table, args: EvaluateArgs) -> None:
+@command(app, commands.EvaluateCommand)
+def evaluate(model: Model, file: Table, out: OutRun = None, **options: Any) -> None:
     """Measure a model on labelled rows, with intervals.
 
     Example: steep evaluate model test.csv
     """
-    from steep.stages import evaluate as stage
-
-    stage.evaluate(model, file, args=args)
+    commands.evaluate(model, file, out=out, **options)
 
 
 @command(app, ExplainArgs)
-def explain(model: Model, file: Table, out: Out, args: ExplainArgs) -> None:
+def explain(model: Model, file: Table, out: Out, **options: Any) -> None:
     """Show which words speak for a model's answers to single rows, and which against them.
 
-    Example: steep explain model reviews.csv --rows 1,5,9 --out explained
+    Example: steep explain model reviews.csv --ids 1,5,9 --out explained
     """
-    from steep.stages import explain as stage
-
-    typer.echo(stage.explain(model, file, out=out, args=args))
+    typer.echo(commands.explain(model, file, out=out, **options))
 
 
 @command(app, ExportArgs)
-def export(model: Model, file: Table, args: ExportArgs) -> None:
+def export(model: Model, file: Table, **options: Any) -> None:
     """Write a model as ONNX, checked against torch on rows of FILE; with --int8 also quantised.
 
     Example: steep export model reviews.csv --int8
     """
-    from steep.stages import export as stage
-
-    typer.echo(stage.export(model, file, args=args))
+    typer.echo(commands.export(model, file, **options))
 
 
-@command(app, CompareArgs, stopped="Finished cells of the study are kept; run it again to go on.")
-def compare(file: Table, out: Out, args: CompareArgs) -> None:
+@command(
+    app,
+    commands.CompareCommand,
+    stopped="Finished cells of the study are kept; run it again to resume.",
+)
+def compare(file: Table, out: Out, **options: Any) -> None:
     """Answer "was step 2 worth it?" on your own data, with honest statistics.
 
-    Example: steep compare reviews.csv --text review --label sentiment --seeds 5 --out study
+    Example: steep compare reviews.csv --text review --label sentiment --model DIR --out study
     """
-    from steep.stages import compare as stage
-
-    typer.echo(stage.compare(file, out=out, args=args))
+    typer.echo(commands.compare(file, out=out, **options))
 
 
 @app.command()
@@ -181,20 +175,21 @@ def report(
 
     Example: steep report study
     """
-    from steep.reports import page
-
-    with_errors(lambda: typer.echo(page.write(folder, out, texts)))
+    with_errors(lambda: typer.echo(commands.report(folder, out=out, texts=texts)))
 
 
 @command(app, DemoArgs, stopped="What was finished is kept.")
-def demo(args: DemoArgs) -> None:
+def demo(
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for the data, the runs and the report.")
+    ] = Path("demo"),
+    **options: Any,
+) -> None:
     """Run all of it on real film reviews that come along, without a network.
 
     Example: steep demo --out demo
     """
-    from steep.stages import demo as stage
-
-    typer.echo(stage.demo(args.out, args))
+    typer.echo(commands.demo(out=out, **options))
 
 
 def _version(wanted: bool) -> None:

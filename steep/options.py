@@ -1,128 +1,257 @@
-"""How does a dataclass of options become a command? Flags, help and TOML, from its fields."""
+"""How are options declared, composed, checked, and turned into and out of plain values?
+
+An option is a field of a *part*: a small frozen dataclass of options that mean something together.
+What a command takes is a *composition*: a dataclass whose fields are parts, or compositions. Flags,
+TOML files and Python keywords are the names of all fields, flat, so a name occurs once in a command.
+"""
 
 import dataclasses
-import inspect
-from collections.abc import Callable, Iterator
+import difflib
+import math
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-import typer
-
-from steep.args import recipe
-from steep.config import from_mapping, read_toml
-from steep.console import say
 from steep.errors import SteepError
 
-NOTHING_LEFT = "Nothing half-written is left."
+Args = TypeVar("Args")
+Values = Mapping[str, Any]
 
 
-def command(
-    app: typer.Typer, kind: type[Any], stopped: str = NOTHING_LEFT
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A decorator that makes `function(..., args: kind)` a command of `app`, under its own name.
+def option(
+    default: Any,
+    sentence: str,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    common: bool = False,
+    harmless: bool = False,
+) -> Any:
+    """A field of a part, with its default and its sentence of help.
 
-    Its other parameters stay as they are; `args` is replaced by one flag for each field of
-    `kind`, and `--config` is added. `stopped` is what to say after Ctrl-C.
+    `least` and `most` bound it; a `common` option is on the first screen of help; a `harmless` one
+    changes no result, so that runs which differ in it are the same run.
     """
-
-    def decorate(function: Callable[..., None]) -> Callable[..., None]:
-        own = [p for n, p in inspect.signature(function).parameters.items() if n != "args"]
-        options = list(_flags(kind))
-        config = _config_flag(kind, {parameter.name for parameter in own})
-
-        def call(**values: Any) -> None:
-            given = {option.name: values.pop(option.name) for option in options}
-            values.pop("config")
-
-            def run() -> None:
-                function(**values, args=from_mapping(kind, given, "command line"))
-
-            with_errors(run, stopped)
-
-        call.__doc__ = function.__doc__
-        call.__signature__ = inspect.Signature([*own, config, *options])  # type: ignore[attr-defined]
-        app.command(function.__name__.replace("_", "-"))(call)
-        return function
-
-    return decorate
+    known = {"least": least, "most": most, "common": common, "harmless": harmless}
+    return field(default=default, metadata={"help": sentence} | known)
 
 
-def with_errors(action: Callable[[], None], stopped: str = NOTHING_LEFT) -> None:
-    """Run `action`; a user's mistake ends with one message and code 2, Ctrl-C with code 130."""
+def own_table(default: Any) -> Any:
+    """A composition that is no flags, but a TOML table of its own (in Python, a dictionary)."""
+    return field(default=default, metadata={"table": True})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """What parts share: numbers that are not finite, or out of their bounds, are refused."""
+
+    def __post_init__(self) -> None:
+        for one in dataclasses.fields(self):
+            _check(one.name, self.__dict__[one.name], one.metadata)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a command: `path` leads to its field through the composition."""
+
+    name: str
+    hint: Any
+    default: Any
+    metadata: Mapping[str, Any]
+    heading: str
+    path: tuple[str, ...]
+
+
+def options_of(kind: Any) -> tuple[Option, ...]:
+    """The options of a composition that are flags, in the order of its parts."""
+    return _options_of(kind)
+
+
+@cache
+def _options_of(kind: Any) -> tuple[Option, ...]:
+    return tuple(_walk(kind(), ()))
+
+
+def tables_of(kind: Any) -> dict[str, type[Any]]:
+    """The compositions within `kind` that are TOML tables of their own, by name."""
+    whole = kind()
+    return {path[-1]: type(_value(whole, path)) for path in _table_paths(whole, ())}
+
+
+def from_mapping(kind: type[Args], values: Values, source: str) -> Args:
+    """`kind` made from option names and values; `source` is named in errors.
+
+    Raises SteepError on an unknown option (with the nearest known one) or a value of the wrong
+    type.
+    """
+    return change(kind(), values, source)
+
+
+def make(kind: type[Args], **values: Any) -> Args:
+    """`kind` with these options, and the defaults of all others."""
+    return from_mapping(kind, values, "options")
+
+
+def change(args: Args, values: Values, source: str = "options") -> Args:
+    """`args` with other values of the options named; SteepError as in `from_mapping`."""
+    known = {option.name: option for option in options_of(type(args))}
+    tables = {path[-1]: path for path in _table_paths(args, ())}
+    tree: dict[str, Any] = {}
+    for name, value in values.items():
+        if name in tables:
+            given = _table(_value(args, tables[name]), value, f"{source}: {name}")
+            _plant(tree, tables[name], given)
+        elif name in known:
+            given = _convert(known[name].hint, value, f"{source}: option '{name}'")
+            _plant(tree, known[name].path, given)
+        else:
+            raise SteepError(f"{source}: there is no option '{name}'.{nearest(name, known)}")
+    return _replaced(args, tree)
+
+
+def as_mapping(args: Any) -> dict[str, Any]:
+    """The options as plain JSON values, flat; tables as mappings within."""
+    kind = type(args)
+    found = {o.name: _plain(_value(args, o.path)) for o in options_of(kind)}
+    return found | {path[-1]: as_mapping(_value(args, path)) for path in _table_paths(args, ())}
+
+
+def identity_of(args: Any) -> dict[str, Any]:
+    """Those of `as_mapping` that change a result."""
+    harmless = {o.name for o in options_of(type(args)) if o.metadata["harmless"]}
+    return {name: value for name, value in as_mapping(args).items() if name not in harmless}
+
+
+def read_toml(path: Path) -> dict[str, dict[str, Any]]:
+    """The tables of a TOML file, with underscores for the dashes in names.
+
+    Raises SteepError if it cannot be read, or has options outside of a table.
+    """
     try:
-        action()
-    except SteepError as error:
-        say(f"Error: {error}")
-        raise typer.Exit(2) from None
-    except KeyboardInterrupt as interrupt:
-        say(f"Stopped. {str(interrupt) or stopped}")
-        raise typer.Exit(130) from None
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SteepError(f"{path}: there is no such file.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SteepError(f"{path}: not valid TOML: {error}.") from None
+    for name, values in content.items():
+        if not isinstance(values, dict):
+            raise SteepError(
+                f"{path}: '{name}' is outside of any table. Write it below the name of a command, "
+                "for instance [fit]."
+            )
+    return {_name(table): {_name(k): v for k, v in of.items()} for table, of in content.items()}
 
 
-def _flags(kind: type[Any]) -> Iterator[inspect.Parameter]:
-    """A keyword parameter for each field, those of `kind` itself before the inherited ones."""
-    hints = get_type_hints(kind)
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    for owner in filter(dataclasses.is_dataclass, kind.__mro__):
-        panel = None if owner is kind else (owner.__doc__ or "").partition("\n")[0].rstrip(".")
-        for name in inspect.get_annotations(owner):
-            yield _parameter(fields[name], hints[name], panel)
+def nearest(name: str, known: Any) -> str:
+    """' Did you mean 'x'?', or nothing where no known name is near."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean '{near[0]}'?" if near else ""
 
 
-def _parameter(field: dataclasses.Field[Any], hint: Any, panel: str | None) -> inspect.Parameter:
-    flag = typer.Option(
-        f"--{field.name.replace('_', '-')}",
-        help=field.metadata["help"],
-        show_default=field.default not in (None, ()),
-        callback=_use_recipe if field.name == "recipe" else None,
-        is_eager=field.name == "recipe",
-        rich_help_panel=panel,
-    )
-    default: Any = field.default
-    if get_origin(hint) is tuple:  # repeatable; typer knows lists only
-        default, hint = list(default), list[get_args(hint)[0]]  # type: ignore[misc]
-    return inspect.Parameter(
-        field.name,
-        inspect.Parameter.KEYWORD_ONLY,
-        default=default,
-        annotation=Annotated[hint, flag],
-    )
+def _walk(part: Any, path: tuple[str, ...]) -> Iterator[Option]:
+    hints = get_type_hints(type(part))
+    for one in dataclasses.fields(part):
+        value, way = part.__dict__[one.name], (*path, one.name)
+        if "help" in one.metadata:
+            heading = (type(part).__doc__ or "").partition("\n")[0].rstrip(".")
+            yield Option(one.name, hints[one.name], value, one.metadata, heading, way)
+        elif not one.metadata.get("table"):
+            yield from _walk(value, way)
 
 
-def _use_recipe(context: typer.Context, name: str | None) -> str | None:
-    """`--recipe NAME`: its values become defaults below those of `--config`."""
-
-    def read() -> None:
-        if name is not None:
-            context.default_map = {**recipe(name), **(context.default_map or {})}
-
-    with_errors(read)
-    return name
+def _table_paths(part: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    for one in dataclasses.fields(part):
+        if one.metadata.get("table"):
+            yield (*path, one.name)
+        elif "help" not in one.metadata:
+            yield from _table_paths(part.__dict__[one.name], (*path, one.name))
 
 
-def _config_flag(kind: type[Any], own: set[str]) -> inspect.Parameter:
-    """`--config FILE.toml`: its values become the defaults of this call, so that flags win."""
+def _plant(tree: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+    """Put `value` into the nested dictionaries of `tree`, at `path`."""
+    *way, last = path
+    for step in way:
+        tree = tree.setdefault(step, {})
+    tree[last] = value
 
-    def use(context: typer.Context, path: Path | None) -> Path | None:
-        def read() -> None:
-            if path is not None and context.info_name is not None:
-                values = read_toml(path, context.info_name)
-                options = {name: value for name, value in values.items() if name not in own}
-                from_mapping(kind, options, f"{path}: [{context.info_name}]")
-                context.default_map = {**(context.default_map or {}), **values}
 
-        with_errors(read)
-        return path
+def _replaced(part: Any, tree: dict[str, Any]) -> Any:
+    """`part` with the values of `tree`, which is nested as it is."""
+    changes = {
+        name: _replaced(part.__dict__[name], value) if isinstance(value, dict) else value
+        for name, value in tree.items()
+    }
+    return dataclasses.replace(part, **changes) if changes else part
 
-    flag = typer.Option(
-        "--config",
-        callback=use,
-        is_eager=True,
-        help="TOML file with a table named like the command; flags win over it.",
-    )
-    return inspect.Parameter(
-        "config",
-        inspect.Parameter.KEYWORD_ONLY,
-        default=None,
-        annotation=Annotated[Path | None, flag],
-    )
+
+def _table(args: Any, value: Any, source: str) -> Any:
+    if isinstance(value, type(args)):
+        return value
+    if not isinstance(value, dict):
+        raise SteepError(f"{source} must be a table of options, not {value!r}.")
+    return change(args, {_name(name): v for name, v in value.items()}, source)
+
+
+def _value(part: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        part = part.__dict__[name]
+    return part
+
+
+def _name(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _check(name: str, value: Any, metadata: Mapping[str, Any]) -> None:
+    """Raises SteepError if a number is not finite, or out of its bounds."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return
+    if not math.isfinite(value):
+        raise SteepError(f"option '{name}' must be a finite number, not {value}.")
+    least, most = metadata["least"], metadata["most"]
+    if (least is not None and value < least) or (most is not None and value > most):
+        bounds = f"at least {least:g}" if most is None else f"{least:g} to {most:g}"
+        raise SteepError(f"option '{name}' must be {bounds}, not {value:g}.")
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    """`value` as the type `hint`, or a SteepError that says what was expected."""
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint):
+            choices = ", ".join(map(str, get_args(hint)))
+            raise SteepError(f"{where} must be one of {choices}, not {value!r}.")
+        return value
+    if get_origin(hint) is tuple:
+        items = value if isinstance(value, list | tuple) else [value]
+        return tuple(_convert(get_args(hint)[0], item, where) for item in items)
+    kinds = get_args(hint) or (hint,)
+    if value is None and type(None) in kinds:
+        return None
+    plain = next(kind for kind in kinds if kind is not type(None))
+    if plain is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if plain is Path and isinstance(value, str | Path):
+        return Path(value)
+    if plain is str and isinstance(value, Path):
+        return str(value)
+    if not isinstance(value, plain) or (plain is int and isinstance(value, bool)):
+        raise SteepError(f"{where} must be {_NAMES[plain]}, not {value!r}.")
+    return value
+
+
+_NAMES = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    Path: "a path",
+}

@@ -9,7 +9,6 @@
     predictions/       valid.csv, test.csv: one line a row, in the file's order
     words.csv          a line a word of the rows that were explained, with its part of the score
     decisions.json     thresholds and temperatures, where the fit was asked for them
-    windows.safetensors  the attention over the windows of a long text, where a fit trained one
     export.json        what ONNX and int8 differ from torch by, beside model.onnx, model-int8.onnx
     seen.npy           hashes of the texts it was trained on, to find leaks later
     config.json, model.safetensors, tokenizer...      the checkpoint, as Hugging Face writes it
@@ -37,16 +36,17 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError
 
-from steep import config
+from steep.args.renamed import FORMAT, renamed
 from steep.console import say
 from steep.errors import SteepError
+from steep.options import as_mapping
 
 MANIFEST, SPLITS, HISTORY, RESULTS = "steep.json", "splits.json", "history.csv", "results.json"
 PREDICTIONS, STUDY, CELLS, VERDICT = "predictions", "study.json", "cells", "verdict.json"
 SEEN, SAVE, DECISIONS = "seen.npy", "save.safetensors", "decisions.json"
 WEIGHTS, EXPORT = "model.safetensors", "export.json"
 LOOK, SELECTED = "look.json", "selected.jsonl"
-WINDOWS, WORDS = "windows.safetensors", "words.csv"
+WORDS = "words.csv"
 ONNX = {"onnx": "model.onnx", "int8": "model-int8.onnx"}
 PACKAGES = ("steep", "torch", "transformers", "fastai", "datasets", "tokenizers", "numpy")
 
@@ -55,7 +55,7 @@ PACKAGES = ("steep", "torch", "transformers", "fastai", "datasets", "tokenizers"
 class Run:
     """A run folder while it is written: files go to `folder`, which gets its name at the end.
 
-    `earlier` are the seconds that it took before it was killed and gone on with.
+    `earlier` are the seconds that it took before it was killed and resumed.
     """
 
     folder: Path
@@ -118,7 +118,7 @@ def adding(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def explained(out: Path) -> Iterator[None]:
-    """What the system says while `out` is written, as a SteepError that names it."""
+    """An OSError while `out` is written becomes a SteepError that names it."""
     try:
         yield
     except OSError as error:
@@ -220,19 +220,31 @@ def read_manifest(folder: Path, stage: str) -> dict[str, Any]:
     """The manifest of a finished run of `stage`; SteepError if `folder` holds none."""
     if not (folder / MANIFEST).is_file():
         raise SteepError(f"{folder}: not a folder written by 'steep {stage}' (no {MANIFEST}).")
-    manifest = read_json(folder / MANIFEST)
+    if (found := stage_of(folder)) != stage:
+        raise SteepError(f"{folder}: written by 'steep {found}', not '{stage}'.")
+    return manifest_at(folder / MANIFEST)
+
+
+def manifest_at(path: Path) -> dict[str, Any]:
+    """A steep.json or study.json, with the option names of this version; SteepError if broken."""
+    manifest = read_json(path)
     if not isinstance(manifest, dict):
-        raise SteepError(f"{folder / MANIFEST}: not a JSON object.")
-    if manifest.get("stage") != stage:
-        raise SteepError(f"{folder}: written by 'steep {manifest.get('stage')}', not '{stage}'.")
-    return manifest
+        raise SteepError(f"{path}: not a JSON object.")
+    return renamed(manifest)
+
+
+def stage_of(folder: str | Path | None) -> str | None:
+    """The stage whose finished run `folder` is; None where it is none."""
+    path = Path(folder) / MANIFEST if folder is not None else None
+    return manifest_at(path).get("stage") if path is not None and path.is_file() else None
 
 
 def manifest(stage: str, args: Any) -> dict[str, Any]:
     """What is known of a run when it starts: options, versions, machine, time."""
     return {
         "stage": stage,
-        "args": config.as_mapping(args),
+        "format": FORMAT,
+        "args": as_mapping(args),
         "versions": versions(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "started": datetime.now(UTC).isoformat(timespec="seconds"),

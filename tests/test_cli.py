@@ -1,6 +1,5 @@
 """Does the command line offer every option, explain every mistake, and start at once?"""
 
-import dataclasses
 import os
 import re
 import subprocess
@@ -13,30 +12,18 @@ import pytest
 from typer.testing import CliRunner
 
 import steep
-from steep.args import (
-    AdaptArgs,
-    CheckArgs,
-    CompareArgs,
-    DemoArgs,
-    EvaluateArgs,
-    FitArgs,
-    MultitaskArgs,
-    PredictArgs,
-    SelectArgs,
-)
+from scripts.make_stub import COMMANDS as FUNCTIONS
+from steep.args import CompareArgs, FitArgs
 from steep.cli import app
 from steep.errors import SteepError
+from steep.openings import Openings
+from steep.options import make, options_of
 
+NO_COMMAND = ("read", "learner", "recipe")  # of Python alone
 COMMANDS: dict[str, Any] = {
-    "check": CheckArgs,
-    "adapt": AdaptArgs,
-    "fit": FitArgs,
-    "multitask": MultitaskArgs,
-    "predict": PredictArgs,
-    "select": SelectArgs,
-    "evaluate": EvaluateArgs,
-    "compare": CompareArgs,
-    "demo": DemoArgs,
+    function.__name__.replace("_", "-"): kind
+    for function, kind in FUNCTIONS
+    if kind is not None and function.__name__ not in NO_COMMAND
 }
 HEAVY = ("torch", "transformers", "fastai", "pandas", "datasets", "numpy")
 
@@ -67,10 +54,11 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A function that puts another one in the place of a stage."""
 
     def put(name: str, function: Any) -> None:
-        module = ModuleType(f"steep.stages.{name}")
+        room = "study" if name == "compare" else "stages"
+        module = ModuleType(f"steep.{room}.{name}")
         setattr(module, name, function)
         monkeypatch.setitem(sys.modules, module.__name__, module)
-        monkeypatch.setattr(f"steep.stages.{name}", module, raising=False)
+        monkeypatch.setattr(module.__name__, module, raising=False)
 
     return put
 
@@ -80,7 +68,7 @@ def fit(stage: Any) -> list[tuple[Path, Path, FitArgs]]:
     """What the stage `fit` was called with."""
     calls: list[tuple[Path, Path, FitArgs]] = []
 
-    def record(file: Path, out: Path, args: FitArgs) -> Path:
+    def record(file: Path, out: Path, args: FitArgs, openings: Openings) -> Path:
         calls.append((file, out, args))
         return out
 
@@ -128,13 +116,31 @@ def test_a_mistake_in_files_or_options_is_answered_before_torch_is_imported(tmp_
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_option_is_in_the_help_with_its_sentence_and_default(name: str) -> None:
-    shown = plain(invoke(name, "--help").output)
-    for field in dataclasses.fields(COMMANDS[name]):
-        assert f"--{field.name.replace('_', '-')} " in shown
-        assert field.metadata["help"] in shown
-        if field.default not in (None, False, ()):
-            assert f"[default: {field.default}]" in shown
+def test_every_option_is_in_the_long_help_with_its_sentence_and_default(name: str) -> None:
+    shown = plain(invoke(name, "--help-all").output)
+    for option in options_of(COMMANDS[name]):
+        assert f"--{option.name.replace('_', '-')} " in shown
+        assert option.metadata["help"] in shown
+        if option.default not in (None, False, ()):
+            assert f"[default: {option.default}]" in shown
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_first_help_is_one_screen_of_the_common_options(name: str) -> None:
+    done = CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "100", "NO_COLOR": "1"})
+    shown = done.output
+    assert len(shown.strip().splitlines()) <= 40
+    assert "--help-all" in shown
+    for option in options_of(COMMANDS[name]):
+        flag = f"--{option.name.replace('_', '-')} "
+        assert (flag in shown) is option.metadata["common"], flag
+
+
+def test_the_options_of_fit_come_in_the_order_in_which_one_meets_them() -> None:
+    shown = invoke("fit", "--help").output
+    flags = ["--text", "--label", "--model", "--out", "--epochs", "--learning-rate", "--seed"]
+    places = [shown.index(f"{flag} ") for flag in flags]
+    assert places == sorted(places)
 
 
 @pytest.mark.parametrize("name", [*COMMANDS, "report"])
@@ -166,9 +172,9 @@ def test_a_wrong_command_line_ends_with_2_and_names_the_word(words: list[str], t
 
 
 def test_flags_reach_the_stage_as_the_dataclass(fit: list[Any]) -> None:
-    words = "fit a.csv --out m --label y --epochs 7 --decay 1 --valid v.csv --overwrite".split()
-    assert invoke(*words).exit_code == 0
-    expected = FitArgs(label="y", epochs=7, decay=1.0, valid=Path("v.csv"), overwrite=True)
+    words = "fit a.csv --out m --label y --epochs 7 --layer-decay 1 --valid v.csv --overwrite"
+    assert invoke(*words.split()).exit_code == 0
+    expected = make(FitArgs, label="y", epochs=7, layer_decay=1.0, valid="v.csv", overwrite=True)
     assert fit == [(Path("a.csv"), Path("m"), expected)]
 
 
@@ -179,15 +185,15 @@ def test_without_flags_the_defaults_are_those_of_the_dataclass(fit: list[Any]) -
 
 def test_a_repeatable_option_becomes_a_tuple(stage: Any) -> None:
     calls = []
-    stage("compare", lambda file, out, args: calls.append(args) or out)
+    stage("compare", lambda file, out, args, arms: calls.append(args) or out)
     words = "compare a.csv --out s --unlabelled b.txt --unlabelled c.txt".split()
     assert invoke(*words).exit_code == 0
-    assert calls[0].unlabelled == (Path("b.txt"), Path("c.txt"))
+    assert calls[0].texts.unlabelled == (Path("b.txt"), Path("c.txt"))
 
 
 def test_several_files_keep_their_order(stage: Any) -> None:
     calls = []
-    stage("adapt", lambda files, out, args: calls.append(files) or out)
+    stage("adapt", lambda files, **_: calls.append(files) or Path("s"))
     assert invoke("adapt", "b.txt", "a.csv", "--out", "s").exit_code == 0
     assert calls == [[Path("b.txt"), Path("a.csv")]]
 
@@ -195,13 +201,38 @@ def test_several_files_keep_their_order(stage: Any) -> None:
 def test_flags_win_over_toml_and_toml_over_defaults(fit: list[Any], tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(
-        '[fit]\nout = "from-toml"\nepochs = 9\nbatch-size = 8\nclip = 2\nvalid = "v.csv"\n'
+        '[fit]\nout = "from-toml"\nepochs = 9\nbatch-size = 8\nmax-grad-norm = 2\n'
+        'valid = "v.csv"\n'
         '[adapt]\nmodel = "x"\n'
     )
     assert invoke("fit", "a.csv", "--config", str(recipe), "--epochs", "3").exit_code == 0
     _, out, args = fit[0]
     assert out == Path("from-toml")
-    assert args == FitArgs(epochs=3, batch_size=8, clip=2.0, valid=Path("v.csv"))
+    assert args == make(FitArgs, epochs=3, batch_size=8, max_grad_norm=2.0, valid="v.csv")
+
+
+def test_compare_reads_the_tables_of_adapt_and_fit(stage: Any, tmp_path: Path) -> None:
+    calls: list[CompareArgs] = []
+    stage("compare", lambda file, out, args, arms: calls.append(args) or out)
+    toml = tmp_path / "all.toml"
+    toml.write_text(
+        '[adapt]\ntext = "review"\nlearning-rate = 3e-4\nmasking = "word"\nout = "adapted"\n'
+        '[fit]\nlabel = "stars"\nlearning-rate = 2e-4\nepochs = 5\nout = "model"\n'
+        "[compare]\nseeds = 3\nepochs = 6\n"
+    )
+    words = ["compare", "a.csv", "--out", "s", "--config", str(toml), "--seeds", "2"]
+    assert invoke(*words).exit_code == 0
+    step2 = {"learning_rate": 3e-4, "masking": "word"}
+    given = {"text": "review", "label": "stars", "learning_rate": 2e-4, "epochs": 6, "seeds": 2}
+    assert calls == [make(CompareArgs, adapt=step2, **given)]
+
+
+def test_compare_refuses_what_a_study_does_not_do(tmp_path: Path) -> None:
+    toml = tmp_path / "all.toml"
+    toml.write_text("[fit]\ncalibrate = true\n")
+    done = run("compare", "a.csv", "--out", str(tmp_path / "s"), "--config", str(toml))
+    assert "[fit]: there is no option 'calibrate' in 'steep compare'" in done.stderr
+    assert done.returncode == 2
 
 
 def test_a_flag_that_repeats_the_default_still_wins(fit: list[Any], tmp_path: Path) -> None:
@@ -209,16 +240,17 @@ def test_a_flag_that_repeats_the_default_still_wins(fit: list[Any], tmp_path: Pa
     recipe.write_text("[fit]\nepochs = 9\n")
     words = ["fit", "a.csv", "--out", "m", "--epochs", "3", "--config", str(recipe)]
     assert invoke(*words).exit_code == 0
-    assert fit[0][2].epochs == 3
+    assert fit[0][2].tune.epochs.epochs == 3
 
 
 @pytest.mark.parametrize(
     ("toml", "told"),
     [
-        ("[fit]\nepocs = 3\n", "there is no option 'epocs'. Did you mean 'epochs'?"),
+        ("[fit]\nepocs = 3\n", "no option 'epocs' in 'steep fit'. Did you mean 'epochs'?"),
         ("[fit]\nepochs = 'three'\n", "option 'epochs' must be a whole number, not 'three'"),
         ("[fit]\nschedule = 'fast'\n", "must be one of one-cycle, slanted, linear, cosine"),
-        ("fit = 3\n", "'fit' must be a table, written [fit]"),
+        ("fit = 3\n", "'fit' is outside of any table"),
+        ("epochs = 3\n[fit]\nseed = 1\n", "'epochs' is outside of any table"),
         ("[fit\n", "not valid TOML"),
         (None, "there is no such file"),
     ],
@@ -239,7 +271,7 @@ def test_a_wrong_toml_ends_with_2_and_one_message(
 def test_a_mistake_of_the_user_is_one_paragraph_and_code_2(
     stage: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(file: Path, out: Path, args: FitArgs) -> Path:
+    def fail(file: Path, out: Path, args: FitArgs, openings: Openings) -> Path:
         raise SteepError(f"{file}, row 3: [no] label. " + "Give one. " * 20)
 
     stage("fit", fail)
@@ -252,7 +284,7 @@ def test_a_mistake_of_the_user_is_one_paragraph_and_code_2(
 
 
 def test_a_defect_of_ours_is_not_hidden(stage: Any) -> None:
-    def fail(file: Path, out: Path, args: FitArgs) -> Path:
+    def fail(file: Path, out: Path, args: FitArgs, openings: Openings) -> Path:
         raise ZeroDivisionError
 
     stage("fit", fail)
@@ -263,7 +295,7 @@ def test_a_defect_of_ours_is_not_hidden(stage: Any) -> None:
 def test_ctrl_c_ends_with_130_and_says_what_is_kept(
     stage: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def stop(file: Path, out: Path, args: CompareArgs) -> Path:
+    def stop(file: Path, out: Path, args: CompareArgs, arms: Any) -> Path:
         raise KeyboardInterrupt
 
     stage("compare", stop)
@@ -280,7 +312,7 @@ def test_an_unknown_public_name_is_an_attribute_error() -> None:
 
 def test_every_public_name_has_a_home() -> None:
     assert set(steep.__all__) == {"__version__", *steep._HOMES}
-    assert steep.FitArgs is FitArgs
+    assert steep.SteepError is SteepError
 
 
 def test_importing_steep_imports_nothing_else() -> None:

@@ -13,7 +13,9 @@ from safetensors.numpy import save_file
 
 from steep import runs
 from steep.args import FitArgs
+from steep.args.renamed import FORMAT
 from steep.errors import SteepError
+from steep.options import make
 
 
 def left(folder: Path) -> list[str]:
@@ -35,7 +37,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_run_appears_when_it_is_complete(tmp_path: Path) -> None:
     out = tmp_path / "deep" / "model"
-    with runs.writing(out, "fit", FitArgs(epochs=2, valid=Path("v.csv"))) as run:
+    with runs.writing(out, "fit", make(FitArgs, epochs=2, valid="v.csv")) as run:
         run.record(rows=3)
         run.note("2 rows were dropped.")
         run.note("2 rows were dropped.")
@@ -166,6 +168,26 @@ def test_a_run_of_another_stage_is_named(tmp_path: Path) -> None:
         pass
     with pytest.raises(SteepError, match="written by 'steep adapt', not 'fit'"):
         runs.read_manifest(tmp_path / "x", "fit")
+
+
+def test_options_of_the_version_before_have_new_names(tmp_path: Path) -> None:
+    old = {"stage": "fit", "args": {"model": "bert", "encoder": "adapted", "clip": 0.5}}
+    runs.write_json(tmp_path / runs.MANIFEST, old)
+    new = {"model": "adapted", "base": "bert", "max_grad_norm": 0.5}
+    assert runs.read_manifest(tmp_path, "fit") == old | {"args": new}
+    runs.write_json(tmp_path / runs.STUDY, {"stage": "compare", "args": {"budget": "8h"}})
+    assert runs.manifest_at(tmp_path / runs.STUDY)["args"] == {"time_limit": "8h"}
+    made = {"stage": "fit", "format": FORMAT, "args": {"clip": 0.5}}
+    runs.write_json(tmp_path / runs.MANIFEST, made)
+    assert runs.read_manifest(tmp_path, "fit") == made
+
+
+def test_the_stage_of_a_folder_is_known_where_there_is_one(tmp_path: Path) -> None:
+    runs.write_json(tmp_path / runs.MANIFEST, {"stage": "adapt", "args": {}})
+    assert runs.stage_of(str(tmp_path)) == "adapt"
+    assert runs.stage_of(tmp_path / "nowhere") is None
+    assert runs.stage_of("bert-base-uncased") is None
+    assert runs.stage_of(None) is None
 
 
 @pytest.mark.parametrize("content", [b"{", b"\xff"])

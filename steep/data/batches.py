@@ -20,7 +20,7 @@ def padded_length(longest: int) -> int:
 
 
 def bucket(longest: int) -> int:
-    """The smallest of `BUCKETS` that holds `longest` tokens: few, as each has a batch of rests."""
+    """The smallest of `BUCKETS` that holds `longest` tokens; few, as each has a smaller batch."""
     return next((length for length in BUCKETS if length >= longest), -(-longest // 128) * 128)
 
 
@@ -50,8 +50,8 @@ def by_length(lengths: np.ndarray) -> np.ndarray:
 def by_tokens(lengths: np.ndarray, batch_tokens: int, seed: int, epoch: int) -> list[np.ndarray]:
     """Batches of positions, about `batch_tokens` tokens each with padding, in random order.
 
-    Every text is in exactly one batch. All batches of one bucket have as many rows, but for one
-    smaller batch a bucket; texts in a batch are of similar lengths within the bucket, too.
+    Every text is in exactly one batch. All batches of a bucket have the same number of rows, apart
+    from one that is smaller; texts in a batch are of similar lengths within the bucket, too.
     """
     random = numbers(seed, "order", epoch)
     order = random.permutation(np.arange(len(lengths), dtype=np.int32))
@@ -66,7 +66,7 @@ def by_tokens(lengths: np.ndarray, batch_tokens: int, seed: int, epoch: int) -> 
 
 
 def pad(inputs: list[np.ndarray], value: int, length: int) -> np.ndarray:
-    """The rows side by side, int64 (rows, length), filled with `value` at the end."""
+    """The rows side by side, int64 (rows, length), padded with `value` at the end."""
     batch = np.full((len(inputs), length), value, np.int64)
     for row, ids in zip(batch, inputs, strict=True):
         row[: len(ids)] = ids

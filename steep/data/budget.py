@@ -4,60 +4,62 @@ from dataclasses import replace
 
 import numpy as np
 
-from steep.args.few import FewArgs
-from steep.args.fit import CourseArgs
+from steep.args.training import FewArgs
 from steep.data.corpus import Corpus, Data
 from steep.errors import SteepError
 from steep.seeds import numbers
+from steep.wording import some
 
-# Steps of the optimiser with fewer of which what is learnt is mostly chance (Mosbach et al. 2021).
+# With fewer optimiser steps than this, what is learnt is mostly chance (Mosbach et al. 2021).
 ENOUGH, SMALL_BATCH = 80, 8
 
 
-def chosen(data: Data, args: FewArgs, seed: int) -> Data:
+def chosen(data: Data, few: FewArgs, seed: int) -> Data:
     """`data` with the training rows that `label_budget` or `shots` leaves; as it is without both.
 
     Raises SteepError where `shots` has no classes to count by.
     """
-    if args.shots is None:
-        return within(data, args.label_budget, seed)
-    if args.label_budget is not None:
+    if few.shots is None:
+        return within(data, few.label_budget, seed)
+    if few.label_budget is not None:
         raise SteepError("shots and label_budget both say how many labels are used: give one.")
-    return few_shot(data, args.shots, seed)
+    return few_shot(data, few.shots, seed)
 
 
-def notes(data: Data, used: Data, args: FewArgs) -> list[str]:
+def notes(data: Data, used: Data, few: FewArgs) -> list[str]:
     """What the user should know of the training rows `used` of `data`."""
     if used is data:
         return []
-    kept, of_each = len(used.train), ""
-    if args.shots is not None:
-        of_each = f", {args.shots} of each class"
-        held = f"the epoch is chosen by {len(data.valid):,} validation labels"
-        more = [f"{held}, more than are trained on"] if len(data.valid) > kept else []
-        return [f"{kept:,} of {len(data.train):,} training labels are used{of_each}", *more]
-    of_each = ", one of every class" if kept > (args.label_budget or 0) else ""
-    return [f"{kept:,} of {len(data.train):,} training labels are used{of_each}"]
+    kept = len(used.train)
+    told = f"{kept:,} of {len(data.train):,} training labels are used"
+    if few.shots is None:
+        every = ", one of every class" if kept > (few.label_budget or 0) else ""
+        return [told + every]
+    found = [f"{told}, {few.shots} of each class"]
+    if len(data.valid) > kept:
+        held = f"{len(data.valid):,} validation labels"
+        found.append(f"the epoch is chosen by {held}, more than are trained on")
+    return found
 
 
-def few_steps(rows: int, args: CourseArgs) -> list[str]:
-    """A note where `rows` labels make too few steps of the optimiser to learn much from."""
-    steps = -(-rows // args.batch_size) * args.epochs
+def few_steps(rows: int, epochs: int, batch_size: int) -> list[str]:
+    """A note where `rows` labels make too few optimiser steps to learn much from."""
+    steps = -(-rows // batch_size) * epochs
     if steps >= ENOUGH:
         return []
-    small = min(args.batch_size, SMALL_BATCH)
-    epochs = -(-ENOUGH // -(-rows // small))
+    small = min(batch_size, SMALL_BATCH)
+    more = -(-ENOUGH // -(-rows // small))
     return [
         f"{rows} labels make {steps} steps of the optimiser, so few that chance decides what is "
-        f"learnt: --batch-size {small} --epochs {epochs} makes {ENOUGH} or more"
+        f"learnt: --batch-size {small} --epochs {more} makes {ENOUGH} or more"
     ]
 
 
 def few_shot(data: Data, shots: int, seed: int) -> Data:
     """`data` with `shots` training rows of each class, drawn from the stream "labels" of `seed`.
 
-    More shots contain the rows of fewer. Raises SteepError where a class has not as many, and for
-    tasks whose rows are not each of one class.
+    More shots contain the rows of fewer. Raises SteepError where a class has fewer, and for tasks
+    whose rows are not each of one class.
     """
     task = data.labelled()
     if task.kind != "single":
@@ -72,10 +74,9 @@ def few_shot(data: Data, shots: int, seed: int) -> Data:
         f"{n} ({len(p)})" for n, p in zip(task.labels, places, strict=True) if len(p) < shots
     ]
     if lacking:
-        more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
         raise SteepError(
-            f"{data.train.source}: fewer than {shots} training rows of {', '.join(lacking[:3])}"
-            f"{more}. Choose fewer --shots, or give more rows."
+            f"{data.train.source}: fewer than {shots} training rows of {some(lacking, 3)}. Choose "
+            "fewer --shots, or give more rows."
         )
     return replace(data, train=data.train.take(np.sort(order[np.concatenate(places)])))
 

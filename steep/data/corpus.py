@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import datasets
 import numpy as np
 
+from steep.args.table import SplitArgs, TableArgs
 from steep.errors import SteepError
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ class Task:
 
     `labels` holds the class names in the order of their indices (single: sorted; multi: one per
     0/1 label, in the user's order) or the one name of the target (regression). `thresholds` are
-    the probabilities from which on a row gets a label (multi: one a label; single: that of the
-    second of two classes); without them, 1/2 and the most probable class. `ordered` classes
+    the lowest probabilities at which a row gets a label (multi: one for each label; single: that of
+    the second of two classes); without them, 1/2 and the most probable class. `ordered` classes
     are numbers from low to high, of which some are nearer to each other than others.
     """
 
@@ -85,9 +86,9 @@ class Corpus:
         return np.zeros((0, *several), LABEL_TYPES[self.task.kind])  # numpy knows no type of none
 
     def targets(self) -> np.ndarray:
-        """What training goes by: probabilities float32 (n, labels) where there are such, or labels.
+        """What is trained on: probabilities float32 (n, labels) of soft labels, else `labels`.
 
-        Where they are given softly, `labels` are the most probable ones.
+        Of soft labels, `labels` are the most probable ones.
         """
         return self.column("soft") if "soft" in self.table.column_names else self.labels()
 
@@ -121,6 +122,7 @@ class Data:
     """A corpus, split once: what every stage, arm and seed of a study shares.
 
     `valid` is empty where nothing is held out for validation; `task` is None without labels.
+    `table` and `split` say how it was read and split.
     """
 
     train: Corpus
@@ -129,6 +131,8 @@ class Data:
     task: Task | None
     splits: "Splits"
     notes: tuple[str, ...] = field(default=())
+    table: TableArgs = TableArgs()
+    split: SplitArgs = SplitArgs()
 
     def labelled(self) -> Task:
         """The task; SteepError where no column of labels was named."""
@@ -143,7 +147,7 @@ class Data:
         return parts | ({"test": self.test} if self.test is not None else {})
 
 
-def join(corpora: Sequence[Corpus]) -> Corpus:
+def join_corpora(corpora: Sequence[Corpus]) -> Corpus:
     """The texts of several corpora as one, without labels; second texts are documents of their own.
 
     Row numbers run on from corpus to corpus.

@@ -1,4 +1,4 @@
-"""How is a CSV or TSV file read? Delimiter and quoting by looking, every cell as its own text."""
+"""How is a CSV or TSV file read? Delimiter and quoting are detected; every cell is a text."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from steep.data import files
-from steep.data.raw import TEXT, Raw, batch, chunks
+from steep.data.raw import TEXT, Raw, check_named_once, chunks, record_batch
 from steep.errors import SteepError
 
 DELIMITERS = {".csv": ",;\t|", ".tsv": "\t,;|"}
@@ -41,14 +41,15 @@ def open_delimited(path: Path) -> Raw:
     columns = dict.fromkeys(header, TEXT)
 
     def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        _check_unique(path, header, names)
+        check_named_once(str(path), header, names)
         places = [header.index(name) for name in names]
         wanted = dict.fromkeys(names, TEXT)
         for rows in chunks(_rows(path, dialect, len(header))):
-            yield batch(wanted, [[row[place] for place in places] for row in rows])
+            yield record_batch(wanted, [[row[place] for place in places] for row in rows])
 
     literal = f"{path.name}: double quotes do not enclose cells, so they are kept as text"
-    return Raw(columns, batches, (path,), (literal,) if dialect.literal_quotes else ())
+    notes = (literal,) if dialect.literal_quotes else ()
+    return Raw(str(path), columns, batches, (path,), notes)
 
 
 def sniff(start: str, kind: str) -> Dialect:
@@ -67,7 +68,7 @@ def looks_headless(columns: Sequence[str]) -> bool:
 
 
 def _lines(start: str) -> list[str]:
-    return list(io.StringIO(start, newline=""))  # str.splitlines breaks at rare characters, too
+    return list(io.StringIO(start, newline=""))  # str.splitlines also breaks at rare characters
 
 
 def _rows(path: Path, dialect: Dialect, width: int) -> Iterator[list[str]]:
@@ -117,9 +118,3 @@ def _is_literal(dialect: Dialect, lines: list[str]) -> bool:
 
 def _closes(cell: str) -> bool:
     return len(cell) > 1 and cell.count('"') % 2 == 0
-
-
-def _check_unique(path: Path, header: list[str], names: Sequence[str]) -> None:
-    for name in names:
-        if header.count(name) > 1:
-            raise SteepError(f"{path}: the header names column '{name}' twice. Rename one of them.")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from steep.args.data import Unit
+from steep.args.table import Unit
 from steep.data import files
-from steep.data.raw import TEXT, Raw, batch, chunks
+from steep.data.raw import TEXT, Raw, chunks, record_batch
 from steep.errors import SteepError
 
 PLAIN = (".txt", ".text", ".md")
@@ -28,7 +28,7 @@ def open_plain(path: Path, unit: Unit) -> Raw:
         documents = ((f"{path.name}:{line}", text) for line, text in _documents(path, chosen))
         return _select(documents, DOCUMENT, names)
 
-    return Raw(DOCUMENT, batches, (path,), (note,))
+    return Raw(str(path), DOCUMENT, batches, (path,), (note,))
 
 
 def open_folder(path: Path, unit: Unit) -> Raw:
@@ -36,22 +36,25 @@ def open_folder(path: Path, unit: Unit) -> Raw:
 
     The identifier of a document is its path inside the folder.
     """
-    if is_by_class(path):
+    if has_class_folders(path):
         found = [(file, file.parent.name) for file in _by_class(path)]
         extra = len(text_files(path)) - len(found)
         notes = [f"{path.name}: labels are the names of the sub-folders"]
         if extra:
-            notes.append(f"{path.name}: {extra:,} text files outside of the class folders not read")
+            notes.append(
+                f"{path.name}: {extra:,} text files outside of the class folders are not read"
+            )
 
         def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
             rows = ((str(f.relative_to(path)), _whole(f), label) for f, label in found)
             return _select(rows, LABELLED, names)
 
-        return Raw(LABELLED, batches, tuple(file for file, _ in found), tuple(notes))
+        read = tuple(file for file, _ in found)
+        return Raw(str(path), LABELLED, batches, read, tuple(notes))
     return _open_unlabelled(path, unit)
 
 
-def is_by_class(path: Path) -> bool:
+def has_class_folders(path: Path) -> bool:
     """Whether two sub-folders or more hold text files."""
     return len({file.parent for file in _by_class(path)}) > 1
 
@@ -78,7 +81,10 @@ def _open_unlabelled(path: Path, unit: Unit) -> Raw:
             for line, text in _documents(file, chosen):
                 yield (name if chosen == "file" else f"{name}:{line}"), text
 
-    return Raw(DOCUMENT, lambda names: _select(documents(), DOCUMENT, names), tuple(found), (note,))
+    def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        return _select(documents(), DOCUMENT, names)
+
+    return Raw(str(path), DOCUMENT, batches, tuple(found), (note,))
 
 
 def _by_class(path: Path) -> list[Path]:
@@ -90,7 +96,9 @@ def _is_hidden(file: Path, folder: Path) -> bool:
 
 
 def _choose(start: str) -> Unit:
-    lines = start.strip().replace("\r\n", "\n").replace("\r", "\n").split("\n")  # no other signs
+    lines = (
+        start.strip().replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    )  # no other characters
     blocks = list(_blocks(enumerate(lines, 1)))
     return "paragraph" if len(blocks) > 1 else "line"
 
@@ -134,4 +142,4 @@ def _select(
     rows: Iterable[Sequence[str]], columns: dict[str, pa.DataType], names: Sequence[str]
 ) -> Iterator[pa.RecordBatch]:
     for chunk in chunks(rows):
-        yield batch(columns, chunk).select(list(names))
+        yield record_batch(columns, chunk).select(list(names))

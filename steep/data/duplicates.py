@@ -1,8 +1,8 @@
 """Which texts occur twice, and which are in two parts of the data?
 
-Exact: the same but for blanks and case. Near: 3-word shingles with a Jaccard similarity of 0.8 or
-more, found by MinHash and locality-sensitive hashing (Leskovec et al., Mining of Massive Datasets,
-chapter 3), then verified exactly.
+Exact: the same apart from whitespace and case. Near: 3-word shingles with a Jaccard similarity of
+0.8 or more, found by MinHash and locality-sensitive hashing (Leskovec et al., Mining of Massive
+Datasets, chapter 3), then verified exactly.
 """
 
 import hashlib
@@ -79,7 +79,7 @@ class Duplicates:
 
 
 def text_hashes(texts: Iterable[str]) -> np.ndarray:
-    """A hash of every text but for blanks and case, uint64 (n,); the same on every machine."""
+    """A hash of each text, less whitespace and case, uint64 (n,); the same on every machine."""
     digests = (
         hashlib.blake2b(" ".join(text.casefold().split()).encode(), digest_size=8).digest()
         for text in texts
@@ -101,7 +101,7 @@ def row_hashes(corpus: Corpus) -> np.ndarray:
     return np.concatenate([np.zeros(0, np.uint64), *map(text_hashes, joined)])
 
 
-def find(data: Data, near: bool = True) -> Duplicates:
+def find_duplicates(data: Data, near: bool = True) -> Duplicates:
     """Duplicates within the parts and across; near ones of valid and test against train."""
     hashes = {part: row_hashes(corpus) for part, corpus in data.parts.items()}
     within = {part: len(h) - len(np.unique(h)) for part, h in hashes.items()}
@@ -159,7 +159,7 @@ def _near(corpus: Corpus, train: Corpus, index: "MinHashLSH", exact: np.ndarray)
 
 
 def _sketches(corpus: Corpus) -> Iterator[tuple[int, set[bytes], "MinHash"]]:
-    """Position, shingles and MinHash of the texts that are long enough to be told apart."""
+    """Position, shingles and MinHash of the texts that are long enough to compare."""
     from datasketch import MinHash
 
     start = 0

@@ -1,10 +1,9 @@
 """How are the bytes of a text file read? Compression, encoding, and what to say when they fail."""
 
 import gzip
-import hashlib
 import lzma
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO, TextIO, cast
@@ -53,13 +52,10 @@ def sample(path: Path) -> str:
     return start
 
 
-def fingerprint(paths: Iterable[Path], *options: object) -> str:
-    """A key that changes with the place, size or time of a file, or with an option."""
-    key = hashlib.blake2b(repr(options).encode(), digest_size=12)
-    for path in paths:
-        stat = path.stat()
-        key.update(f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
-    return key.hexdigest()
+def state_of(path: Path) -> str:
+    """A text that changes with the place, size or time of a file."""
+    stat = path.stat()
+    return f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}\0"
 
 
 def _open(path: Path, mode: str, **options: str) -> IO:

@@ -6,7 +6,7 @@ import numpy as np
 
 from steep.data.batches import pad, padded_length
 from steep.data.corpus import Corpus, Task
-from steep.data.long import SLIDING, Sliding, check
+from steep.data.long import SLIDING, Sliding, check_sliding
 from steep.data.tokens import frame, tokenize, truncate
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Rows:
         truncation: str = "head",
         sliding: Sliding | None = None,
     ) -> None:
-        check(truncation, corpus)
+        check_sliding(truncation, corpus)
         self.corpus = corpus
         self.sliding = (sliding or Sliding()) if truncation.startswith(SLIDING) else None
         self.task, self.tokenizer = task, tokenizer
@@ -56,7 +56,7 @@ class Rows:
         return self._framed(index), label
 
     def over(self, corpus: Corpus) -> Self:
-        """Another corpus, read alike."""
+        """Another corpus, read in the same way."""
         how = (self.max_length, self.truncation, self.sliding)
         return type(self)(corpus, self.task, self.tokenizer, *how)
 
@@ -122,7 +122,7 @@ class Rows:
     def collate(self, samples: list[Sample]) -> tuple[np.ndarray, np.ndarray]:
         """Samples as one batch: int64 (rows, 2 or 3, padded length), and labels (rows, ...).
 
-        Where windows slide, (rows, most windows, 2 or 3, padded length): mask 0 fills up.
+        Where windows slide, (rows, most windows, 2 or 3, padded length), padded with mask 0.
         """
         if self.sliding:
             return self._windows([inputs for inputs, _ in samples]), _labels(samples)

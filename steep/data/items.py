@@ -1,4 +1,4 @@
-"""How do loose texts, that lie in no file, become a corpus?"""
+"""How do single texts in memory become a corpus?"""
 
 from collections.abc import Sequence
 from typing import Any

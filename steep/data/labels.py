@@ -1,24 +1,22 @@
 """What do the labels mean? Kind of task, class names, and labels as numbers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from steep.args import TableArgs
+from steep.args.table import LabelArgs
+from steep.data.columns import Column, is_missing, number_or_none
 from steep.data.corpus import Task
 from steep.data.raw import TEXTS
 from steep.errors import SteepError
+from steep.wording import some
 
-MISSING = ("", "nan", "null")
 ZERO_ONE = {"0": 0.0, "1": 1.0, "0.0": 0.0, "1.0": 1.0, "false": 0.0, "true": 1.0}
 MOST_GRADES = 20
-NAMED = 8
-
-Columns = Mapping[str, pa.ChunkedArray]
+NAMED = 8  # labels that messages name
 
 
 @dataclass(frozen=True)
@@ -34,77 +32,82 @@ class Encoded:
     soft: np.ndarray | None = None
 
 
-def encode(
-    columns: Columns, rows: np.ndarray, args: TableArgs, source: str, task: Task | None = None
-) -> Encoded:
+def encode_labels(columns: Sequence[Column], args: LabelArgs, task: Task | None = None) -> Encoded:
     """Label cells as numbers, by the kind of task that `task`, `args` or the cells themselves say.
 
-    `rows` are the row numbers (n,) for messages. Raises SteepError at a label that does not fit.
+    Raises SteepError at a label that does not fit.
     """
     kind: str = task.kind if task is not None else args.task
     if kind == "auto":
         kind = _infer(columns, args)
-    _check_kind(kind, columns, source)
+    _check_kind(kind, columns)
     if args.ordered and kind != "single":
+        source = columns[0].source
         raise SteepError(f"{source}: ordered: this is a task of kind '{kind}', without classes.")
     if kind == "multi":
-        return _multi(columns, rows, args, source, task)
+        return _multi(columns, args, task)
     if kind == "regression":
-        return _regression(columns, rows, source, task)
-    ((name, cells),) = columns.items()
-    texts = filled(cells, rows, source, name)
-    return _single(texts, rows, args, source, name, task)
+        return _regression(columns, task)
+    return _single(columns[0].filled(), args, task)
 
 
-def _infer(columns: Columns, args: TableArgs) -> str:
+def names_of(columns: Sequence[Column]) -> tuple[str, ...]:
+    """The names of the columns."""
+    return tuple(column.name for column in columns)
+
+
+def check_same_labels(labels: tuple[str, ...], task: Task | None, source: str) -> None:
+    """Raises SteepError if these are not the labels of `task`, in its order."""
+    if task is not None and labels != task.labels:
+        raise SteepError(
+            f"{source}: the labels must be {', '.join(task.labels)}, not {', '.join(labels)}."
+        )
+
+
+def _infer(columns: Sequence[Column], args: LabelArgs) -> str:
     """multi: several columns, lists or a delimiter; regression: many fractions; else single."""
-    cells = next(iter(columns.values()))
+    cells = columns[0].cells
     if len(columns) > 1 or cells.type == TEXTS or args.label_delimiter:
         return "multi"
-    distinct = [text for text in pc.unique(cells).to_pylist() if not _is_missing(text)]
-    numbers = [_number(text) for text in distinct]
+    distinct = [text for text in pc.unique(cells).to_pylist() if not is_missing(text)]
+    numbers = [number_or_none(text) for text in distinct]
     whole = all(number is not None and number.is_integer() for number in numbers)
     fractions = None not in numbers and not whole
     return "regression" if fractions and len(distinct) > MOST_GRADES else "single"
 
 
-def _check_kind(kind: str, columns: Columns, source: str) -> None:
-    names = ", ".join(columns)
+def _check_kind(kind: str, columns: Sequence[Column]) -> None:
+    first = columns[0]
     if kind == "single" and len(columns) > 1:
-        raise SteepError(f"{source}: a task of kind 'single' has one label column, not {names}.")
-    if kind != "multi" and next(iter(columns.values())).type == TEXTS:
+        names = ", ".join(names_of(columns))
         raise SteepError(
-            f"{source}, column '{names}': holds lists, which is a task of kind 'multi'."
+            f"{first.source}: a task of kind 'single' has one label column, not {names}."
         )
+    if kind != "multi" and first.cells.type == TEXTS:
+        raise SteepError(f"{first.where}: holds lists, which is a task of kind 'multi'.")
 
 
-def _single(
-    texts: pa.ChunkedArray,
-    rows: np.ndarray,
-    args: TableArgs,
-    source: str,
-    name: str,
-    task: Task | None,
-) -> Encoded:
+def _single(column: Column, args: LabelArgs, task: Task | None) -> Encoded:
+    texts = column.cells
     found = pc.unique(texts).to_pylist()
     if task is None:
-        _check_classes(found, len(rows), args, source, name)
+        _check_classes(found, column, args)
     labels = task.labels if task is not None else _in_order(found)
     places = pc.index_in(texts, value_set=pa.array(labels, pa.string()))
-    for at in islice(np.flatnonzero(np.asarray(pc.is_null(places))), 1):
-        raise SteepError(_explain_unseen(source, rows[at], name, texts[int(at)].as_py(), labels))
-    note = f"label '{name}': {len(labels)} classes ({_some(labels)})"
-    notes = (note, *_delimiter_hint(found, name)) if task is None else ()
+    for at in np.flatnonzero(np.asarray(pc.is_null(places)))[:1].tolist():
+        raise SteepError(_explain_unseen(column.place(at), texts[at].as_py(), labels))
+    note = f"label '{column.name}': {len(labels)} classes ({some(labels, NAMED)})"
+    notes = (note, *_delimiter_hint(found, column.name)) if task is None else ()
     known = task or Task("single", tuple(labels), ordered=args.ordered)
-    _check_order(known, source, name)
+    _check_order(known, column)
     return Encoded(known, np.asarray(places).astype(np.int64), notes)
 
 
-def _check_order(task: Task, source: str, name: str) -> None:
-    if task.ordered and (len(task.labels) < 3 or None in map(_number, task.labels)):
+def _check_order(task: Task, column: Column) -> None:
+    if task.ordered and (len(task.labels) < 3 or None in map(number_or_none, task.labels)):
         raise SteepError(
-            f"{source}, column '{name}': ordered classes are three or more numbers, such as stars "
-            f"from 1 to 5, not {_some(task.labels)}. Write them as numbers, or leave --ordered out."
+            f"{column.where}: ordered classes are three or more numbers, such as stars from 1 to "
+            f"5, not {some(task.labels, NAMED)}. Write them as numbers, or leave --ordered out."
         )
 
 
@@ -122,157 +125,110 @@ def _delimiter_hint(found: Sequence[str], name: str) -> tuple[str, ...]:
     return ()
 
 
-def _check_classes(
-    found: Sequence[str], rows: int, args: TableArgs, source: str, name: str
-) -> None:
-    where = f"{source}, column '{name}'"
+def _check_classes(found: Sequence[str], column: Column, args: LabelArgs) -> None:
+    rows = len(column.rows)
     if len(found) == 1:
-        raise SteepError(f"{where}: every row has the label '{found[0]}'; two classes are needed.")
+        raise SteepError(
+            f"{column.where}: every row has the label '{found[0]}'; two classes are needed."
+        )
     if args.task == "auto" and len(found) > max(2, rows / 2):
-        numeric = all(_number(text) is not None for text in found)
+        numeric = all(number_or_none(text) is not None for text in found)
         advice = "--task regression if it is a quantity, " if numeric else ""
         raise SteepError(
-            f"{where}: {len(found):,} different labels in {rows:,} rows look like identifiers or "
-            f"texts. Name the right column, or say {advice}--task single if these are classes."
+            f"{column.where}: {len(found):,} different labels in {rows:,} rows look like "
+            f"identifiers or texts. Name the right column, or say {advice}--task single if these "
+            "are classes."
         )
 
 
-def _multi(
-    columns: Columns, rows: np.ndarray, args: TableArgs, source: str, task: Task | None
-) -> Encoded:
-    first = next(iter(columns.values()))
-    if len(columns) == 1 and (first.type == TEXTS or args.label_delimiter):
-        return _lists(columns, rows, args, source, task)
-    labels = tuple(columns)
-    if task is not None and labels != task.labels:
-        raise SteepError(
-            f"{source}: the labels must be {', '.join(task.labels)}, not {', '.join(labels)}."
-        )
+def _multi(columns: Sequence[Column], args: LabelArgs, task: Task | None) -> Encoded:
+    first = columns[0]
+    if len(columns) == 1 and (first.cells.type == TEXTS or args.label_delimiter):
+        return _lists(first, args.label_delimiter, task)
+    labels = names_of(columns)
+    check_same_labels(labels, task, first.source)
     if len(labels) == 1 and task is None:
         raise SteepError(
-            f"{source}, column '{labels[0]}': one column of 0 and 1 is a task of kind 'single'. "
-            "Name several columns, or say what separates the labels with --label-delimiter."
+            f"{first.where}: one column of 0 and 1 is a task of kind 'single'. Name several "
+            "columns, or say what separates the labels with --label-delimiter."
         )
-    values = [_zero_one(cells, rows, source, name) for name, cells in columns.items()]
-    return _finish(np.stack(values, axis=1), labels, f"{len(labels)} columns of 0 and 1", task)
+    values = np.stack([_zero_one(column.filled()) for column in columns], axis=1)
+    return _several(values, labels, f"{len(labels)} columns of 0 and 1", task)
 
 
-def _zero_one(cells: pa.ChunkedArray, rows: np.ndarray, source: str, name: str) -> np.ndarray:
-    texts = pc.utf8_lower(filled(cells, rows, source, name))
+def _zero_one(column: Column) -> np.ndarray:
+    texts = pc.utf8_lower(column.cells)
     places = pc.index_in(texts, value_set=pa.array(list(ZERO_ONE)))
-    for at in islice(np.flatnonzero(np.asarray(pc.is_null(places))), 1):
-        value = texts[int(at)].as_py()
-        raise SteepError(
-            f"{source}, row {rows[at] + 1}, column '{name}': expected 0 or 1, not '{value}'."
-        )
+    for at in np.flatnonzero(np.asarray(pc.is_null(places)))[:1].tolist():
+        value = texts[at].as_py()
+        raise SteepError(f"{column.place(at)}: expected 0 or 1, not '{value}'.")
     return np.array(list(ZERO_ONE.values()), np.float32)[np.asarray(places)]
 
 
-def _lists(
-    columns: Columns, rows: np.ndarray, args: TableArgs, source: str, task: Task | None
-) -> Encoded:
+def _lists(column: Column, delimiter: str | None, task: Task | None) -> Encoded:
     """Labels in lists, or in one text with a delimiter; a row may have none."""
-    ((name, cells),) = columns.items()
-    items = _items(cells, args.label_delimiter)
+    items = _items(column.cells, delimiter)
     labels = task.labels if task is not None else _in_order({x for row in items for x in row})
     if len(labels) < 2:
-        raise SteepError(
-            f"{source}, column '{name}': two labels are needed; found: {_some(labels)}."
-        )
+        raise SteepError(f"{column.where}: two labels are needed; found: {some(labels, NAMED)}.")
     place = {label: index for index, label in enumerate(labels)}
     values = np.zeros((len(items), len(labels)), np.float32)
     for at, row in enumerate(items):
         for label in row:
             if label not in place:
-                raise SteepError(_explain_unseen(source, rows[at], name, label, labels))
+                raise SteepError(_explain_unseen(column.place(at), label, labels))
             values[at, place[label]] = 1
-    return _finish(values, tuple(labels), f"column '{name}'", task)
+    return _several(values, tuple(labels), f"column '{column.name}'", task)
 
 
 def _items(cells: pa.ChunkedArray, delimiter: str | None) -> list[list[str]]:
     if cells.type == TEXTS:
-        split = cells.to_pylist()
+        items = cells.to_pylist()
     else:
-        split = [(text or "").split(delimiter) for text in cells.to_pylist()]
-    return [[x.strip() for x in row or () if not _is_missing(x)] for row in split]
+        items = [(text or "").split(delimiter) for text in cells.to_pylist()]
+    return [[x.strip() for x in row or () if not is_missing(x)] for row in items]
 
 
-def _finish(values: np.ndarray, labels: tuple[str, ...], where: str, task: Task | None) -> Encoded:
+def _several(values: np.ndarray, labels: tuple[str, ...], where: str, task: Task | None) -> Encoded:
     counts = values.sum(axis=0).astype(int)
     named = [f"{label} {count:,}" for label, count in zip(labels, counts, strict=True)]
     none = int((values.sum(axis=1) == 0).sum())
-    several = f"{len(labels)} labels in {where}, any number a row ({_some(named)})"
+    several = f"{len(labels)} labels in {where}, any number a row ({some(named, NAMED)})"
     notes = (f"{several}; {none:,} rows with none",) if task is None else ()
     return Encoded(Task("multi", labels), values, notes)
 
 
-def _regression(columns: Columns, rows: np.ndarray, source: str, task: Task | None) -> Encoded:
+def _regression(columns: Sequence[Column], task: Task | None) -> Encoded:
     if task is not None and len(columns) != len(task.labels):
+        source = columns[0].source
         raise SteepError(f"{source}: the targets must be {', '.join(task.labels)}.")
-    found = [_numbers(cells, rows, source, name) for name, cells in columns.items()]
+    found = [_quantity(column.filled()) for column in columns]
+    names = names_of(columns)
     notes = [
         f"label '{name}': a quantity from {values.min():g} to {values.max():g} (regression)"
-        for name, values in zip(columns, found, strict=True)
+        for name, values in zip(names, found, strict=True)
     ]
     values = found[0] if len(found) == 1 else np.stack(found, axis=1)
-    return Encoded(Task("regression", tuple(columns)), values, tuple(notes))
+    return Encoded(Task("regression", names), values, tuple(notes))
 
 
-def _numbers(cells: pa.ChunkedArray, rows: np.ndarray, source: str, name: str) -> np.ndarray:
-    values = np.empty(len(rows))
-    for at, text in enumerate(filled(cells, rows, source, name).to_pylist()):
-        number = _number(text)
-        if number is None or not np.isfinite(number):
-            raise SteepError(
-                f"{source}, row {rows[at] + 1}, column '{name}': expected a number, not '{text}'."
-            )
-        values[at] = number
+def _quantity(column: Column) -> np.ndarray:
+    values = column.numbers("a number")
     if values.min() == values.max():
-        raise SteepError(f"{source}, column '{name}': every row has the target {values[0]:g}.")
+        raise SteepError(f"{column.where}: every row has the target {values[0]:g}.")
     return values
-
-
-def filled(cells: pa.ChunkedArray, rows: np.ndarray, source: str, name: str) -> pa.ChunkedArray:
-    """The cells without surrounding blanks; SteepError if some are empty."""
-    texts = pc.fill_null(pc.utf8_trim_whitespace(cells), "")
-    empty = pc.is_in(pc.utf8_lower(texts), value_set=pa.array(MISSING))
-    at = np.flatnonzero(np.asarray(empty))
-    if len(at):
-        first = ", ".join(str(row + 1) for row in rows[at[:5]])
-        raise SteepError(
-            f"{source}, column '{name}': {len(at):,} rows have no label (rows {first}"
-            f"{', ...' if len(at) > 5 else ''}). Label them, or move them to a file of their own; "
-            "text without labels serves adaptation."
-        )
-    return texts
 
 
 def _in_order(labels: Sequence[str] | set[str]) -> list[str]:
     """Numbers by value, anything else by name."""
-    numbers = {label: _number(label) for label in labels}
+    numbers = {label: number_or_none(label) for label in labels}
     if None in numbers.values():
         return sorted(labels)
     return sorted(labels, key=lambda label: (numbers[label], label))
 
 
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _is_missing(text: str | None) -> bool:
-    return text is None or text.strip().lower() in MISSING
-
-
-def _explain_unseen(source: str, row: int, name: str, value: str, labels: Sequence[str]) -> str:
+def _explain_unseen(place: str, value: str, labels: Sequence[str]) -> str:
     return (
-        f"{source}, row {row + 1}, column '{name}': the label '{value}' does not occur in the "
-        f"training rows. Known: {_some(labels)}."
+        f"{place}: the label '{value}' does not occur in the training rows. Known: "
+        f"{some(labels, NAMED)}."
     )
-
-
-def _some(labels: Sequence[str]) -> str:
-    more = f", ... {len(labels) - NAMED} more" if len(labels) > NAMED else ""
-    return ", ".join(labels[:NAMED]) + more

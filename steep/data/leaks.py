@@ -1,9 +1,9 @@
 """Which texts of a corpus give held-out text away? The same, nearly the same, or a passage of it.
 
-A text leaks a held-out row when it is equal but for blanks and case; when it holds 80 % or more of
-the row's sequences of three words (a review that holds the sentence to classify, or nearly the same
-text: a Jaccard similarity of 0.8 implies it); or when 80 % of its own sequences are those of one
-row (a sentence of the review to classify). The search is exact: a text with 80 % of a row's
+A text leaks a held-out row when it is equal apart from whitespace and case; when it holds 80 % or
+more of the row's sequences of three words (a review that holds the sentence to classify, or nearly
+the same text: a Jaccard similarity of 0.8 implies it); or when 80 % of its own sequences are those
+of one row (a sentence of the review to classify). The search is exact: a text with 80 % of a row's
 sequences holds one of the row's rarest 20 %, so that only these are looked up (prefix filtering:
 Chaudhuri, Ganti & Kaushik 2006; Bayardo, Ma & Srikant 2007), then verified.
 """
@@ -22,9 +22,9 @@ from steep.data.duplicates import FEWEST_SHINGLES, SHINGLE, SIMILAR, corpus_hash
 
 CHUNK = 500  # texts looked up together
 PIECE = 1 << 16  # characters: a longer text is searched piece by piece
-# Words without their punctuation, which tokenised data sets set apart; CJK signs one by one.
-SIGNS = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-WORDS = re.compile(rf"[{SIGNS}]|[^\W{SIGNS}]+")
+# Words without their punctuation, which tokenised data sets set apart; CJK characters one by one.
+CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+WORDS = re.compile(rf"[{CJK}]|[^\W{CJK}]+")
 MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F), np.uint64(0x165667B19E3779F9))
 
 
@@ -144,7 +144,7 @@ def _overlaps(texts: list[str], held: Held) -> np.ndarray:
     """Which texts hold a row, or are part of one; positions."""
     hashes, owner = _sequences(texts)
     totals = np.bincount(owner, minlength=len(texts))
-    order = np.argsort(hashes)  # sorted, they are looked up several times as fast
+    order = np.argsort(hashes)  # sorted, the lookup is several times as fast
     hashes, owner = hashes[order], owner[order]
     columns = np.minimum(np.searchsorted(held.known, hashes), len(held.known) - 1)
     found = held.known[columns] == hashes

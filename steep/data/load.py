@@ -1,57 +1,40 @@
-"""How does a file become the data of a run? Read, split once, checked for texts in two parts."""
+"""How does a source become the data of a run? Read, split once, checked for texts in two parts."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from steep.args import DataArgs
-from steep.data import duplicates, readers
+from steep.args.table import SplitArgs, TableArgs
 from steep.data.corpus import Corpus, Data
-from steep.data.splits import Origin, Splits, load_splits, split
+from steep.data.duplicates import find_duplicates
+from steep.data.readers import Source, is_by_class
+from steep.data.splits import Origin, Splits, load_splits, split_rows
 from steep.data.tables import read_table
 from steep.errors import SteepError
+from steep.options import change
 
 
-def read(
-    source: str | Path,
-    text: str | None = None,
-    label: str | None = None,
-    args: DataArgs | None = None,
-) -> Data:
-    """A table of texts, read and split: what every function of Steep takes.
+def load(source: Source | Data, table: TableArgs, how: SplitArgs, like: Path | None = None) -> Data:
+    """The data of a run: the parts of `source`, and of the files of validation and test rows.
 
-    `text` and `label` are the columns to read; further options are in `args`. Raises SteepError
-    for whatever is wrong with the file or the options.
+    Data that was read before is returned as it is. Splits as `how` says, else as the splits.json
+    `like` if that was drawn from this source, else by shares and seed. The sub-folders of a folder
+    of texts are its classes, without a label column. Raises SteepError for whatever is wrong.
     """
-    options = args or DataArgs()
-    text = options.text if text is None else text
-    label = options.label if label is None else label
-    return load(Path(source), replace(options, text=text, label=label))
-
-
-def load(file: Path, args: DataArgs, like: Path | None = None) -> Data:
-    """The data of a run: the parts of `file`, and of `args.valid` and `args.test` if given.
-
-    Splits as `args.splits` says, else as the splits.json `like` if that was drawn from this file,
-    else by shares and seed. The sub-folders of a folder of texts are its classes, without a
-    `--label`. Raises SteepError for whatever is wrong.
-    """
-    if args.label is None and readers.is_by_class(file):
-        args = replace(args, label="label")
-    whole = read_table(file, args)
-    own_files = {"valid": args.valid, "test": args.test}
-    own = {
-        part: read_table(path, replace(args, sample_weight=None), whole.task)
-        for part, path in own_files.items()
-        if path is not None
-    }
-    if like is not None and not own and not args.splits and _serves(like, whole):
-        args = replace(args, splits=like)
-    splits = _load(args.splits, whole, own) if args.splits else _split(whole, own, args)
+    if isinstance(source, Data):
+        return source
+    if table.target.label is None and is_by_class(source):
+        table = change(table, {"label": "label"})
+    whole = read_table(source, table)
+    own = _own_files(table, how, whole)
+    given = how.files.splits
+    if like is not None and not own and not given and _serves(like, whole):
+        given = like
+    splits = _load(given, whole, own) if given else _split(whole, own, how)
     parts = {p: _take(own.get(p, whole), rows) for p, rows in splits.parts.items()}
     notes = dict.fromkeys(note for corpus in (whole, *own.values()) for note in corpus.notes)
-    how = f"split as {args.splits}" if args.splits else f"split seed {splits.seed}"
+    said = f"split as {given}" if given else f"split seed {splits.seed}"
     sizes = ", ".join(f"{len(rows):,} {part}" for part, rows in splits.parts.items())
     data = Data(
         train=parts["train"],
@@ -59,15 +42,28 @@ def load(file: Path, args: DataArgs, like: Path | None = None) -> Data:
         test=parts.get("test"),
         task=whole.task,
         splits=splits,
-        notes=(*notes, f"rows: {sizes} ({how})", *splits.notes),
+        notes=(*notes, f"rows: {sizes} ({said})", *splits.notes),
+        table=table,
+        split=change(how, {"splits": given}),
     )
-    leaks = duplicates.find(data, near=False).notes() if own or args.splits else ()
+    leaks = find_duplicates(data, near=False).notes() if own or given else ()
     return replace(data, notes=data.notes + leaks)
 
 
-def _split(whole: Corpus, own: dict[str, Corpus], args: DataArgs) -> Splits:
+def _own_files(table: TableArgs, how: SplitArgs, whole: Corpus) -> dict[str, Corpus]:
+    """The parts that have a file of their own; only training rows need weights."""
+    unweighted = change(table, {"sample_weight": None})
+    paths = {"valid": how.files.valid, "test": how.files.test}
+    return {
+        part: read_table(path, unweighted, whole.task)
+        for part, path in paths.items()
+        if path is not None
+    }
+
+
+def _split(whole: Corpus, own: dict[str, Corpus], how: SplitArgs) -> Splits:
     """The whole file split by shares, and the rows of the parts that have a file of their own."""
-    splits = split(whole, args)
+    splits = split_rows(whole, how)
     return replace(
         splits,
         valid=own["valid"].rows() if "valid" in own else splits.valid,

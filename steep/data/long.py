@@ -12,26 +12,18 @@ SLIDING = "sliding-"
 
 @dataclass(frozen=True)
 class Sliding:
-    """At most `most` windows of a text; one begins at most `stride` tokens after the one before.
+    """At most `most` windows of a text, at even distances from its head to its tail.
 
-    A text that they do not cover is read at `most` places at even distances, from its head to its
-    tail; what lies between them is lost. Without a `stride` windows overlap only as the text's
-    length makes them.
+    They overlap only as the text's length makes them; of a text that is longer than all of them
+    together, what lies between two windows is lost.
     """
 
     most: int = 8
-    stride: int | None = None
 
     def counts(self, lengths: np.ndarray, room: int) -> np.ndarray:
         """How many windows of `room` tokens texts of these lengths (n,) have, int64 (n,)."""
-        stride = self.stride or room
-        if stride > room:
-            raise SteepError(
-                f"stride {stride}: a window holds {room} tokens of text, so that those between two "
-                f"windows would be lost. Choose at most {room}."
-            )
         beyond = np.maximum(lengths - room, 0)
-        return np.minimum(1 - (-beyond // stride), self.most).astype(np.int64)
+        return np.minimum(1 - (-beyond // room), self.most).astype(np.int64)
 
     def starts(self, length: int, room: int) -> np.ndarray:
         """Where the windows of one text begin, int64 (windows,)."""
@@ -43,7 +35,7 @@ class Sliding:
         return np.maximum(lengths - room * self.counts(lengths, room), 0)
 
 
-def check(truncation: str, corpus: Corpus) -> None:
+def check_sliding(truncation: str, corpus: Corpus) -> None:
     """Raises SteepError if windows cannot slide over this corpus."""
     if truncation.startswith(SLIDING) and corpus.has_pairs:
         raise SteepError(

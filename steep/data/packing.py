@@ -11,7 +11,7 @@ def packed(spans: np.ndarray, room: int, separator: int) -> np.ndarray:
     """`spans` (n, 2) joined where they lie end to end and fit into `room` tokens together.
 
     `separator` tokens are counted between two. What is joined are neighbours, in their order; a
-    span keeps to itself where the next one lies elsewhere (what lies between is held out, say).
+    span stays alone where the next one lies elsewhere (as what lies between is held out).
     """
     ends = np.cumsum(spans[:, 1] - spans[:, 0] + separator)
     apart = np.flatnonzero(spans[1:, 0] != spans[:-1, 1]) + 1

@@ -1,4 +1,4 @@
-"""What is a file of rows before its columns have a meaning? The type that every reader returns."""
+"""What is a table before its columns have a meaning? The type that every reader returns."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
+
+from steep.errors import SteepError
 
 TEXT = pa.string()
 TEXTS = pa.list_(pa.string())
@@ -16,20 +18,30 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Raw:
-    """An opened file of rows, not read yet.
+    """A table that is opened, but not read yet.
 
-    `columns` says whether a column holds a text (`TEXT`) or lists of texts (`TEXTS`); numbers come
-    as they are written. `batches(names)` streams these columns in the file's order, all rows, and
-    raises SteepError at a row that cannot be read. `files` are what the rows come from.
+    `where` is what messages call it: its path, or 'DataFrame', or 'Dataset'. `columns` says whether
+    a column holds texts (`TEXT`) or lists of texts (`TEXTS`); numbers are texts as they are
+    written. `batches(names)` streams these columns in the table's order, all rows, and raises
+    SteepError at a row that cannot be read. `files` are what the rows come from: none for a table
+    in memory.
     """
 
+    where: str
     columns: Mapping[str, pa.DataType]
     batches: Callable[[Sequence[str]], Iterator[pa.RecordBatch]]
-    files: tuple[Path, ...]
+    files: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
 
+    @property
+    def name(self) -> str:
+        """What notes and manifests call it: the name of the file, without its folder."""
+        return Path(self.where).name
 
-def batch(columns: Mapping[str, pa.DataType], rows: Sequence[Sequence[Any]]) -> pa.RecordBatch:
+
+def record_batch(
+    columns: Mapping[str, pa.DataType], rows: Sequence[Sequence[Any]]
+) -> pa.RecordBatch:
     """Rows of texts (or None, or lists of texts) as Arrow."""
     fields = zip(*rows, strict=True)
     arrays = [
@@ -48,3 +60,25 @@ def chunks(items: Iterable[Item], size: int = BATCH) -> Iterator[list[Item]]:
             chunk = []
     if chunk:
         yield chunk
+
+
+def kind_of(kind: pa.DataType) -> pa.DataType:
+    """`TEXT`, or `TEXTS` for lists: how a column of this Arrow type is read."""
+    return TEXTS if pa.types.is_list(kind) or pa.types.is_large_list(kind) else TEXT
+
+
+def as_text(array: pa.Array, kind: pa.DataType, where: str, name: str) -> pa.Array:
+    """A column as `TEXT` or `TEXTS`; SteepError if its values are neither texts nor numbers."""
+    try:
+        return array.cast(kind)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise SteepError(
+            f"{where}, column '{name}': {array.type} cannot be read as a text or a label."
+        ) from None
+
+
+def check_named_once(where: str, header: Sequence[str], names: Sequence[str]) -> None:
+    """Raises SteepError if one of `names` occurs twice in the header."""
+    for name in names:
+        if header.count(name) > 1:
+            raise SteepError(f"{where}: the header names column '{name}' twice. Rename one.")

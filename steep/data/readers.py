@@ -1,23 +1,68 @@
-"""Which reader opens a file, a folder or a name? By its suffix and what lies inside."""
+"""Which reader opens a source? By what it is: a table in memory, a file, a folder, or a name."""
 
 from pathlib import Path
+from typing import TypeAlias
 
-from steep.args import TableArgs
+import datasets
+import pandas as pd
+
+from steep.args.table import Unit
 from steep.data import delimited, documents, files, records
+from steep.data.dataframes import open_dataframe
 from steep.data.raw import Raw
 from steep.errors import SteepError
+from steep.wording import some
 
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 KNOWN = TABLES + documents.PLAIN
 
+Source: TypeAlias = str | Path | pd.DataFrame | datasets.Dataset
 
-def open_raw(path: Path, args: TableArgs) -> Raw:
-    """The rows of a file, a folder, or a data set of the Hugging Face hub, not read yet.
 
-    Raises SteepError if there is no such thing, or it is of no known kind.
+def open_raw(source: Source, unit: Unit) -> Raw:
+    """The rows of a file, a folder, a DataFrame, or a data set of Hugging Face; not read yet.
+
+    A data set is one in memory, or named on the hub. Raises SteepError if there is no such thing,
+    or it is of no known kind.
     """
+    if isinstance(source, pd.DataFrame):
+        return open_dataframe(source)
+    if isinstance(source, datasets.Dataset):
+        return records.open_dataset(source)
+    if isinstance(source, str | Path):
+        return _open_path(Path(source), unit)
+    part = " Choose one of its parts, such as data['train']." if isinstance(source, dict) else ""
+    raise SteepError(
+        f"{type(source).__name__}: expected a path, a pandas DataFrame or a datasets.Dataset.{part}"
+    )
+
+
+def is_by_class(source: Source) -> bool:
+    """Whether `source` is a folder of text files whose sub-folders are classes."""
+    path = _path_of(source)
+    if path is None or not path.is_dir() or records.is_saved(path):
+        return False
+    return documents.has_class_folders(path)
+
+
+def is_plain(source: Source) -> bool:
+    """Whether `source` is plain text, which has no columns and so no labels."""
+    path = _path_of(source)
+    if path is None:
+        return False
     if path.is_dir():
-        return records.open_saved(path) if records.is_saved(path) else _open_folder(path, args)
+        tables = any(files.suffix(file) in TABLES for file in path.iterdir())
+        return not (tables or records.is_saved(path) or documents.has_class_folders(path))
+    return path.is_file() and files.suffix(path) in documents.PLAIN
+
+
+def _path_of(source: Source) -> Path | None:
+    return Path(source) if isinstance(source, str | Path) else None
+
+
+def _open_path(path: Path, unit: Unit) -> Raw:
+    if path.is_dir():
+        return records.open_saved(path) if records.is_saved(path) else _open_folder(path, unit)
     if not path.exists():
         return _open_missing(path)
     kind = files.suffix(path)
@@ -28,31 +73,18 @@ def open_raw(path: Path, args: TableArgs) -> Raw:
     if kind == ".parquet":
         return records.open_parquet(path)
     if kind in documents.PLAIN:
-        return documents.open_plain(path, args.unit)
+        return documents.open_plain(path, unit)
     raise SteepError(
         f"{path}: what kind of file is this? Known endings are {', '.join(KNOWN)}, also with .gz "
         "or .xz. Rename the file to what it is."
     )
 
 
-def is_by_class(path: Path) -> bool:
-    """Whether `path` is a folder of text files whose sub-folders are classes."""
-    return path.is_dir() and not records.is_saved(path) and documents.is_by_class(path)
-
-
-def is_plain(path: Path) -> bool:
-    """Whether `path` is plain text, which has no columns and so no labels."""
-    if path.is_dir():
-        tables = any(files.suffix(file) in TABLES for file in path.iterdir())
-        return not (tables or records.is_saved(path) or documents.is_by_class(path))
-    return path.is_file() and files.suffix(path) in documents.PLAIN
-
-
-def _open_folder(path: Path, args: TableArgs) -> Raw:
+def _open_folder(path: Path, unit: Unit) -> Raw:
     tables = [f.name for f in sorted(path.iterdir()) if files.suffix(f) in TABLES]
     if tables and not documents.text_files(path):
-        raise SteepError(f"{path}: a folder of tables. Name one of them: {', '.join(tables[:5])}.")
-    return documents.open_folder(path, args.unit)
+        raise SteepError(f"{path}: a folder of tables. Name one of them: {some(tables)}.")
+    return documents.open_folder(path, unit)
 
 
 def _open_missing(path: Path) -> Raw:

@@ -13,11 +13,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from steep.data import files
-from steep.data.raw import BATCH, TEXT, TEXTS, Raw, batch, chunks
+from steep.data.raw import BATCH, TEXT, TEXTS, Raw, as_text, chunks, kind_of, record_batch
 from steep.errors import SteepError
 
 HUB = "hub:"
 LOOKED_AT = 1000
+NAME = "Dataset"  # of one in memory
 
 
 def open_json_lines(path: Path) -> Raw:
@@ -38,11 +39,10 @@ def open_json_lines(path: Path) -> Raw:
     def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         wanted = {name: columns[name] for name in names}
         for records in chunks(_objects(path)):
-            yield batch(
-                wanted, [_cells(path, number, record, wanted) for number, record in records]
-            )
+            rows = [_cells(path, number, record, wanted) for number, record in records]
+            yield record_batch(wanted, rows)
 
-    return Raw(columns, batches, (path,))
+    return Raw(str(path), columns, batches, (path,))
 
 
 def open_parquet(path: Path) -> Raw:
@@ -51,14 +51,14 @@ def open_parquet(path: Path) -> Raw:
         file = pq.ParquetFile(path, memory_map=True)
     except (pa.ArrowInvalid, OSError) as error:
         raise SteepError(f"{path}: not a Parquet file: {error}.") from None
-    columns = {field.name: _kind(field.type) for field in file.schema_arrow}
+    columns = {field.name: kind_of(field.type) for field in file.schema_arrow}
 
     def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         for group in file.iter_batches(BATCH, columns=list(names)):
-            arrays = [_as_text(path, name, group.column(name)) for name in names]
+            arrays = [as_text(group.column(n), columns[n], str(path), n) for n in names]
             yield pa.RecordBatch.from_arrays(arrays, names=list(names))
 
-    return Raw(columns, batches, (path,))
+    return Raw(str(path), columns, batches, (path,))
 
 
 def open_saved(path: Path) -> Raw:
@@ -70,7 +70,7 @@ def open_saved(path: Path) -> Raw:
         table = datasets.load_from_disk(str(path))
     except (OSError, ValueError, KeyError, pa.ArrowInvalid) as error:
         raise SteepError(f"{path}: the Hugging Face data set cannot be read: {error}.") from None
-    return _open_dataset(path, table)
+    return open_dataset(table, str(path), _files_of(table))
 
 
 def is_saved(path: Path) -> bool:
@@ -98,32 +98,42 @@ def open_hub(path: Path) -> Raw:
             f"{path}: there is no such file here, and the Hugging Face hub did not give a data set "
             f"of that name: {reason}. Check the name and the connection."
         ) from None
-    return _open_dataset(path, table)
+    return open_dataset(table, str(path), _files_of(table))
 
 
-def _open_dataset(path: Path, table: datasets.Dataset) -> Raw:
-    columns = {name: _kind(table.data.schema.field(name).type) for name in table.column_names}
+def open_dataset(
+    table: datasets.Dataset, where: str = NAME, files_of: tuple[Path, ...] = ()
+) -> Raw:
+    """A data set of Hugging Face `datasets`; `files_of` is empty for one in memory.
+
+    Class indices come as the names that the data set has for them.
+    """
+    if not len(table):
+        raise SteepError(f"{where}: it has no rows.")
+    columns = {name: kind_of(table.data.schema.field(name).type) for name in table.column_names}
 
     def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         chosen = table.select_columns(list(names)).with_format("arrow")
         for group in chosen.iter(BATCH):
-            arrays = [_named(path, name, group, table.features) for name in names]
+            arrays = [_named(group.column(n), table.features[n], where, n) for n in names]
             yield pa.RecordBatch.from_arrays(arrays, names=list(names))
 
-    sources = tuple(Path(file["filename"]) for file in table.cache_files)
-    return Raw(columns, batches, sources)
+    return Raw(where, columns, batches, files_of)
 
 
-def _named(path: Path, name: str, group: pa.Table, features: datasets.Features) -> pa.Array:
-    """A column as text, class indices as the names that the data set has for them."""
-    column = group.column(name).combine_chunks()
-    feature = features[name]
+def _files_of(table: datasets.Dataset) -> tuple[Path, ...]:
+    return tuple(Path(file["filename"]) for file in table.cache_files)
+
+
+def _named(chunked: pa.ChunkedArray, feature: Any, where: str, name: str) -> pa.Array:
+    """A column as text, class indices by name."""
+    column = chunked.combine_chunks()
     if isinstance(feature, datasets.ClassLabel):
         return _look_up(column, feature)
     if isinstance(feature, datasets.List) and isinstance(feature.feature, datasets.ClassLabel):
         names = _look_up(column.values, feature.feature)
         return pa.ListArray.from_arrays(column.offsets, names)
-    return _as_text(path, name, column)
+    return as_text(column, kind_of(column.type), where, name)
 
 
 def _look_up(indices: pa.Array, feature: datasets.ClassLabel) -> pa.Array:
@@ -180,16 +190,3 @@ def _cell(value: Any, where: str) -> Any:
             f"{where}: half of a surrogate pair (\\ud800 to \\udfff) is no text."
         ) from None
     return text
-
-
-def _kind(kind: pa.DataType) -> pa.DataType:
-    return TEXTS if pa.types.is_list(kind) or pa.types.is_large_list(kind) else TEXT
-
-
-def _as_text(path: Path, name: str, column: pa.Array) -> pa.Array:
-    try:
-        return column.cast(_kind(column.type))
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        raise SteepError(
-            f"{path}, column '{name}': {column.type} cannot be read as a text or a label."
-        ) from None

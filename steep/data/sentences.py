@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SAMPLE = 1_000_000  # characters, at most, that the abbreviations are learnt from: a few seconds
 
 
-def split(corpus: Corpus) -> tuple[Corpus, np.ndarray]:
+def split_sentences(corpus: Corpus) -> tuple[Corpus, np.ndarray]:
     """The sentences of a corpus, a row each, and the rows at which its documents begin.
 
     The second is int64 (documents + 1,). Computed once, then taken from the cache folder of
@@ -34,8 +34,8 @@ def split(corpus: Corpus) -> tuple[Corpus, np.ndarray]:
         splitter: list[PunktSentenceTokenizer] = []
 
         def rows(batch: dict[str, list[str]], places: list[int]) -> dict[str, list[Any]]:
-            splitter.extend([learn(corpus)] if not splitter else [])
-            found = [sentences(text, splitter[0]) for text in batch["text"]]
+            splitter.extend([learn_abbreviations(corpus)] if not splitter else [])
+            found = [sentences_of(text, splitter[0]) for text in batch["text"]]
             bar.advance(task, len(places))
             return {
                 "row": [place for place, parts in zip(places, found, strict=True) for _ in parts],
@@ -54,7 +54,7 @@ def split(corpus: Corpus) -> tuple[Corpus, np.ndarray]:
     return parts, np.searchsorted(parts.rows(), np.arange(len(corpus) + 1))
 
 
-def learn(corpus: Corpus) -> "PunktSentenceTokenizer":
+def learn_abbreviations(corpus: Corpus) -> "PunktSentenceTokenizer":
     """A splitter that knows the abbreviations in the first `SAMPLE` characters of a corpus."""
     from nltk.tokenize.punkt import PunktSentenceTokenizer, PunktTrainer
 
@@ -69,8 +69,8 @@ def learn(corpus: Corpus) -> "PunktSentenceTokenizer":
     return PunktSentenceTokenizer(trainer.get_params())
 
 
-def sentences(text: str, splitter: "PunktSentenceTokenizer") -> list[str]:
-    """The sentences of a text; what holds neither letter nor digit goes with the one before."""
+def sentences_of(text: str, splitter: "PunktSentenceTokenizer") -> list[str]:
+    """The sentences of a text; what holds neither letter nor digit is part of the one before."""
     found: list[str] = []
     for sentence in splitter.tokenize(text):
         if found and not any(map(str.isalnum, sentence)):

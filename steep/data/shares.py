@@ -9,7 +9,7 @@ from steep.errors import SteepError
 from steep.seeds import numbers
 
 
-def parse(weights: Sequence[str], names: Sequence[str]) -> np.ndarray:
+def parse_file_weights(weights: Sequence[str], names: Sequence[str]) -> np.ndarray:
     """Times a pass that each of the files `names` is read, float64 (files,), by FILE=TIMES.
 
     FILE is a name or the end of one, and may hold '=' itself. Raises SteepError for what is no
@@ -22,11 +22,12 @@ def parse(weights: Sequence[str], names: Sequence[str]) -> np.ndarray:
         if not meant:
             known = ", ".join(Path(name).name for name in names)
             raise SteepError(
-                f"weight '{weight}': there is no such file. Write FILE=TIMES, with one of {known}."
+                f"file_weight '{weight}': there is no such file. Write FILE=TIMES, with one of "
+                f"{known}."
             )
         times[meant] = _number(weight, value)
     if not times.any():
-        raise SteepError("weight: every file is read 0 times. Leave one above 0.")
+        raise SteepError("file_weight: every file is read 0 times. Leave one above 0.")
     return times
 
 
@@ -37,8 +38,8 @@ def _number(weight: str, value: str) -> float:
         times = -1.0
     if not 0 <= times < np.inf:
         raise SteepError(
-            f"weight '{weight}': '{value}' is no number of times. Write FILE=2 to read a file "
-            "twice in a pass, FILE=0.5 to read half of it."
+            f"file_weight '{weight}': '{value}' is no number of times. Write FILE=2 to read a "
+            "file twice in a pass, FILE=0.5 to read half of it."
         )
     return times
 

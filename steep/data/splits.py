@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from steep import runs, seeds
-from steep.args import SplitArgs
+from steep import runs
+from steep.args.table import SplitArgs
 from steep.data.corpus import Corpus
 from steep.data.duplicates import row_hashes
 from steep.errors import SteepError
+from steep.seeds import numbers
+from steep.wording import some
 
 PARTS = ("train", "valid", "test")
 FREQUENT = 5
@@ -63,8 +65,8 @@ class Splits:
                 head = json.dumps(vars(self.origins[part]), ensure_ascii=False)
                 stream.write(f',\n "{part}": {head[:-1]}, "rows": [')
                 for first in range(0, len(rows), TOGETHER):
-                    some = ", ".join(map(str, rows[first : first + TOGETHER].tolist()))
-                    stream.write(f"{', ' if first else ''}{some}")
+                    together = ", ".join(map(str, rows[first : first + TOGETHER].tolist()))
+                    stream.write(f"{', ' if first else ''}{together}")
                 stream.write("]}")
             stream.write("}\n")
 
@@ -92,29 +94,30 @@ def load_splits(path: Path) -> Splits:
         raise SteepError(f"{path}: not a splits.json of Steep: {error!r} is wrong.") from None
 
 
-def split(corpus: Corpus, args: SplitArgs) -> Splits:
-    """The corpus split by `args.valid_share` and `args.test_share`, by seed `args.split_seed`.
+def split_rows(corpus: Corpus, how: SplitArgs) -> Splits:
+    """The corpus split by the shares of `how`, and by its seed.
 
     Stratified by class, by combination of labels (the rare ones together), or by tenths of the
-    target. Rows of the same text, but for blanks and case, stay in one part. Parts that have a
-    file of their own get no share. Raises SteepError for impossible shares.
+    target. Rows of the same text, apart from whitespace and case, stay in one part. Parts that have
+    a file of their own get no share. Raises SteepError for impossible shares.
     """
     shares = {
-        "test": 0.0 if args.test else args.test_share,
-        "valid": 0.0 if args.valid else args.valid_share,
+        "test": 0.0 if how.files.test else how.shares.test_share,
+        "valid": 0.0 if how.files.valid else how.shares.valid_share,
     }
+    seed = how.shares.split_seed
     _check_shares(shares, len(corpus), corpus.source)
     hashes = row_hashes(corpus)
     _, first, group = np.unique(hashes, return_index=True, return_inverse=True)
     strata = _strata(corpus)[first]
-    places = _draw(strata, shares, seeds.numbers(args.split_seed, "split"))[group]
+    places = _draw(strata, shares, numbers(seed, "split"))[group]
     rows = corpus.rows()
     parts = {part: rows[places == place] for place, part in enumerate(PARTS)}
     _check_filled(parts, shares, corpus.source)
     test = parts["test"] if shares["test"] else None
     origins = dict.fromkeys(PARTS if test is not None else PARTS[:2], Origin.of(corpus))
     notes = _note_missing(corpus, places, shares)
-    return Splits(parts["train"], parts["valid"], test, origins, args.split_seed, notes)
+    return Splits(parts["train"], parts["valid"], test, origins, seed, notes)
 
 
 def _draw(strata: np.ndarray, shares: dict[str, float], rng: np.random.Generator) -> np.ndarray:
@@ -142,7 +145,7 @@ def _evenly(size: int, count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _strata(corpus: Corpus) -> np.ndarray:
-    """What is to be alike in every part: a number for each row (n,)."""
+    """What every part should have alike: a number for each row (n,)."""
     if corpus.task is None:
         return np.zeros(len(corpus), np.int64)
     labels = corpus.labels()
@@ -192,11 +195,9 @@ def _note_missing(corpus: Corpus, places: np.ndarray, shares: dict[str, float]) 
         has = found.any(axis=0) if found.ndim == 2 else np.bincount(found, minlength=1) > 0
         lacking = [n for i, n in enumerate(corpus.task.labels) if i >= len(has) or not has[i]]
         if lacking:
-            more = f", ... {len(lacking) - 10} more" if len(lacking) > 10 else ""
-            names = ", ".join(lacking[:10]) + more
-            notes.append(f"{part}: no row of {len(lacking)} classes: {names}")
+            notes.append(f"{part}: no row of {len(lacking)} classes: {some(lacking, 10)}")
     return tuple(notes)
 
 
-def _rows(numbers: list[int]) -> np.ndarray:
-    return np.array(numbers, np.int64)
+def _rows(listed: list[int]) -> np.ndarray:
+    return np.array(listed, np.int64)

@@ -1,9 +1,10 @@
-"""Where does a file lie once it has been read? In one memory-mapped Arrow file of the cache folder.
+"""Where does a table lie once it has been read? In a memory-mapped Arrow file of the cache folder.
 
-The cache is `datasets.config.HF_DATASETS_CACHE`/steep. A changed file has another key, so what lies
-there is never out of date; the folder may be deleted at any time.
+The cache is `datasets.config.HF_DATASETS_CACHE`/steep. A table that has changed has another key, so
+what lies there is never out of date; the folder may be deleted at any time.
 """
 
+import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from steep import runs
+from steep.data import files
 from steep.data.raw import TEXT, Raw
 from steep.errors import SteepError
 
@@ -24,7 +26,7 @@ FIXED = {"row": pa.int64(), "id": TEXT, "text": TEXT}
 
 
 def scratch(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """An array for this process in a file without a name: the system may write it out of memory."""
+    """An array of this process, in a file without a name, so that the system can page it out."""
     folder = _folder()
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryFile(dir=folder) as file:
@@ -33,7 +35,7 @@ def scratch(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         )
 
 
-def select(rows: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+def select_rows(rows: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """The chosen rows, as a `scratch` array; all of them as they are."""
     if chosen.all():
         return rows
@@ -45,12 +47,29 @@ def select(rows: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     return found
 
 
+def table_key(raw: Raw, roles: Mapping[str, str], *options: object) -> str:
+    """A key that changes with the place, size or time of a file, with a role, or with an option.
+
+    The key of a table that lies in no file changes with the content of its columns; it is read
+    once for that.
+    """
+    names = list(dict.fromkeys(roles.values()))
+    kinds = {name: str(raw.columns[name]) for name in names}
+    key = hashlib.blake2b(repr((raw.where, roles, kinds, options)).encode(), digest_size=12)
+    for path in raw.files:
+        key.update(files.state_of(path).encode())
+    if not raw.files:
+        for group in raw.batches(names):
+            key.update(group.serialize())
+    return key.hexdigest()
+
+
 def stored(
     key: str, raw: Raw, roles: Mapping[str, str], keep_empty: bool
 ) -> tuple[datasets.Dataset, int, int]:
     """The rows that have a text (with `keep_empty` all), how many there are, how many lack one.
 
-    `roles` names the column of the file behind each of `id` (may be lacking: the row number is
+    `roles` names the column of the table behind each of `id` (may be lacking: the row number is
     taken), `text`, `pair` (may be lacking) and any further ones.
     """
     path = _folder() / "tables" / f"{key}.arrow"

@@ -1,155 +1,161 @@
-"""How does a file become a corpus? Its columns get their meaning; what is dropped is said."""
+"""How does a source become a corpus? Its columns get their meaning; what is dropped is said."""
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import datasets
 import numpy as np
 from pandas.util import hash_array
 
-from steep.args import TableArgs
-from steep.data import delimited, files, labels, readers, soft, store, weights
-from steep.data.corpus import Corpus, Task, join
+from steep.args.table import ColumnArgs, TableArgs
+from steep.data import delimited, store
+from steep.data.columns import Column
+from steep.data.corpus import Corpus, Task, join_corpora
+from steep.data.labels import encode_labels
 from steep.data.raw import TEXT, TEXTS, Raw
+from steep.data.readers import Source, open_raw
+from steep.data.soft import encode_soft
+from steep.data.weights import example_weights
 from steep.errors import SteepError
+from steep.options import nearest
 
 
 def read_table(
-    path: Path, args: TableArgs, task: Task | None = None, keep_empty: bool = False
+    source: Source, table: TableArgs, task: Task | None = None, keep_empty: bool = False
 ) -> Corpus:
-    """A table of texts, with labels if `args.label` names some.
+    """A table of texts, with labels if `table.target` names some.
 
     Rows without a text are dropped, unless `keep_empty` makes empty texts of them; both are noted.
 
     With `task` (of the training rows) the labels must be labels of that task. Raises SteepError
-    for a file that cannot be read, a missing column, or a label that does not fit.
+    for a source that cannot be read, a missing column, or a label that does not fit.
     """
-    raw = readers.open_raw(path, args)
-    columns = _label_columns(path, raw, args)
-    roles = _roles(path, raw, args) | {f"label {i}": name for i, name in enumerate(columns)}
-    if columns and args.sample_weight is not None:
-        _check_column(path, raw, args.sample_weight)
-        roles["raw weight"] = args.sample_weight
-    corpus = _corpus(path, raw, roles, args, keep_empty)
-    if not columns:
+    raw = open_raw(source, table.columns.unit)
+    names = _label_columns(raw, table.target.label)
+    roles = _roles(raw, table.columns) | {f"label {i}": name for i, name in enumerate(names)}
+    weight = table.labels.sample_weight if names else None
+    if weight is not None:
+        _check_column(raw, weight)
+        roles["raw weight"] = weight
+    corpus = _corpus(raw, roles, table.columns, keep_empty)
+    if not names:
         return corpus
-    cells = {name: corpus.table.data.column(f"label {i}") for i, name in enumerate(columns)}
-    kind = soft if args.soft else labels
-    encoded = kind.encode(cells, corpus.rows(), args, str(path), task)
-    found = {"label": encoded.values} | _weights(path, corpus, args)
+    columns = [_column(raw, corpus, f"label {i}", name) for i, name in enumerate(names)]
+    encode = encode_soft if table.labels.soft else encode_labels
+    encoded = encode(columns, table.labels, task)
+    found = {"label": encoded.values}
+    if weight is not None:
+        found["weight"] = example_weights(_column(raw, corpus, "raw weight", weight))
     if encoded.soft is not None:
         found["soft"] = encoded.soft
-    table = corpus.table.select_columns([n for n in corpus.table.column_names if " " not in n])
-    table = datasets.concatenate_datasets([table, _as_columns(found)], axis=1)
-    return replace(corpus, table=table, task=encoded.task, notes=corpus.notes + encoded.notes)
+    rows = corpus.table.select_columns([n for n in corpus.table.column_names if " " not in n])
+    rows = datasets.concatenate_datasets([rows, _as_columns(found)], axis=1)
+    return replace(corpus, table=rows, task=encoded.task, notes=corpus.notes + encoded.notes)
 
 
-def _weights(path: Path, corpus: Corpus, args: TableArgs) -> dict[str, np.ndarray]:
-    if args.sample_weight is None:
-        return {}
-    cells = corpus.table.data.column("raw weight")
-    return {"weight": weights.read(cells, corpus.rows(), str(path), args.sample_weight)}
+def read_texts(sources: Sequence[Source], columns: ColumnArgs) -> Corpus:
+    """Text without labels from sources of any kind, in the order given.
 
-
-def read_texts(paths: Sequence[Path], args: TableArgs) -> Corpus:
-    """Text without labels from files of any kind, in the order given.
-
-    A table without the column `args.text` may have a column 'text', or one column of text only.
-    Several files are joined: their rows are numbered anew, from 0.
+    A table without the column `columns.text` may have a column 'text', or one column of text only.
+    Several sources are joined: their rows are numbered anew, from 0.
     """
-    if not paths:
+    if not sources:
         raise SteepError("No file of text is given.")
-    corpora = [_read_unlabelled(path, args) for path in paths]
-    return corpora[0] if len(corpora) == 1 else join(corpora)
+    corpora = [_read_unlabelled(source, columns) for source in sources]
+    return corpora[0] if len(corpora) == 1 else join_corpora(corpora)
 
 
-def _read_unlabelled(path: Path, args: TableArgs) -> Corpus:
-    raw = readers.open_raw(path, args)
-    notes = raw.notes
-    if args.text not in raw.columns:
-        found = _only_text(path, raw, args)
-        notes += (f"{path.name}: no column '{args.text}', so '{found}' is read",)
-        args = replace(args, text=found)
-    plain = replace(args, pair=None, id=args.id if args.id in raw.columns else None)
-    raw = replace(raw, notes=notes)
-    return _corpus(path, raw, _roles(path, raw, plain), plain)
+def _read_unlabelled(source: Source, columns: ColumnArgs) -> Corpus:
+    raw, text = open_raw(source, columns.unit), columns.text or "text"
+    if text not in raw.columns:
+        found = _only_text(raw, text)
+        notes = (*raw.notes, f"{raw.name}: no column '{text}', so '{found}' is read")
+        raw, text = replace(raw, notes=notes), found
+    identifier = columns.id if columns.id in raw.columns else None
+    plain = ColumnArgs(text=text, id=identifier, unit=columns.unit)
+    return _corpus(raw, _roles(raw, plain), plain)
 
 
-def _only_text(path: Path, raw: Raw, args: TableArgs) -> str:
+def _only_text(raw: Raw, wanted: str) -> str:
     texts = [name for name, kind in raw.columns.items() if kind == TEXT and name != "id"]
     if "text" in texts:
         return "text"
     if len(texts) == 1:
         return texts[0]
-    raise SteepError(_explain_missing(path, raw, args.text))
+    raise SteepError(_explain_missing(raw, wanted))
 
 
 def _corpus(
-    path: Path, raw: Raw, roles: dict[str, str], args: TableArgs, keep_empty: bool = False
+    raw: Raw, roles: dict[str, str], columns: ColumnArgs, keep_empty: bool = False
 ) -> Corpus:
-    """The corpus of these columns, from the cache if the file was read before."""
-    key = files.fingerprint(raw.files, str(path), roles, args.unit, keep_empty)
+    """The corpus of these columns, from the cache if the same was read before."""
+    key = store.table_key(raw, roles, columns.unit, keep_empty)
     table, rows, empty = store.stored(key, raw, roles, keep_empty)
     if not len(table):
-        raise SteepError(f"{path}: no row with a text in column '{args.text}' ({rows:,} rows).")
+        raise SteepError(
+            f"{raw.where}: no row with a text in column '{roles['text']}' ({rows:,} rows)."
+        )
     notes = list(raw.notes)
     if empty:
-        what = "text" if args.pair is None else "text or pair"
+        what = "text or pair" if "pair" in roles else "text"
         fate = "kept as empty texts" if keep_empty else "dropped"
-        notes.append(f"{path.name}: {empty:,} of {rows:,} rows have no {what}: {fate}")
+        notes.append(f"{raw.name}: {empty:,} of {rows:,} rows have no {what}: {fate}")
     twice = _repeated(table) if "id" in roles else 0  # row numbers are all different
     if twice:
-        notes.append(f"{path.name}: {twice:,} rows share their id with an earlier row")
-    return Corpus(table, source=path.name, notes=tuple(notes))
+        notes.append(f"{raw.name}: {twice:,} rows share their id with an earlier row")
+    return Corpus(table, source=raw.name, notes=tuple(notes))
 
 
 def _repeated(table: datasets.Dataset) -> int:
-    """How many rows share their id with an earlier one; a hash each is held, not the ids."""
+    """How many rows share their id with an earlier one; a hash of each is held, not the ids."""
     chunks = table.data.column("id").iterchunks()
     hashes = [hash_array(chunk.to_numpy(zero_copy_only=False)) for chunk in chunks]
     return len(table) - len(np.unique(np.concatenate(hashes)))
 
 
-def _roles(path: Path, raw: Raw, args: TableArgs) -> dict[str, str]:
-    """Which column of the file is the text, the pair and the identifier."""
-    roles = {"text": args.text}
-    if args.pair is not None:
-        roles["pair"] = args.pair
-    if args.id is not None or "id" in raw.columns:
-        roles["id"] = args.id or "id"
+def _roles(raw: Raw, columns: ColumnArgs) -> dict[str, str]:
+    """Which column of the table is the text, the pair and the identifier."""
+    roles = {"text": columns.text or "text"}
+    if columns.pair is not None:
+        roles["pair"] = columns.pair
+    if columns.id is not None or "id" in raw.columns:
+        roles["id"] = columns.id or "id"
     for name in roles.values():
-        _check_column(path, raw, name)
+        _check_column(raw, name)
         if raw.columns[name] == TEXTS:
-            raise SteepError(f"{path}, column '{name}': holds lists, where texts are expected.")
+            raise SteepError(
+                f"{raw.where}, column '{name}': holds lists, where texts are expected."
+            )
     return roles
 
 
-def _label_columns(path: Path, raw: Raw, args: TableArgs) -> list[str]:
-    """The columns behind `args.label`: one, or several joined by commas."""
-    if args.label is None:
+def _label_columns(raw: Raw, label: str | None) -> list[str]:
+    """The columns behind `label`: one, or several joined by commas."""
+    if label is None:
         return []
-    if args.label in raw.columns:
-        return [args.label]
-    names = [name.strip() for name in args.label.split(",") if name.strip()]
+    if label in raw.columns:
+        return [label]
+    names = dict.fromkeys(name.strip() for name in label.split(",") if name.strip())
     for name in names:
-        _check_column(path, raw, name)
-    return names
+        _check_column(raw, name)
+    return list(names)
 
 
-def _check_column(path: Path, raw: Raw, name: str) -> None:
+def _column(raw: Raw, corpus: Corpus, role: str, name: str) -> Column:
+    return Column(raw.where, name, corpus.table.data.column(role), corpus.rows())
+
+
+def _check_column(raw: Raw, name: str) -> None:
     if name not in raw.columns:
-        raise SteepError(_explain_missing(path, raw, name))
+        raise SteepError(_explain_missing(raw, name))
 
 
-def _explain_missing(path: Path, raw: Raw, name: str) -> str:
+def _explain_missing(raw: Raw, name: str) -> str:
     there = ", ".join(f"'{column[:40]}'" for column in raw.columns)
-    near = difflib.get_close_matches(name, raw.columns, n=1)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
-    if delimited.looks_headless(list(raw.columns)):
+    hint = nearest(name, raw.columns)
+    if raw.files and delimited.looks_headless(list(raw.columns)):
         hint = " The first line looks like data: add a header line that names the columns."
-    return f"{path}: there is no column '{name}'. The columns are {there}.{hint}"
+    return f"{raw.where}: there is no column '{name}'. The columns are {there}.{hint}"
 
 
 def _as_columns(arrays: dict[str, np.ndarray]) -> datasets.Dataset:

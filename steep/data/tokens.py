@@ -18,7 +18,7 @@ import numpy as np
 from steep.console import track
 from steep.data.corpus import Corpus
 from steep.data.store import scratch
-from steep.data.wordwise import WordByWord, encode, is_word_by_word
+from steep.data.wordwise import WordByWord, encode_texts, is_word_by_word
 from steep.errors import SteepError
 
 if TYPE_CHECKING:
@@ -75,9 +75,9 @@ def _fingerprint(corpus: Corpus, tokenizer: "PreTrainedTokenizerBase", column: s
 
 
 def _bare(tokenizer: "PreTrainedTokenizerBase") -> Any:
-    """The `tokenizers.Tokenizer` within, rid of truncation and padding that earlier calls left.
+    """The `tokenizers.Tokenizer` within, without truncation and padding that earlier calls left.
 
-    Its own batch method makes no masks, offsets and segments.
+    Its own batch method makes no masks, offsets or segments.
     """
     bare = tokenizer.backend_tokenizer
     bare.no_truncation()
@@ -86,9 +86,9 @@ def _bare(tokenizer: "PreTrainedTokenizerBase") -> Any:
 
 
 def _encoder(tokenizer: "PreTrainedTokenizerBase") -> Callable[[list[str]], Any]:
-    """What makes texts the ids (tokens,) of all and the counts (texts,) of each."""
+    """What turns texts into the ids (tokens,) of all and the counts (texts,) of each."""
     bare = _bare(tokenizer)
-    return WordByWord(bare) if is_word_by_word(bare) else partial(encode, bare)
+    return WordByWord(bare) if is_word_by_word(bare) else partial(encode_texts, bare)
 
 
 def _write(corpus: Corpus, tokenizer: "PreTrainedTokenizerBase", column: str, folder: Path) -> None:
@@ -132,7 +132,7 @@ class Frame:
 
 
 def frame(tokenizer: "PreTrainedTokenizerBase") -> Frame:
-    """The frame of a tokenizer, read off what it does to one letter and to two.
+    """The frame of a tokenizer, as it shows on one letter and on two.
 
     Raises SteepError for a tokenizer without padding, or that adds tokens in another shape.
     """

@@ -13,11 +13,13 @@ WORD = re.compile(r"\w+")
 FREQUENT = 10_000  # words that are looked up
 
 
-def fit(corpus: Corpus, tokenizer: "PreTrainedTokenizerBase", tokens: int) -> dict[str, float]:
+def vocabulary_fit(
+    corpus: Corpus, tokenizer: "PreTrainedTokenizerBase", tokens: int
+) -> dict[str, float]:
     """Fertility, and how many of the frequent words are one token.
 
     {"tokens_a_word", "words" (different ones, at most `FREQUENT`), "whole" (share of them that are
-    one token)}; `tokens` are those of the whole corpus. Signs between words are tokens, too.
+    one token)}; `tokens` are those of the whole corpus. Punctuation counts as tokens, too.
     """
     counts: Counter[str] = Counter()
     for texts in corpus.texts():

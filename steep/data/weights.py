@@ -1,15 +1,14 @@
-"""How much does each training row count? A column of weights, and weights of rare labels.
+"""How much does each training row count? A column of example weights, and weights of rare labels.
 
 Only proportions matter: weights are scaled to a mean of 1 over the training rows (of several
 labels, over the rows for each label), so that the learning rate keeps its meaning and a row of
-weight 0 is as if it were not there.
+weight 0 is ignored.
 """
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from steep.args.fit import LossArgs
+from steep.args.training import LossArgs
+from steep.data.columns import Column
 from steep.data.corpus import Corpus, Task
 from steep.errors import SteepError
 
@@ -17,35 +16,25 @@ BETA = 0.999  # Cui 2019 tries 0.9 to 0.9999
 FORMS = "none, balanced, effective, effective:0.99 or NAME=NUMBER,..."
 
 
-def read(cells: pa.ChunkedArray, rows: np.ndarray, source: str, name: str) -> np.ndarray:
-    """A column of weights, float64 (n,); `rows` are the row numbers (n,) for messages.
+def example_weights(column: Column) -> np.ndarray:
+    """A column of weights, float64 (n,).
 
     Raises SteepError at a cell that is no number, or a negative one, or if all are 0.
     """
-    weights = np.empty(len(rows))
-    for at, text in enumerate(pc.fill_null(cells, "").to_pylist()):
-        try:
-            weights[at] = float(text)
-        except ValueError:
-            weights[at] = np.nan
-        if not 0 <= weights[at] < np.inf:
-            raise SteepError(
-                f"{source}, row {rows[at] + 1}, column '{name}': expected a weight of 0 or more, "
-                f"not '{text}'."
-            )
+    weights = column.numbers("a weight of 0 or more", least=0)
     if not weights.any():
-        raise SteepError(f"{source}, column '{name}': every weight is 0; nothing could be learnt.")
+        raise SteepError(f"{column.where}: every weight is 0; nothing could be learnt.")
     return weights
 
 
-def check(task: Task, args: LossArgs) -> None:
+def check_loss(task: Task, loss: LossArgs) -> None:
     """Raises SteepError if the options of the loss do not suit the task."""
-    by_class = _named(task, args.class_weights)
+    by_class = _named(task, loss.class_weights)
     if task.kind == "regression":
         wrong = {
-            "class_weights": args.class_weights != "none",
-            "loss": args.loss != "cross-entropy",
-            "label_smoothing": args.label_smoothing > 0,
+            "class_weights": loss.class_weights != "none",
+            "loss": loss.loss != "cross-entropy",
+            "label_smoothing": loss.label_smoothing > 0,
         }
         for name in (name for name, given in wrong.items() if given):
             raise SteepError(f"{name}: a regression has no classes. Leave the option out.")
@@ -55,13 +44,13 @@ def check(task: Task, args: LossArgs) -> None:
         )
 
 
-def of_rows(train: Corpus, task: Task, args: LossArgs) -> np.ndarray | None:
+def of_rows(train: Corpus, task: Task, loss: LossArgs) -> np.ndarray | None:
     """Weights of the training rows, float64 (n,), or (n, labels) of several labels; None for all 1.
 
     A row of several labels has one weight for each: that of the label where it has it, that of its
-    absence where not. Raises SteepError if no row is left that counts.
+    absence where not. Raises SteepError if every row that is used has weight 0.
     """
-    plain, by_class = train.weights(), args.class_weights
+    plain, by_class = train.weights(), loss.class_weights
     if by_class == "none" and "weight" not in train.table.column_names:
         return None
     labels = train.labels()
@@ -108,7 +97,7 @@ def _rarity(counts: np.ndarray, rule: str) -> np.ndarray:
     """
     if rule == "none":
         return np.ones(len(counts))
-    counts = np.maximum(counts, 1)  # a class without rows weighs on nothing
+    counts = np.maximum(counts, 1)  # the weight of a class without rows is never used
     name, _, beta = rule.partition(":")
     return 1.0 / counts if name == "balanced" else 1 / (1 - float(beta or BETA) ** counts)
 

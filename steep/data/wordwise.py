@@ -1,8 +1,8 @@
 """How is a text tokenised fast where words do not depend on each other? Every word once.
 
-A BERT tokenizer cuts at blanks and punctuation before it looks for pieces, so that the tokens of a
-text are those of its words, end to end; and text repeats its words. Looking them up takes a tenth
-of the time.
+A BERT tokenizer splits at whitespace and punctuation before it looks for pieces, so that the tokens
+of a text are those of its words, end to end; and text repeats its words. Looking them up takes a
+tenth of the time.
 """
 
 import json
@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 
-WORDS = re.compile(r"[^ \t\r\n]+")  # other blanks, and control signs, are left to the tokenizer
-CUT_AT_BLANKS = ("BertPreTokenizer", "Whitespace", "WhitespaceSplit")
-BY_SIGN = (None, "BertNormalizer", "Lowercase", "StripAccents", "NFD")
+WORDS = re.compile(
+    r"[^ \t\r\n]+"
+)  # other whitespace, and control characters, are left to the tokenizer
+SPLIT_AT_SPACES = ("BertPreTokenizer", "Whitespace", "WhitespaceSplit")
+BY_CHARACTER = (None, "BertNormalizer", "Lowercase", "StripAccents", "NFD")
 KEPT = 1 << 17  # words whose tokens are remembered: some 20 MB
 
 
@@ -50,7 +52,7 @@ class WordByWord:
             self._forget()
             new = words
         if new:
-            encoded = encode(self.tokenizer, list(new))
+            encoded = encode_texts(self.tokenizer, list(new))
             self.numbers.update(zip(new, count(len(self.lengths)), strict=False))
             self.ids = np.concatenate([self.ids, encoded[0]])
             self.lengths = np.concatenate([self.lengths, encoded[1]])
@@ -62,8 +64,8 @@ class WordByWord:
         self.begins = self.lengths
 
 
-def encode(tokenizer: Any, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """As `WordByWord`, of texts as they are; uses every core."""
+def encode_texts(tokenizer: Any, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """As `WordByWord`, but of whole texts; uses every core."""
     ids: Iterable[list[int]] = [
         found.ids for found in tokenizer.encode_batch_fast(texts, add_special_tokens=False)
     ]
@@ -72,12 +74,15 @@ def encode(tokenizer: Any, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def is_word_by_word(tokenizer: Any) -> bool:
-    """Whether a blank always parts two words, and nothing depends on what is beyond it."""
+    """Whether a space always separates two words, and neither depends on what is beyond it."""
     parts = json.loads(tokenizer.to_str())
     kinds = [_kind(parts[name]) for name in ("normalizer", "pre_tokenizer", "model")]
-    blanks = any(WORDS.sub("", added["content"]) for added in parts["added_tokens"])
+    spaces = any(WORDS.sub("", added["content"]) for added in parts["added_tokens"])
     return (
-        kinds[0] in BY_SIGN and kinds[1] in CUT_AT_BLANKS and kinds[2] == "WordPiece" and not blanks
+        kinds[0] in BY_CHARACTER
+        and kinds[1] in SPLIT_AT_SPACES
+        and kinds[2] == "WordPiece"
+        and not spaces
     )
 
 

@@ -1,4 +1,4 @@
-"""Does a probability of 0.8 come true in 8 of 10 rows? Calibration error, and temperatures.
+"""Is what has a probability of 0.8 true in 8 of 10 rows? Calibration error, and temperatures.
 
 Guo, Pleiss, Sun & Weinberger 2017, "On Calibration of Modern Neural Networks".
 """
@@ -20,7 +20,7 @@ _RANGE = (0.05, 20.0)
 
 @dataclass(frozen=True)
 class Cells:
-    """What is promised and what comes true, in columns: one (single) or one a label (multi).
+    """The probabilities promised and what is true, in columns: one (single) or one a label (multi).
 
     `places` int64 (n, columns) are bins of equal width, `promised` float64, `true` bool.
     """
@@ -75,7 +75,7 @@ def calibration(
 
     The interval is the basic bootstrap's (Davison & Hinkley 1997, section 5.2), not the percentile
     one: noise in a bin only ever adds to an absolute value, in resamples once more, and this
-    interval takes it off again. With few rows it can therefore end below the value itself.
+    interval subtracts it again. With few rows it can therefore end below the value itself.
     """
     if task.kind == "regression":
         return None

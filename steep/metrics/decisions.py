@@ -8,7 +8,7 @@ import numpy as np
 from steep.data.corpus import Task
 from steep.errors import SteepError
 from steep.metrics.calibration import calibrated, fit_temperatures
-from steep.metrics.thresholds import check, choose
+from steep.metrics.thresholds import check_rule, choose_thresholds
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ class Decisions:
 def check_options(task: Task, threshold: str | None, calibrate: bool) -> None:
     """Raises SteepError if the task cannot be decided in this way."""
     if threshold is not None:
-        check(task, threshold)
+        check_rule(task, threshold)
     if calibrate and task.kind == "regression":
         raise SteepError("calibrate: a regression has no probabilities to calibrate.")
 
 
-def fit(
+def fit_decisions(
     task: Task,
     labels: np.ndarray,
     probabilities: np.ndarray,
@@ -63,11 +63,11 @@ def fit(
     if threshold is None:
         return Decisions(temperatures), notes
     given = calibrated(task, probabilities, temperatures)
-    thresholds, more = choose(task, labels, given, check(task, threshold))
+    thresholds, more = choose_thresholds(task, labels, given, check_rule(task, threshold))
     return Decisions(temperatures, thresholds), [*notes, *more]
 
 
-def from_json(found: Any, task: Task, source: str) -> Decisions:
+def decisions_from_json(found: Any, task: Task, source: str) -> Decisions:
     """The decisions that were saved as `source`; SteepError if they are not of this task."""
     names = task.labels if task.kind == "multi" else task.labels[1:]
     try:

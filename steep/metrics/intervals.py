@@ -11,8 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from steep.data.corpus import Task
-from steep.metrics.scores import metrics
-from steep.metrics.scores import names as known
+from steep.metrics.scores import metric_names, metrics
 from steep.seeds import numbers
 
 _CELLS = 1_500_000  # resamples x rows computed at once: some tens of megabytes
@@ -51,7 +50,7 @@ def resampled(
     that is returned is float64 (resamples,). The same rows are drawn for all of them, and for the
     same seed and number of rows, so that values of two models on one test set are paired.
     """
-    wanted = names or known(task)
+    wanted = names or metric_names(task)
     models = [metrics(task, labels, probabilities) for probabilities in outputs]
     parts: list[dict[str, list[np.ndarray]]] = [{name: [] for name in wanted} for _ in models]
     for weights in _weights(len(labels), resamples, seed):

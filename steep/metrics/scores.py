@@ -34,13 +34,13 @@ _PRIMARY = {"single": "accuracy", "multi": "auc", "regression": "rmse"}
 _LOWER_IS_BETTER = ("log_loss", "rmse", "mae")
 
 
-def names(task: Task) -> tuple[str, ...]:
+def metric_names(task: Task) -> tuple[str, ...]:
     """The metrics that are computed for a task; of several targets, those over all of them."""
     return METRICS[task.kind] + (ORDERED if task.ordered else ())
 
 
 def primary(task: Task) -> str:
-    """The metric that is looked at first."""
+    """The metric that counts most by default."""
     if task.kind == "regression" and len(task.labels) > 1:
         return "r2"  # targets differ in their units
     return _PRIMARY[task.kind]
@@ -53,7 +53,7 @@ def higher_is_better(metric: str) -> bool:
 
 def check_metric(task: Task, name: str) -> str:
     """`name` itself; SteepError, naming the known ones, if this kind of task has no such metric."""
-    known = names(task)
+    known = metric_names(task)
     if name not in known:
         raise SteepError(
             f"There is no metric '{name}' for a {task.kind} task. Choose one of {', '.join(known)}."
@@ -98,7 +98,7 @@ def metrics(task: Task, labels: np.ndarray, probabilities: np.ndarray) -> dict[s
 def per_class(task: Task, labels: np.ndarray, probabilities: np.ndarray) -> list[dict[str, Any]]:
     """A dictionary per class: label, rows, precision, recall, f1, auc; None where undefined.
 
-    Arrays and errors as in `metrics.score`. `rows` counts the rows that have the label. Empty for
+    Arrays and errors as in `score`. `rows` counts the rows that have the label. Empty for
     regression.
     """
     labels, probabilities = checked(task, labels, probabilities)

@@ -10,7 +10,7 @@ from steep.metrics.calibration import calibration
 from steep.metrics.intervals import intervals
 from steep.metrics.scores import confusion, per_class, score
 
-SUREST = 0.8  # share of rows whose accuracy is printed: what remains if the model abstains on 20 %
+COVERAGE = 0.8  # share of rows whose accuracy is printed: the model abstains on the other 20 %
 
 
 def summarise(
@@ -18,7 +18,7 @@ def summarise(
 ) -> dict[str, Any]:
     """Rows, metrics with their 95 % intervals, scores by class, confusion, calibration, abstention.
 
-    Arrays and errors as in `metrics.score`. `confusion` is None but for single-label tasks,
+    Arrays and errors as in `metrics.score`. `confusion` is None except for single-label tasks,
     `calibration` and `abstention` are None for regression. Decisions are those of the task's
     thresholds.
     """
@@ -34,7 +34,7 @@ def summarise(
     }
 
 
-def lines(summary: dict[str, Any]) -> list[str]:
+def summary_lines(summary: dict[str, Any]) -> list[str]:
     """A line per metric, such as 'accuracy 0.873 (0.861 to 0.884)'; then what else is known."""
     found = [_line(name, entry) for name, entry in summary["metrics"].items()]
     error, curve = summary["calibration"], summary["abstention"]
@@ -42,10 +42,10 @@ def lines(summary: dict[str, Any]) -> list[str]:
         entry = {"value": error["ece"], "low": error["low"], "high": error["high"]}
         found.append(f"{_line('ece', entry)}, calibration error in {error['bins']} bins")
     if curve:
-        most = next(point for point in curve["curve"] if point["coverage"] == SUREST)
+        most = next(point for point in curve["curve"] if point["coverage"] == COVERAGE)
         found.append(
-            f"{curve['metric']} {most['value']:.3f} on the surest {SUREST:.0%} of rows; mean over "
-            f"all shares {curve['area']:.3f}"
+            f"{curve['metric']} {most['value']:.3f} on the most confident {COVERAGE:.0%} of rows; "
+            f"mean over all shares {curve['area']:.3f}"
         )
     return found
 

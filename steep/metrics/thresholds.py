@@ -1,4 +1,4 @@
-"""From which probability on does a row get a label? Rules, and their choice on validation rows."""
+"""At which probability does a row get a label? Rules, and their choice on validation rows."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import numpy as np
 from steep.data.corpus import Task
 from steep.errors import SteepError
 
-SCARCE = 10  # with fewer validation rows of either kind, the best threshold is chance
+SCARCE = 10  # with fewer validation rows of either kind, the best threshold is down to chance
 FORMS = "'f1', 'precision:0.9', 'recall:0.9', 'cost:FP,FN' or a number between 0 and 1"
 
 
@@ -19,7 +19,7 @@ class Rule:
     values: tuple[float, ...] = ()
 
 
-def parse(text: str) -> Rule:
+def parse_rule(text: str) -> Rule:
     """A rule as the user writes it; SteepError, naming the forms there are, if it is none."""
     name, _, rest = text.strip().partition(":")
     try:
@@ -36,9 +36,9 @@ def parse(text: str) -> Rule:
     return Rule(name, values)
 
 
-def check(task: Task, text: str) -> Rule:
+def check_rule(task: Task, text: str) -> Rule:
     """The rule; SteepError if this kind of task has no thresholds."""
-    rule = parse(text)
+    rule = parse_rule(text)
     if task.kind == "regression":
         raise SteepError("threshold: a regression predicts a quantity, so there is none to choose.")
     if task.kind == "single" and len(task.labels) != 2:
@@ -61,7 +61,7 @@ def decide(task: Task, probabilities: np.ndarray) -> np.ndarray:
     return probabilities.argmax(axis=1)
 
 
-def sureness(task: Task, probabilities: np.ndarray) -> np.ndarray:
+def confidence(task: Task, probabilities: np.ndarray) -> np.ndarray:
     """The probability that the model gives to its own decision, float64 (n,).
 
     Several labels: the product over the labels, as if they were independent.
@@ -72,7 +72,7 @@ def sureness(task: Task, probabilities: np.ndarray) -> np.ndarray:
     return np.where(decided, probabilities, 1.0 - probabilities).prod(axis=1, dtype=np.float64)
 
 
-def choose(
+def choose_thresholds(
     task: Task, labels: np.ndarray, probabilities: np.ndarray, rule: Rule
 ) -> tuple[tuple[float, ...], list[str]]:
     """A threshold per label (multi), or one of the second class (single); and notes.
@@ -90,7 +90,7 @@ def choose(
             scarce.append(f"{name} {rarer}")
             chosen.append(0.5)
             continue
-        chosen.append(best(truth[:, i], columns[:, i], rule))
+        chosen.append(best_threshold(truth[:, i], columns[:, i], rule))
         reached = _precision(truth[:, i], columns[:, i] >= chosen[-1])
         if rule.name == "precision" and reached < rule.values[0]:
             short.append(f"{name} {reached:.2f}")
@@ -108,10 +108,10 @@ def choose(
     return tuple(chosen), notes
 
 
-def best(truth: np.ndarray, scores: np.ndarray, rule: Rule) -> float:
+def best_threshold(truth: np.ndarray, scores: np.ndarray, rule: Rule) -> float:
     """The threshold that is best by `rule` on rows with `truth` bool (n,) and `scores` (n,).
 
-    It lies halfway between two scores, so that it does not hang on one row's last digit. Among
+    It lies halfway between two scores, so that it does not depend on the last digit of one. Among
     thresholds that are equally good it is the highest.
     """
     if rule.name == "fixed":
@@ -122,7 +122,7 @@ def best(truth: np.ndarray, scores: np.ndarray, rule: Rule) -> float:
     claims = np.arange(len(hits), dtype=np.float64)
     above = np.concatenate([[max(1.0, 2 * ranked[0])], ranked])
     below = np.concatenate([ranked, [0.0 if ranked[-1] > 0 else -1.0]])
-    cuts = np.flatnonzero(above > below)  # equal scores cannot be parted
+    cuts = np.flatnonzero(above > below)  # equal scores cannot be separated
     values = _worth(hits[cuts], claims[cuts], float(truth.sum()), rule)
     at = cuts[int(np.argmax(values))]
     return max(0.0, float((above[at] + below[at]) / 2))
@@ -131,7 +131,7 @@ def best(truth: np.ndarray, scores: np.ndarray, rule: Rule) -> float:
 def _worth(hits: np.ndarray, claims: np.ndarray, positives: float, rule: Rule) -> np.ndarray:
     """How good it is to claim `claims` rows of which `hits` are right, by `rule`; higher is better.
 
-    precision: the recall where the precision is reached, else below 0; recall: the other way round.
+    precision: the recall where the precision is reached, else below 0; recall: vice versa.
     cost: what is saved (Elkan 2001, "The foundations of cost-sensitive learning").
     """
     precision, recall = hits / np.maximum(claims, 1), hits / max(positives, 1)

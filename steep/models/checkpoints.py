@@ -6,7 +6,7 @@ Steep carries the pooler along in the adapted checkpoint, and grafts the adapted
 classifier that is built from the base checkpoint: only encoder weights differ.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +18,6 @@ from torch import Tensor
 from transformers import (
     AutoConfig,
     AutoModel,
-    AutoModelForMaskedLM,
-    AutoModelForPreTraining,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     PreTrainedModel,
@@ -32,9 +30,10 @@ from steep.errors import SteepError
 from steep.models import families
 from steep.models.families import longest
 from steep.models.hub import find
-from steep.models.pair_heads import is_pair_weight, new_weights_notes, pair_logits
 from steep.models.pooling import PooledClassifier, is_pooled, load_pooled, set_pooling
+from steep.models.pretraining_heads import MASKED_HEAD, PretrainingHeads
 from steep.seeds import derive
+from steep.wording import some
 
 logging.set_verbosity_error()
 logging.disable_progress_bar()
@@ -50,10 +49,11 @@ PROBLEMS: dict[TaskKind, str] = {
 class MaskedLanguageModel:
     """A masked language model, with what is needed to hand it on.
 
-    `new_head` tells that the checkpoint had no usable head; `pooler` holds the base checkpoint's
-    pooler weights under the names they have in it, empty where it has none or the model trains it.
-    `notes` says what the user should know of the checkpoint. With a head for sentence pairs,
-    `pair_logits` is the name of its output.
+    `new_head` tells that the checkpoint had no usable masked-LM head, `new_further_head` that
+    weights of a further one were made new. `pooler` holds the base checkpoint's pooler weights
+    under the names they have in it, empty where it has none or the model trains it. `notes` says
+    what the user should know of the checkpoint. `outputs` are the names of the model's outputs that
+    are trained, logits of masked tokens first.
     """
 
     model: PreTrainedModel
@@ -61,8 +61,8 @@ class MaskedLanguageModel:
     new_head: bool
     pooler: dict[str, Tensor]
     notes: tuple[str, ...] = ()
-    pair_logits: str | None = None
-    new_pair_head: bool = False
+    outputs: tuple[str, ...] = ("logits",)
+    new_further_head: bool = False
 
     def save(self, folder: Path) -> None:
         """Write a Hugging Face checkpoint, pooler included."""
@@ -82,39 +82,38 @@ def load_tokenizer(name: str | Path) -> PreTrainedTokenizerBase:
 
 
 def load_masked_lm(
-    name: str | Path, attention: str, seed: int, pairs: bool = False
+    name: str | Path, attention: str, seed: int, heads: PretrainingHeads = MASKED_HEAD
 ) -> MaskedLanguageModel:
-    """A checkpoint with its masked-LM head, in fp32; with `pairs`, with that for pairs and pooler.
+    """A checkpoint with its masked-LM head, and with further `heads` where these say so, in fp32.
 
-    A missing head is made new, from the stream "head", its decoder tied to the embeddings.
-    Raises SteepError when the checkpoint cannot be loaded, has no such heads, or has another
-    model's tokenizer.
+    A missing head is made new, from the stream "head"; the decoder of a new masked-LM head is tied
+    to the embeddings. Raises SteepError when the checkpoint cannot be loaded, cannot have such
+    heads, or has another model's tokenizer.
     """
     config, names = _config(name)
     families.use_own_head(config, names)
-    auto = AutoModelForPreTraining if pairs else AutoModelForMaskedLM
-    judge = pair_logits(name, config) if pairs else None
+    outputs = heads.outputs(name, config)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "head"))
-        model, info = _load(auto.from_pretrained, name, attention, config)
+        model, info = _load(heads.auto.from_pretrained, name, attention, config)
+    new = {key for key in info["missing_keys"] if heads.is_new(key)}
+    lacking = info["missing_keys"] - new
     prefix = model.base_model_prefix + "."
-    for_pairs = {key for key in info["missing_keys"] if is_pair_weight(key)}
-    lacking = info["missing_keys"] - for_pairs
     encoder = [key for key in lacking if key.startswith(prefix)]
     if encoder:
-        raise SteepError(f"{name}: the encoder's weights are incomplete: {_some(encoder)} missing.")
+        raise SteepError(f"{name}: the encoder's weights are incomplete: {_few(encoder)} missing.")
     headless = any(not key.endswith("bias") for key in lacking)
-    if headless:  # also where the checkpoint's configuration says untied, of a head it has not
+    if headless:  # also where its configuration says "untied", of a head that it does not have
         model.config.tie_word_embeddings = True
         model.tie_weights()
     tokenizer = load_tokenizer(name)
     families.check_tokenizer(tokenizer, model)
-    notes = families.tokenizer_note(tokenizer, model) + new_weights_notes(name, for_pairs)
+    notes = [*families.tokenizer_note(tokenizer, model), *heads.notes(name, new)]
     if headless:
         notes.append(families.no_head(name, find(name), names))
-    old = {} if pairs else _pooler(name, model)
+    pooler = _pooler(name, model)
     return MaskedLanguageModel(
-        model, tokenizer, headless, old, tuple(notes), judge, new_pair_head=bool(for_pairs)
+        model, tokenizer, headless, pooler, tuple(notes), outputs, new_further_head=bool(new)
     )
 
 
@@ -162,7 +161,7 @@ def load_trained(folder: Path, attention: str) -> PreTrainedModel:
         missing = info["missing_keys"]
     if missing:
         raise SteepError(
-            f"{folder}: not a trained classifier ({_some(missing)} missing). "
+            f"{folder}: not a trained classifier ({_few(missing)} missing). "
             "Train one with 'steep fit'."
         )
     return model
@@ -185,7 +184,7 @@ def graft(source: Path, model: PreTrainedModel) -> None:
     if lacking or surplus or misfits:
         raise SteepError(
             f"{source}: its encoder does not fit the checkpoint {model.config.name_or_path}: "
-            f"{_some(lacking or surplus or misfits)}. Use the checkpoint that it was adapted from."
+            f"{_few(lacking or surplus or misfits)}. Use the checkpoint that it was adapted from."
         )
     model.base_model.load_state_dict({k: given[k] for k in own if k in given}, strict=False)
 
@@ -243,6 +242,5 @@ def _readable(name: str | Path) -> Iterator[None]:
         raise SteepError(f"{name}: no checkpoint that can be used: {reason}") from error
 
 
-def _some(keys: Any) -> str:
-    keys = sorted(keys)
-    return ", ".join(keys[:2]) + (f" and {len(keys) - 2} more" if len(keys) > 2 else "")
+def _few(keys: Iterable[str]) -> str:
+    return some(sorted(keys), most=2)

@@ -1,11 +1,13 @@
 """Where and in which precision does a run compute?"""
 
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 
 import torch
 from transformers import PreTrainedModel
 
-from steep.args import RunArgs
+from steep.args.running import MachineArgs
+from steep.args.training import MemoryArgs
 from steep.errors import SteepError
 from steep.models import kernels
 
@@ -38,7 +40,7 @@ class Machine:
         return f"{self.device} in {'bf16' if self.bf16 else 'fp32'}"
 
 
-def choose(args: RunArgs) -> Machine:
+def choose(args: MachineArgs) -> Machine:
     """The machine that the options ask for; SteepError if it is not there."""
     device = _device(args.device)
     native = _has_bf16(device)
@@ -48,6 +50,40 @@ def choose(args: RunArgs) -> Machine:
     # On a CPU the backward pass of SDPA takes more than half of a step at small head sizes.
     cpu = device.type == "cpu"
     return Machine(device, bf16, "eager" if cpu else "sdpa", cpu and not args.plain)
+
+
+def for_checkpointing(machine: Machine, memory: MemoryArgs) -> Machine:
+    """`machine`, without the fast layers where activations are recomputed in the backward pass.
+
+    They would draw other dropout in the recomputation than the first time.
+    """
+    return replace(machine, fast=False) if memory.gradient_checkpointing else machine
+
+
+def checkpointing_notes(model: PreTrainedModel, memory: MemoryArgs) -> list[str]:
+    """What the user should know of gradient checkpointing, if it was asked for.
+
+    Raises SteepError where the model does not support it.
+    """
+    if not memory.gradient_checkpointing:
+        return []
+    if not model.supports_gradient_checkpointing:
+        raise SteepError(
+            f"{model.name_or_path}: a '{model.config.model_type}' model does not support gradient "
+            "checkpointing. Leave gradient_checkpointing out."
+        )
+    return ["gradient checkpointing: activations are computed twice, by Hugging Face's own layers"]
+
+
+def checkpoint_gradients(model: PreTrainedModel, memory: MemoryArgs) -> None:
+    """Let `model` recompute each layer's activations in the backward pass, if that is asked for.
+
+    The recomputation has the dropout of the forward pass. Raises SteepError as above.
+    """
+    if checkpointing_notes(model, memory):
+        with warnings.catch_warnings():  # its new name is younger than transformers 5.0
+            warnings.simplefilter("ignore", FutureWarning)
+            model.gradient_checkpointing_enable({"use_reentrant": False})
 
 
 def _device(name: str) -> torch.device:

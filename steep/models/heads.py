@@ -14,44 +14,44 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from steep.models import kernels
-from steep.models.frozen import Frozen
-from steep.models.windows import Joined, read
+from steep.models.feature_cache import FeatureCache
+from steep.models.long_texts import WindowPooling, logits_of_windows
 
 
 class Classifier(nn.Module):
     """`batch` int64 (rows, 2 or 3, length) of ids, mask and segments -> logits (rows, labels).
 
-    With `joined`, `batch` is (rows, most windows, 2 or 3, length); windows without a token of mask
-    1 only fill up, and are not computed. `frozen` knows what layers that do not learn give; of the
-    last layer, only what the head reads is computed.
+    With `window_pooling`, `batch` is (rows, most windows, 2 or 3, length); windows without a token
+    of mask 1 only fill up, and are not computed. What is known of rows in `cache` is not computed
+    again; of the last layer, only what the head reads is computed.
     """
 
-    frozen: Frozen | None = None
+    cache: FeatureCache | None = None
 
     def __init__(
-        self, model: PreTrainedModel, autocast: bool, joined: Joined | None = None
+        self, model: PreTrainedModel, autocast: bool, window_pooling: WindowPooling | None = None
     ) -> None:
         super().__init__()
-        self.model, self.autocast, self.joined = model, autocast, joined
+        self.model, self.autocast, self.window_pooling = model, autocast, window_pooling
         self.reads_first = kernels.reads_first(model)
 
     def forward(self, batch: Tensor) -> Tensor:
         with _autocast(batch, self.autocast):
-            if self.joined is None:
+            if self.window_pooling is None:
                 inputs = _keywords(batch, self.model)
                 with self._computing(inputs):
                     return self.model(**inputs).logits.float()
             real = batch[:, :, 1].any(-1)
             inputs = _keywords(batch[real], self.model)
             with self._computing(inputs):
-                return read(self.model, inputs, self.joined, real).float()
+                return logits_of_windows(self.model, inputs, self.window_pooling, real).float()
 
     def _computing(self, inputs: dict[str, Tensor]) -> ExitStack:
         """While this lasts, nothing is computed that is known already, or that nobody reads."""
         stack = ExitStack()
-        if self.frozen is not None:
-            stack.enter_context(self.frozen.reused(inputs))
-        if self.reads_first and not (self.frozen is not None and self.frozen.computing):
+        if self.cache is not None:
+            stack.enter_context(self.cache.reused(inputs))
+        if self.reads_first:
             stack.enter_context(kernels.reading(self.model, inputs["input_ids"].shape))
         return stack
 
@@ -77,7 +77,8 @@ class Shared(nn.Module):
 class MaskedLM(nn.Module):
     """`batch` as above and `positions` int64 (m,) in the flattened batch -> logits (m, vocabulary).
 
-    With `pair_logits`, the name of another output of the model, also those: (rows, 2).
+    `outputs` names what is taken of the model's outputs, these logits first. Where there are more,
+    all come as a tuple, the further ones as the model gives them.
 
     Only the masked positions pass through the head: the vocabulary projection over all positions
     costs a small model more than its encoder. Heads work position by position, so gathering before
@@ -85,31 +86,31 @@ class MaskedLM(nn.Module):
     """
 
     def __init__(
-        self, model: PreTrainedModel, autocast: bool, pair_logits: str | None = None
+        self, model: PreTrainedModel, autocast: bool, outputs: Sequence[str] = ("logits",)
     ) -> None:
         super().__init__()
-        self.model, self.autocast, self.pair_logits = model, autocast, pair_logits
+        self.model, self.autocast, self.outputs = model, autocast, tuple(outputs)
         self.positions: Tensor | None = None
         model.base_model.register_forward_hook(self._gather)
 
-    def forward(self, batch: Tensor, positions: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+    def forward(self, batch: Tensor, positions: Tensor) -> Tensor | tuple[Tensor, ...]:
         self.positions = positions
-        with _autocast(batch, self.autocast), self._read(batch):
-            output = self.model(**_keywords(batch, self.model))
+        with _autocast(batch, self.autocast), self._reading(batch):
+            found = self.model(**_keywords(batch, self.model))
         self.positions = None
-        if self.pair_logits is None:
-            return output.logits.squeeze(0)
-        return output.prediction_logits.squeeze(0), output[self.pair_logits]
+        masked, *further = (found[name] for name in self.outputs)
+        masked = masked.squeeze(0)
+        return (masked, *further) if further else masked
 
-    def _read(self, batch: Tensor) -> AbstractContextManager:
-        if self.pair_logits is not None:  # the first positions are read as well
+    def _reading(self, batch: Tensor) -> AbstractContextManager:
+        if len(self.outputs) > 1:  # a further head may read any position
             return nullcontext()
         return kernels.reading(self.model, batch[:, 0].shape, self.positions)
 
     def _gather(self, encoder: nn.Module, inputs: tuple, output: dict) -> dict:
         if self.positions is not None:
             hidden = output["last_hidden_state"]
-            # A first dimension that is squeezed away again: the way back copies no logits for it.
+            # A first dimension that is squeezed away again: the backward pass copies no logits so.
             output["last_hidden_state"] = hidden.flatten(0, 1)[self.positions].unsqueeze(0)
         return output
 

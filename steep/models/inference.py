@@ -12,7 +12,7 @@ from steep.data.batches import by_length
 from steep.data.inputs import Rows
 from steep.models.devices import Machine
 from steep.models.heads import Classifier
-from steep.models.windows import Joined
+from steep.models.long_texts import WindowPooling
 
 
 def predict(
@@ -20,14 +20,14 @@ def predict(
     rows: Rows,
     machine: Machine,
     batch_size: int,
-    joined: Joined | None = None,
+    window_pooling: WindowPooling | None = None,
 ) -> np.ndarray:
     """Probabilities (rows, labels), or targets (rows,), in the order of the corpus.
 
-    `joined` joins the windows of rows that have several; a batch then has fewer rows.
+    `window_pooling` pools the windows of rows that have several; a batch then has fewer rows.
     """
     prepared = machine.prepare(model, 0)
-    classifier = Classifier(prepared, machine.autocast, joined).eval().to(machine.device)
+    classifier = Classifier(prepared, machine.autocast, window_pooling).eval().to(machine.device)
 
     def logits(inputs: np.ndarray) -> Tensor:
         return classifier(torch.from_numpy(inputs).to(machine.device))

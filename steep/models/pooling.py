@@ -19,6 +19,17 @@ ENCODER_TYPE = "steep_encoder_type"
 LAST = 4  # layers whose [CLS] are joined: the best of Sun et al. 2019, table 3
 
 
+class Pooling(nn.Module):
+    """One of `POOLINGS` as a module, so that what it gives can be kept, or replaced."""
+
+    def __init__(self, pool: "Pool") -> None:
+        super().__init__()
+        self.pool = pool
+
+    def forward(self, encoded: Any, mask: Tensor) -> Tensor:
+        return self.pool(encoded, mask)
+
+
 class PooledClassifier(PreTrainedModel):
     """Any encoder, one of `POOLINGS`, and a linear layer: keywords of a batch -> `logits`.
 
@@ -26,18 +37,19 @@ class PooledClassifier(PreTrainedModel):
     its place, and predict. So the folder names a model type that transformers refuses.
     """
 
-    supports_gradient_checkpointing = True
     _supports_sdpa = _supports_attention_backend = True
 
     def __init__(self, encoder: PreTrainedModel) -> None:
         config: Any = encoder.config
         super().__init__(config)
         self.base_model_prefix = encoder.base_model_prefix or "encoder"
-        self.pool, width = POOLINGS[config.steep_pooling.partition(":")[0]]
-        config.output_hidden_states = self.pool is _last4
+        pool, width = POOLINGS[config.steep_pooling.partition(":")[0]]
+        config.output_hidden_states = pool is _last4
+        self.supports_gradient_checkpointing = encoder.supports_gradient_checkpointing
         if "pooler" in dict(encoder.named_children()):
             encoder.register_module("pooler", None)  # not read, so it would get no gradient
         self.add_module(self.base_model_prefix, encoder)
+        self.pooling = Pooling(pool)
         self.dropout = nn.Dropout(DROPOUT)
         self.pooled_head = nn.Linear(width * config.hidden_size, config.num_labels)
         nn.init.normal_(self.pooled_head.weight, std=0.02)
@@ -57,7 +69,7 @@ class PooledClassifier(PreTrainedModel):
     def forward(self, attention_mask: Tensor, **inputs: Tensor) -> SequenceClassifierOutput:
         """`attention_mask`, `input_ids` (and `token_type_ids`): int64 (rows, length)."""
         encoded = self.base_model(attention_mask=attention_mask, **inputs)
-        pooled = self.pool(encoded, attention_mask)
+        pooled = self.pooling(encoded, attention_mask)
         return SequenceClassifierOutput(logits=self.pooled_head(self.dropout(pooled)))
 
 

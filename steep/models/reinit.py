@@ -1,4 +1,4 @@
-"""How do the top layers of an encoder begin anew? Their own initialisation, seeded."""
+"""How are the top layers of an encoder re-initialised? By their own initialisation, seeded."""
 
 import torch
 from transformers import PreTrainedModel
@@ -17,8 +17,8 @@ def reinitialise(model: PreTrainedModel, top: int, seed: int) -> None:
     layers = encoder_layers(model.base_model)
     if top >= len(layers):
         raise SteepError(
-            f"reinit {top}: the checkpoint has {len(layers)} layers of its own weights, and at "
-            "least the lowest must keep them."
+            f"reinit_layers {top}: the checkpoint has {len(layers)} layers, and at least the "
+            "lowest must keep its weights."
         )
     pooler = dict(model.base_model.named_children()).get("pooler")
     with torch.random.fork_rng(devices=[]), torch.no_grad():

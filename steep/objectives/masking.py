@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from steep.args.adapt import Masking
+from steep.args.pretraining import Masking
 from steep.errors import SteepError
-from steep.objectives.words import Edges, edges, word_starts
+from steep.objectives.word_groups import Edges, edges, word_starts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-MASKED, RANDOM = 0.8, 0.1  # of the chosen tokens; the rest stay as they are (Devlin et al. 2019)
+MASKED, RANDOM = 0.8, 0.1  # of the chosen tokens; the rest stay unchanged (Devlin et al. 2019)
 SPAN_RATE, LONGEST_SPAN = 0.2, 10  # of the geometric lengths of spans (Joshi et al. 2020)
 
 
@@ -75,7 +75,7 @@ def mask_tokens(
 def mask_words(
     ids: np.ndarray, share: float, words: Vocabulary, random: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Whole words; what becomes of each token is drawn token by token.
+    """Whole words; what each token becomes is drawn token by token.
 
     Source: `create_masked_lm_predictions` of google-research/bert, with do_whole_word_mask.
     """

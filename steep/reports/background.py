@@ -1,33 +1,47 @@
 """What do the results rest on? The data, the notes, the machine and the versions of any run."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from steep.reports.blocks import Block, Command, Facts, Notes, Section, Table
-from steep.reports.words import count, counted, duration, listed
+from steep.reports.blocks import Block, Facts, Notes, Page, Section
+from steep.reports.folder import RunFolder, StudyFolder
+from steep.reports.reproduce import commands_again
+from steep.run_tables import data_tables, parts_in_words
+from steep.wording import counted, duration
 
-LABELS = 20
-PURPOSE = {"train": "training", "valid": "validation", "test": "testing"}
+
+def with_background(
+    page: Page, found: RunFolder | StudyFolder, options: type[Any], panels: Sequence[Section]
+) -> Page:
+    """The page of a stage with further sections, and with what every page has around it.
+
+    `options` is the composition of the stage's options.
+    """
+    manifest, stage = found.manifest, found.manifest["stage"]
+    seeds = counted(len(found.seeds), "seed") if len(found.seeds) > 1 else ""
+    origin = (f"steep {stage}", found.name, seeds, duration(manifest.get("seconds")))
+    return replace(
+        page,
+        title=f"{found.name}: steep {stage}",
+        origin=" · ".join(part for part in origin if part),
+        sections=[*page.sections, *panels, _data(found), _reproduction(found, options)],
+        footer=f"Written by steep {manifest.get('versions', {}).get('steep', '')}".strip(),
+    )
 
 
-def data(manifest: dict[str, Any], notes: list[str]) -> Section:
+def _data(found: RunFolder | StudyFolder) -> Section:
     """Files, parts and labels, and everything that was dropped, truncated or found twice."""
-    found = manifest.get("data", {})
-    blocks: list[Block] = []
-    if found.get("files"):
-        rows = [(f["name"], count(f.get("rows")), f.get("fingerprint", "")) for f in found["files"]]
-        blocks.append(Table("Files", ("file", "rows", "fingerprint"), "lrl", rows))
-    if any(found.get("labels", {}).values()):
-        blocks.append(_labels(found["labels"]))
-    if notes:
-        blocks.append(Notes("Notes of the run", list(dict.fromkeys(notes))))
-    parts = [
-        f"{rows:,} for {PURPOSE.get(part, part)}" for part, rows in found.get("parts", {}).items()
-    ]
-    return Section("Data", blocks, f"Labelled rows: {listed(parts)}." if parts else "")
+    data = found.manifest.get("data", {})
+    blocks: list[Block] = list(data_tables(data))
+    if found.notes:
+        blocks.append(Notes("Notes of the run", list(dict.fromkeys(found.notes))))
+    return Section("Data", blocks, parts_in_words(data))
 
 
-def reproduction(manifest: dict[str, Any], line: str, seeds: list[int]) -> Section:
+def _reproduction(found: RunFolder | StudyFolder, options: type[Any]) -> Section:
     """The command, the seeds, the machine and the versions."""
+    manifest, seeds = found.manifest, found.seeds
     facts = [
         ("seeds" if len(seeds) > 1 else "seed", ", ".join(map(str, seeds))),
         ("checkpoint", manifest.get("base")),
@@ -35,24 +49,9 @@ def reproduction(manifest: dict[str, Any], line: str, seeds: list[int]) -> Secti
         ("device", manifest.get("device")),
         ("precision", manifest.get("precision")),
         ("started", manifest.get("started")),
-        ("took", duration(manifest["seconds"]) if "seconds" in manifest else None),
+        ("duration", duration(manifest["seconds"]) if "seconds" in manifest else None),
         *manifest.get("versions", {}).items(),
     ]
-    blocks: list[Block] = [Command(line), Facts([(name, str(v)) for name, v in facts if v])]
-    return Section("How to reproduce", blocks)
-
-
-def _labels(labels: dict[str, dict[str, int]]) -> Table:
-    """Rows of every label by part, the most frequent in the first part on top."""
-    parts = list(labels)
-    names = list(dict.fromkeys(name for part in parts for name in labels[part]))
-    names.sort(key=lambda name: -labels[parts[0]].get(name, 0))
-    rows = [(name, *(count(labels[part].get(name, 0)) for part in parts)) for name in names]
-    cut = f"The {LABELS} most frequent of {counted(len(names), 'label')}."
-    return Table(
-        caption="Rows of every label",
-        columns=("label", *parts),
-        align="l" + "r" * len(parts),
-        rows=rows[:LABELS],
-        note=cut if len(names) > LABELS else "",
-    )
+    known = Facts([(name, str(value)) for name, value in facts if value])
+    again = commands_again(manifest, options, f"{found.name}/", found.model, found.sources)
+    return Section("How to reproduce", [*again, known])

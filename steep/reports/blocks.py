@@ -6,25 +6,14 @@ and height, so that a chart fits any screen while its letters keep their size.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar, Literal
 
+from steep.run_tables import Table
+
 Style = Literal["accent", "plain", "faint"]
 Point = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of words and numbers, already formatted."""
-
-    kind: ClassVar[str] = "table"
-    caption: str
-    columns: tuple[str, ...]
-    align: str  # one letter a column: l for words, r for numbers
-    rows: Sequence[tuple[str, ...]]
-    note: str = ""
-    strong: str = ""  # first cell of the row that stands out
 
 
 @dataclass(frozen=True)
@@ -46,7 +35,7 @@ class Notes:
 
 @dataclass(frozen=True)
 class Command:
-    """A line for the shell, or a few of another language."""
+    """Code: a line for the shell, or several of another language."""
 
     kind: ClassVar[str] = "command"
     line: str
@@ -65,7 +54,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Curve:
-    """A line through points; `label` is written beside the last one."""
+    """A line through points; `label` stands beside the last one."""
 
     name: str
     style: Style
@@ -80,7 +69,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Panel:
-    """One drawing of curves; `alt` tells it to those who do not see it."""
+    """One drawing of curves; `alt` says the same in words, for screen readers."""
 
     title: str
     curves: list[Curve]
@@ -98,14 +87,14 @@ class Panels:
 
     @property
     def keys(self) -> dict[str, Style]:
-        """The style of each name, in order: several curves may share a name, labels need no key."""
+        """The style of each name, in order; curves may share one, labelled curves need none."""
         curves = [curve for panel in self.panels for curve in panel.curves]
         return {curve.name: curve.style for curve in curves if not curve.label}
 
 
 @dataclass(frozen=True)
 class DotRow:
-    """One arm: a dot a seed, its mean and interval."""
+    """One arm: a dot for each seed, their mean and its interval."""
 
     name: str
     style: Style
@@ -118,7 +107,7 @@ class DotRow:
 
 @dataclass(frozen=True)
 class Dots:
-    """Arms below each other on one axis; `pairs` join the same seed of two arms."""
+    """Arms, one below the other, on one axis; `pairs` join the same seed of two arms."""
 
     kind: ClassVar[str] = "dots"
     title: str
@@ -139,7 +128,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Matrix:
-    """A confusion matrix: truth down, prediction across."""
+    """A confusion matrix: a row for each true class, a column for each predicted one."""
 
     title: str
     labels: list[str]
@@ -176,7 +165,7 @@ class Examples:
 
 @dataclass(frozen=True)
 class Word:
-    """A piece of a text; `share` from -1 (against) to 1 (for), and its `value` in words."""
+    """A piece of a text; `share` from -1 (against) to 1 (for), and its `value` as text."""
 
     text: str
     share: float
@@ -185,9 +174,9 @@ class Word:
 
 @dataclass(frozen=True)
 class Marked:
-    """A row whose words are marked; no `texts` where they are left out.
+    """A row whose words are highlighted; no `texts` where they are left out.
 
-    `alt` tells the strongest words to those who do not see the colours.
+    `alt` names the strongest words, for those who do not see the colours.
     """
 
     kind: ClassVar[str] = "marked"
@@ -211,14 +200,23 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """All of a report: the answer first, then what it rests on."""
+    """All of a report: the answer first, then what it rests on.
 
-    title: str
-    origin: str
+    `title`, `origin` and `footer` say which folder it is of; the pages of stages leave them to
+    `steep.reports.background`.
+    """
+
     question: str
     answer: str
     sentence: str
     paragraph: str = ""
-    warnings: list[str] = field(default_factory=list)
-    sections: list[Section] = field(default_factory=list)
+    warnings: Sequence[str] = ()
+    sections: Sequence[Section] = ()
+    title: str = ""
+    origin: str = ""
     footer: str = ""
+
+
+def present(*sections: Section | None) -> list[Section]:
+    """The sections that there is something to say in."""
+    return [section for section in sections if section is not None]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from steep.reports.blocks import Axis, Curve, DotRow, Dots, Panel, Panels, Point, Style
-from steep.reports.words import number
+from steep.wording import number
 
 Seeds = dict[int, float]
 
@@ -46,9 +46,9 @@ def panels(curves: dict[str, list[Curve]], x: str, y: str, whole: bool = False) 
     return Panels(drawn)
 
 
-def dots(title: str, metric: str, arms: dict[str, Seeds], pair: tuple[str, str]) -> Dots:
+def seed_dots(title: str, metric: str, arms: dict[str, Seeds], pair: tuple[str, str]) -> Dots:
     """The seeds of every arm on one axis, the two arms of `pair` joined seed by seed."""
-    spans = {name: interval(list(seeds.values())) for name, seeds in arms.items()}
+    spans = {name: t_interval(list(seeds.values())) for name, seeds in arms.items()}
     ends = [end for span in spans.values() if span for end in span]
     found = [value for seeds in arms.values() for value in seeds.values()]
     across = axis(metric, found + ends, tight=True)
@@ -69,7 +69,7 @@ def dots(title: str, metric: str, arms: dict[str, Seeds], pair: tuple[str, str])
     return Dots(title, rows, across, joined, _told_dots(title, arms))
 
 
-def interval(values: list[float]) -> tuple[float, float] | None:
+def t_interval(values: list[float]) -> tuple[float, float] | None:
     """The 95 % t interval of the mean; None for fewer than two values."""
     from scipy.special import stdtrit
 

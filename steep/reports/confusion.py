@@ -1,16 +1,17 @@
-"""Which classes are taken for which? A matrix for few classes, the worst pairs for many."""
+"""Which classes are confused? A matrix for few classes, the most confused pairs for many."""
 
 import numpy as np
 import pandas as pd
 
-from steep.reports.blocks import Cell, Matrices, Matrix, Table
-from steep.reports.words import count, counted
+from steep.reports.blocks import Cell, Matrices, Matrix
+from steep.run_tables import Table
+from steep.wording import count, counted
 
 FULL = 8  # a larger matrix does not fit beside another one, nor on a phone
 PAIRS = 15
 
 
-def counts(predictions: list[pd.DataFrame], labels: list[str]) -> np.ndarray:
+def confusion_counts(predictions: list[pd.DataFrame], labels: list[str]) -> np.ndarray:
     """Rows by truth and prediction, int (labels, labels), summed over tables of predictions."""
     total = np.zeros((len(labels), len(labels)), dtype=int)
     for table in predictions:
@@ -19,10 +20,10 @@ def counts(predictions: list[pd.DataFrame], labels: list[str]) -> np.ndarray:
     return total
 
 
-def confusion(tables: dict[str, np.ndarray], labels: list[str], of: str) -> Matrices | Table:
-    """The confusion by title; `of` says what was counted ('test rows, summed over 5 seeds')."""
+def confusion_block(tables: dict[str, np.ndarray], labels: list[str], of: str) -> Matrices | Table:
+    """A confusion for each title; `of` says what was counted: 'test rows, summed over 5 seeds'."""
     if len(labels) <= FULL:
-        note = f"Truth down, prediction across: {of}, and per cent of the true class."
+        note = f"True classes down, predicted ones across: {of}, and per cent of the true class."
         return Matrices([_matrix(title, t, labels) for title, t in tables.items()], note)
     return _pairs(tables, labels, of)
 
@@ -43,7 +44,7 @@ def _pairs(tables: dict[str, np.ndarray], labels: list[str], of: str) -> Table:
     ]
     return Table(
         caption=f"Most confused classes: {of}",
-        columns=("truth", "taken for", *tables),
+        columns=("true class", "predicted as", *tables),
         align="ll" + "r" * len(tables),
         rows=rows,
         note=f"{len(rows)} of {counted(int((wrong > 0).sum()), 'confused pair')}; "

@@ -1,22 +1,21 @@
 """What did a run or a study leave behind? Reads its folder; missing extras are simply absent."""
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
 from steep import runs
 from steep.errors import SteepError
+from steep.reports.blocks import Page
 
-NEEDED = {
-    "adapt": ("masked_loss",),
-    "fit": ("task", "metric", "valid"),
-    "evaluate": ("task", "metric", "test"),
-    "explain": ("task", "steps", "rows"),
-}
 ADAPTED = "adapted"
+STUDY_KEYS = ("stage", "args", "arms", "seeds", "metric", "task")
+VERDICT_KEYS = ("answer", "sentence", "metric", "arms")
+LOOK_KEYS = ("tokens", "least", "words", "better", "worse", "examples")
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,26 @@ class RunFolder:
     history: pd.DataFrame
     predictions: dict[str, pd.DataFrame]
     look: dict[str, Any] | None = None
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seed of the run, if it has one."""
+        return [self.manifest["args"]["seed"]] if "seed" in self.manifest["args"] else []
+
+    @property
+    def notes(self) -> list[str]:
+        """What the run noted."""
+        return self.manifest.get("notes", [])
+
+    @property
+    def model(self) -> str | None:
+        """The folder that was evaluated, where there was one."""
+        return self.results.get("model")
+
+    @property
+    def sources(self) -> list[str]:
+        """Files beyond those with labels."""
+        return [source["name"] for source in self.results.get("sources", [])]
 
 
 @dataclass(frozen=True)
@@ -60,6 +79,19 @@ class StudyFolder:
     adapted: RunFolder | None
     step2: dict[str, float]  # seconds of step 2, by the arms that have a folder of their own
 
+    model: ClassVar[str | None] = None
+    sources: ClassVar[list[str]] = []
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of the study."""
+        return [int(seed) for seed in self.manifest["seeds"]]
+
+    @property
+    def notes(self) -> list[str]:
+        """What the study noted, and its step 2."""
+        return [*self.manifest.get("notes", []), *(self.adapted.notes if self.adapted else [])]
+
     @property
     def arms(self) -> list[str]:
         """The arms that have cells, in the order of the study."""
@@ -73,62 +105,74 @@ class StudyFolder:
         return sorted(found, key=lambda cell: cell.seed)
 
 
-def read(folder: Path) -> RunFolder | StudyFolder:
-    """What lies in a folder of adapt, fit, evaluate or compare; SteepError if it is none."""
+@dataclass(frozen=True)
+class StagePage:
+    """How a stage is reported.
+
+    `options` is the composition of its options, for the command that does it again; `page` makes
+    the page of a folder (RunFolder, or StudyFolder for compare), with texts of the data or without;
+    `needed` are keys that its results.json must have.
+    """
+
+    options: type[Any]
+    page: Callable[[Any, bool], Page]
+    needed: tuple[str, ...] = ()
+
+
+Stages = Mapping[str, StagePage]
+
+
+def read_folder(folder: Path, stages: Stages) -> RunFolder | StudyFolder:
+    """What lies in the folder of a study, or of a run of `stages`; SteepError if it is neither."""
     if not folder.is_dir():
         raise SteepError(f"{folder}: there is no such folder.")
     if (folder / runs.STUDY).is_file():
-        return _study(folder)
+        return _study(folder, stages)
     if (folder / runs.MANIFEST).is_file():
-        return read_run(folder)
+        return read_run(folder, stages)
     raise SteepError(
         f"{folder}: neither a run (no {runs.MANIFEST}) nor a study (no {runs.STUDY}). "
         "Name a folder written by 'steep adapt', 'steep fit', 'steep evaluate' or 'steep compare'."
     )
 
 
-def read_run(folder: Path) -> RunFolder:
+def read_run(folder: Path, stages: Stages) -> RunFolder:
     """What lies in the folder of one run; SteepError if a file is broken, or it has no report."""
-    manifest = _mapping(folder / runs.MANIFEST, ("stage", "args"))
-    if manifest["stage"] not in NEEDED:
-        stages = ", ".join(NEEDED)
+    path = folder / runs.MANIFEST
+    manifest = _with(runs.manifest_at(path), ("stage", "args"), path)
+    if manifest["stage"] not in stages:
         raise SteepError(
             f"{folder}: written by 'steep {manifest['stage']}', which has no report; "
-            f"expected a run of {stages}, or a study of compare."
+            f"those of {', '.join(stages)} have one."
         )
-    results = _mapping(folder / runs.RESULTS, NEEDED[manifest["stage"]])
+    results = _mapping(folder / runs.RESULTS, stages[manifest["stage"]].needed)
     parts = {part: folder / runs.PREDICTIONS / f"{part}.csv" for part in ("valid", "test")}
+    look = folder / runs.LOOK
     return RunFolder(
         name=folder.resolve().name,
         manifest=manifest,
         results=results,
         history=_history(folder / runs.HISTORY),
         predictions={part: _predictions(path) for part, path in parts.items() if path.is_file()},
-        look=_look(folder / runs.LOOK),
+        look=_mapping(look, LOOK_KEYS) if look.is_file() else None,
     )
 
 
-def _look(path: Path) -> dict[str, Any] | None:
-    needed = ("tokens", "least", "words", "better", "worse", "examples")
-    return _mapping(path, needed) if path.is_file() else None
-
-
-def _study(folder: Path) -> StudyFolder:
-    has_verdict = (folder / runs.VERDICT).is_file()
-    needed = ("answer", "sentence", "metric", "arms")
-    adapted = folder / ADAPTED
+def _study(folder: Path, stages: Stages) -> StudyFolder:
+    path, verdict, adapted = folder / runs.STUDY, folder / runs.VERDICT, folder / ADAPTED
     return StudyFolder(
         name=folder.resolve().name,
-        manifest=_mapping(folder / runs.STUDY, ("args", "arms", "seeds", "metric", "task")),
-        verdict=_mapping(folder / runs.VERDICT, needed) if has_verdict else None,
+        manifest=_with(runs.manifest_at(path), STUDY_KEYS, path),
+        verdict=_mapping(verdict, VERDICT_KEYS) if verdict.is_file() else None,
         cells=[_cell(path) for path in sorted((folder / runs.CELLS).glob("*.json"))],
-        adapted=read_run(adapted) if (adapted / runs.MANIFEST).is_file() else None,
+        adapted=read_run(adapted, stages) if (adapted / runs.MANIFEST).is_file() else None,
         step2=_step2(folder),
     )
 
 
 def _step2(folder: Path) -> dict[str, float]:
-    found = {path.parent.name: runs.read_json(path) for path in folder.glob(f"*/{runs.MANIFEST}")}
+    paths = folder.glob(f"*/{runs.MANIFEST}")
+    found = {path.parent.name: runs.manifest_at(path) for path in paths}
     return {arm: facts["seconds"] for arm, facts in found.items() if "seconds" in facts}
 
 
@@ -140,10 +184,14 @@ def _cell(path: Path) -> StudyCell:
 
 
 def _mapping(path: Path, needed: tuple[str, ...]) -> dict[str, Any]:
-    """A JSON object with these keys, or a SteepError that names the missing one."""
+    """A JSON object with these keys, or a SteepError that names what is missing."""
     content = runs.read_json(path)
     if not isinstance(content, dict):
         raise SteepError(f"{path}: expected a JSON object.")
+    return _with(content, needed, path)
+
+
+def _with(content: dict[str, Any], needed: tuple[str, ...], path: Path) -> dict[str, Any]:
     for key in needed:
         if key not in content:
             raise SteepError(f"{path}: the key '{key}' is missing. Run the stage again.")

@@ -10,25 +10,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from steep.reports.blocks import Block, Example, Examples, Notes, Section
-from steep.reports.mistakes import truth
-from steep.reports.words import counted, number
+from steep.reports.blocks import Example, Examples, Notes, Section
+from steep.reports.mistakes import true_labels
+from steep.wording import counted, number
 
 SHOWN = 15
 TITLE = "Suspected label errors"
 LEAD = (
-    "Rows whose given label is improbable to a model that was not trained on them. Some of these "
-    "labels are wrong; others are right, and the row is hard or the model mistaken. Read before "
-    "you change any; in rare classes some are missed. Do not change labels "
-    "of the test part to raise a score."
+    "Rows whose given label is improbable according to a model that was not trained on them. Some "
+    "of these labels are wrong; others are right, and the row is hard or the model mistaken. Read "
+    "each row before you change its label. In rare classes, some errors are missed. Do not change "
+    "test labels to raise a score."
 )
 INSTALL = "This list needs cleanlab: pip install 'steep[understand]', then write the report again."
-FLATTERED = "Not computed: the model was trained on {} of these rows, and agrees with their labels."
+TRAINED_ON = "The model was trained on {} of these rows, so it mostly agrees with their labels."
 
 
-def sections(
+def suspects_section(
     table: pd.DataFrame, task: dict[str, Any], texts: bool, trained_on: int
-) -> list[Section]:
+) -> Section | None:
     """The section on suspected labels; none for a regression, or without probabilities.
 
     `table` holds predictions as `RunFolder` has them; `trained_on` is how many of its rows the
@@ -36,24 +36,23 @@ def sections(
     """
     columns = [f"p_{label}" for label in task["labels"]]
     if task["kind"] == "regression" or table.empty or not set(columns) <= set(table):
-        return []
+        return None
     if trained_on:
-        return [Section(TITLE, [Notes("None listed", [FLATTERED.format(trained_on)])])]
+        return Section(TITLE, [Notes("Not searched for", [TRAINED_ON.format(trained_on)])])
     if find_spec("cleanlab") is None:
-        return [Section(TITLE, [Notes("None listed", [INSTALL])])]
+        return Section(TITLE, [Notes("Not searched for", [INSTALL])])
     with warnings.catch_warnings(action="ignore"):  # one for each rare class: LEAD says it once
         found = suspects(table, task)
     examples = [_example(table.iloc[i], task, texts) for i in found[:SHOWN]]
-    note = f"{counted(len(found), 'suspect')} among {counted(len(table), 'row')}"
+    note = f"{counted(len(found), 'suspect')} in {counted(len(table), 'row')}"
     note += f"; the first {SHOWN} are shown." if len(found) > SHOWN else "."
-    blocks: list[Block] = [Examples("", examples, note)]
-    return [Section(TITLE, blocks, LEAD)]
+    return Section(TITLE, [Examples("", examples, note)], LEAD)
 
 
 def suspects(table: pd.DataFrame, task: dict[str, Any]) -> list[int]:
     """Positions of the rows with suspect labels, the least probable label first."""
     chances = table[[f"p_{label}" for label in task["labels"]]].to_numpy(float)
-    given = truth(table["truth"], task)  # bool (rows, labels)
+    given = true_labels(table["truth"], task)  # bool (rows, labels)
     if task["kind"] == "multi":
         from cleanlab.multilabel_classification.filter import find_label_issues as of_several
 

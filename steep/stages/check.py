@@ -6,68 +6,70 @@ from typing import Any
 import numpy as np
 
 from steep import runs
-from steep.args import CheckArgs
+from steep.args import CheckArgs, TuneArgs
 from steep.console import out as console
 from steep.console import say
-from steep.data import duplicates, vocabulary
-from steep.data.corpus import Corpus, Data, join
+from steep.data import facts
+from steep.data.corpus import Corpus, Data, join_corpora
+from steep.data.duplicates import find_duplicates
 from steep.data.load import load
+from steep.data.readers import Source
 from steep.data.tokens import Tokens, tokenize
-from steep.errors import SteepError
-from steep.stages import facts
-from steep.stages.words import lines
+from steep.data.vocabulary import vocabulary_fit
+from steep.stages.predict import check_out
 from steep.study.forecast import forecast
+from steep.wording import duration, some
 
 LENGTHS = (64, 128, 256, 512)
 FEW = 10  # rows of a class below which its scores mean little
 RARE = 0.05  # share of rows below which a label is easily never predicted
 
 
-def check(source: Data | str | Path, *, args: CheckArgs | None = None) -> dict[str, Any]:
-    """What is in a table: printed, and returned as plain JSON.
+def check(source: Source | Data, *, args: CheckArgs, out: Path | None = None) -> dict[str, Any]:
+    """What is in a table: printed, and returned as plain JSON; written to the file `out`, too.
 
-    With a checkpoint (`args.model`), lengths are in its tokens, and the time of adapt and fit is
-    estimated from a few seconds of real training steps on this machine. Raises SteepError for
-    whatever is wrong with the file, the options or the checkpoint.
+    With a checkpoint, lengths are in its tokens, and the time of adapt and fit is estimated from a
+    few seconds of real training steps on this machine. Raises SteepError for whatever is wrong with
+    the file, the options or the checkpoint.
     """
-    args = args or CheckArgs()
-    if args.out is not None and args.out.is_dir():
-        raise SteepError(f"{args.out} is a folder; --out must name a JSON file.")
-    data = source if isinstance(source, Data) else load(Path(source), args)
-    everything = join(list(data.parts.values()))
+    if out is not None:
+        check_out(out, args.output.overwrite, "JSON")
+    data = load(source, args.table, args.split)
+    everything = join_corpora(list(data.parts.values()))
     findings = facts.describe(data) | {"notes": list(data.notes)}
     say("looking for duplicates ...")
-    findings["notes"] += [n for n in duplicates.find(data).notes() if n not in data.notes]
+    findings["notes"] += [n for n in find_duplicates(data).notes() if n not in data.notes]
     if data.task is not None:
         findings["task"] = data.task.described()
         findings["warnings"] = _label_warnings(data)
-    if args.model is None:
+    if args.start.model is None:
         findings["words"] = _lengths(_word_counts(everything))
     else:
-        findings |= _with_checkpoint(data, everything, args.model, args)
-    for line in lines(findings):
+        findings |= _with_checkpoint(data, everything, args.start.model, args)
+    for line in _lines(findings):
         console.print(line, markup=False)
-    if args.out is not None:
-        with runs.explained(args.out):
-            args.out.parent.mkdir(parents=True, exist_ok=True)
-            runs.write_json(args.out, findings)
+    if out is not None:
+        with runs.explained(out):
+            out.parent.mkdir(parents=True, exist_ok=True)
+            runs.write_json(out, findings)
     return findings
 
 
 def _with_checkpoint(data: Data, everything: Corpus, model: str, args: CheckArgs) -> dict[str, Any]:
     """Lengths in the checkpoint's tokens, what some lengths cut off, and the time it takes."""
     from steep.models.checkpoints import load_tokenizer
+    from steep.models.devices import choose
     from steep.train import pace
 
     tokenizer = load_tokenizer(model)
     tokens = tokenize(everything, tokenizer)
-    time = pace.estimate(data, args)
+    time = pace.estimate(data, model, choose(args.machine), args.seed.seed, TuneArgs())
     hopes = {}
     if data.task is not None:
         hopes["forecast"] = str(forecast(len(data.train), time["own_head"]))
     return {
         **hopes,
-        "vocabulary": vocabulary.fit(everything, tokenizer, len(tokens.ids)),
+        "vocabulary": vocabulary_fit(everything, tokenizer, len(tokens.ids)),
         "tokens": _lengths(tokens.lengths) | {"unknown": _unknown(tokens, tokenizer.unk_token_id)},
         "truncation": {str(n): _lost(tokens.lengths, n) for n in LENGTHS},
         "time": time,
@@ -111,23 +113,85 @@ def _label_warnings(data: Data) -> list[str]:
     for part, counts in facts.describe(data)["labels"].items():
         few = [f"{name} ({count})" for name, count in counts.items() if 0 < count < FEW]
         if few:
-            more = f" and {len(few) - 5} more" if len(few) > 5 else ""
-            warnings.append(f"{part}: fewer than {FEW} rows of {', '.join(few[:5])}{more}")
+            warnings.append(f"{part}: fewer than {FEW} rows of {some(few)}")
     counts = facts.label_counts(data.train)
     if counts and data.task and data.task.kind == "single":
         largest = max(counts.values()) / sum(counts.values())
         if largest > 0.8:
             warnings.append(
-                f"{largest:.0%} of the training rows are of one class: accuracy flatters; look at "
-                "macro_f1, or choose it with --metric; --class-weights balanced makes the other "
-                "classes count more"
+                f"{largest:.0%} of the training rows are of one class: accuracy is misleading; look "
+                "at macro_f1, or choose it with --metric; --class-weights balanced up-weights the "
+                "other classes"
             )
     if data.task and data.task.kind == "multi":
         rare = [name for name, n in counts.items() if 0 < n < RARE * len(data.train)]
         if rare:
             warnings.append(
-                f"fewer than {RARE:.0%} of the training rows have {', '.join(rare[:5])}"
-                + (f" and {len(rare) - 5} more labels" if len(rare) > 5 else "")
-                + ": --class-weights effective makes them count more, if they are to be found"
+                f"fewer than {RARE:.0%} of the training rows have {some(rare)}: --class-weights "
+                "effective up-weights them"
             )
     return warnings
+
+
+def _lines(findings: dict[str, Any]) -> list[str]:
+    """The findings as lines to print."""
+    parts = [f"{count:,} {part}" for part, count in findings["parts"].items()]
+    files = [f"{file['name']} ({file['rows']:,} rows)" for file in findings["files"]]
+    text = [f"{', '.join(files)}: {', '.join(parts)}"]
+    text += [f"  {note}" for note in findings["notes"] if not note.startswith("rows:")]
+    text += _labels(findings["labels"])
+    for unit in ("words", "tokens"):
+        if unit in findings:
+            text.append(_length(findings[unit], unit))
+    if "vocabulary" in findings:
+        text.append(_vocabulary(findings["vocabulary"]))
+    for length, lost in findings.get("truncation", {}).items():
+        text.append(
+            f"  cut at {length:>3} tokens: {lost['texts']:.1%} of texts, {lost['tokens']:.1%} of "
+            "all tokens lost"
+        )
+    text += [f"warning: {warning}" for warning in findings.get("warnings", [])]
+    return text + _time(findings.get("time", {})) + _outlook(findings)
+
+
+def _labels(counts: dict[str, dict[str, int]]) -> list[str]:
+    """The label counts of the training rows, the most frequent first."""
+    train = sorted(counts.get("train", {}).items(), key=lambda item: -item[1])
+    shown = [f"{name} {count:,}" for name, count in train]
+    return [f"labels of the training rows: {some(shown, 8)}"] if train else []
+
+
+def _length(lengths: dict[str, float], unit: str) -> str:
+    unknown = f"; {lengths['unknown']:.2%} unknown" if "unknown" in lengths else ""
+    return (
+        f"length in {unit}: mean {lengths['mean']:g}, median {lengths['median']:g}, 95 % below "
+        f"{lengths['p95']:g}, longest {lengths['longest']:,}; {lengths['total']:,} in all{unknown}"
+    )
+
+
+def _vocabulary(found: dict[str, float]) -> str:
+    return (
+        f"  vocabulary: {found['tokens_a_word']:.2f} tokens a word; {found['whole']:.0%} of the "
+        f"{found['words']:,} most frequent words are one token"
+    )
+
+
+def _outlook(findings: dict[str, Any]) -> list[str]:
+    """What is known beforehand of step 2."""
+    loss = findings.get("time", {}).get("masked_loss")
+    guessed = [f"masked loss before step 2: {loss:.3f}"] if loss is not None else []
+    return guessed + ([findings["forecast"]] if "forecast" in findings else [])
+
+
+def _time(times: dict[str, Any]) -> list[str]:
+    if not times:
+        return []
+    found = [f"on this machine ({times['machine']}), by a few timed steps:"]
+    for name in ("adapt", "fit"):
+        if name in times:
+            one = times[name]
+            found.append(
+                f"  {name}: {one['tokens_per_second']:,.0f} tokens/s, about "
+                f"{duration(one['seconds_per_epoch'])} a pass over the training rows"
+            )
+    return found

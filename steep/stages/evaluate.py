@@ -1,6 +1,5 @@
 """steep evaluate: predictions against labels, with bootstrap intervals."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,68 +9,75 @@ from steep import runs
 from steep.args import EvaluateArgs
 from steep.console import out as console
 from steep.console import say
+from steep.data import facts
 from steep.data.corpus import Corpus, Task
 from steep.data.duplicates import row_hashes
+from steep.data.readers import Source
 from steep.data.tables import read_table
 from steep.errors import SteepError
+from steep.metrics.predictions import prediction_lines
 from steep.metrics.scores import primary, score
-from steep.metrics.summary import lines, summarise
-from steep.stages import facts
-from steep.stages.predict import (
-    Trained,
-    abstained,
-    check_abstention,
-    check_engine,
-    load,
-    table_args,
-)
+from steep.metrics.summary import summarise, summary_lines
+from steep.models.trained import Trained, load_trained_model
+from steep.options import change
+from steep.stages.predict import Compute, abstained, check_abstention, table_for
 
 
 def evaluate(
-    model: str | Path, source: str | Path, *, args: EvaluateArgs | None = None
+    model: str | Path,
+    source: Source,
+    *,
+    args: EvaluateArgs,
+    out: Path | None = None,
+    compute: Compute | None = None,
 ) -> dict[str, Any]:
     """How good `model` is on the labelled rows of `source`: printed, and returned as plain JSON.
 
     {"task", "metric", "model", "test": {"rows", "metrics": {name: {"value", "low", "high"}}, ...}}.
-    With `args.out` a run folder is written, too. Raises SteepError for whatever is wrong.
+    With `out` a run folder is written, too; `compute` replaces torch. Raises SteepError for
+    whatever is wrong.
     """
-    args = args or EvaluateArgs()
-    if args.out is not None:
-        runs.check_free(args.out, args.overwrite)
-    trained = load(Path(model))
-    check_engine(trained, args)
-    corpus = _read(trained, Path(source), args)
+    if out is not None:
+        runs.check_free(out, args.output.overwrite)
+    trained = load_trained_model(Path(model))
+    corpus = _read(trained, source, args)
     known = int(np.isin(row_hashes(corpus), runs.read_hashes(trained.folder)).sum())
     notes = [*corpus.notes, *_trained_on(corpus, known), *_transductive(trained)]
     for note in notes:
         say(note)
-    check_abstention(trained.task, args)
-    probabilities = trained.predict(corpus, args)
+    below = args.abstain.abstain_below
+    check_abstention(trained.task, below)
+    probabilities = trained.predict(corpus, args.batch.batch_size, args.machine, compute)
+    resampling = (args.intervals.resamples, args.seed.seed)
     results: dict[str, Any] = {
         "task": trained.task.described(),
         "metric": primary(trained.task),
         "model": str(model),
         "trained_on": known,
-        "test": summarise(trained.task, corpus.labels(), probabilities, args.resamples, args.seed),
-        "answered": _answered(trained.task, corpus, probabilities, args),
+        "test": summarise(trained.task, corpus.labels(), probabilities, *resampling),
+        "answered": _answered(trained.task, corpus, probabilities, below),
         "decisions": trained.decisions.as_json(trained.task) if trained.decisions else None,
     }
-    console.print(f"{corpus.source}: {len(corpus):,} rows", markup=False)
-    for line in lines(results["test"]):
-        console.print(f"  {line}", markup=False)
-    if results["answered"]:
-        console.print(_told(results["answered"]), markup=False)
-    if args.out is not None:
-        lines_of = facts.prediction_lines(corpus, trained.task, probabilities)
-        _keep(args.out, args, results, corpus, lines_of, notes)
+    _tell(corpus, results)
+    if out is not None:
+        lines = prediction_lines(corpus, trained.task, probabilities)
+        _keep(out, args, results, corpus, lines, notes)
     return results
 
 
-def _read(trained: Trained, source: Path, args: EvaluateArgs) -> Corpus:
-    label = args.label or trained.table.label
+def _tell(corpus: Corpus, results: dict[str, Any]) -> None:
+    console.print(f"{corpus.source}: {len(corpus):,} rows", markup=False)
+    for line in summary_lines(results["test"]):
+        console.print(f"  {line}", markup=False)
+    if results["answered"]:
+        console.print(_coverage(results["answered"]), markup=False)
+
+
+def _read(trained: Trained, source: Source, args: EvaluateArgs) -> Corpus:
+    label = args.target.label or trained.table.target.label
     if label is None:
         raise SteepError(f"{source}: name the column of labels with --label.")
-    table = replace(table_args(trained, args, label), task=trained.task.kind)
+    table = change(table_for(trained, args.columns, label), {"task": trained.task.kind})
     return read_table(source, table, trained.task)
 
 
@@ -80,7 +86,7 @@ def _trained_on(corpus: Corpus, known: int) -> list[str]:
     if not known:
         return []
     share = f"{known:,} of {len(corpus):,} rows"
-    return [f"{corpus.source}: the model was trained on {share}: its scores on them flatter"]
+    return [f"{corpus.source}: the model was trained on {share}: its scores on them are optimistic"]
 
 
 def _transductive(trained: Trained) -> list[str]:
@@ -92,22 +98,22 @@ def _transductive(trained: Trained) -> list[str]:
 
 
 def _answered(
-    task: Task, corpus: Corpus, probabilities: np.ndarray, args: EvaluateArgs
+    task: Task, corpus: Corpus, probabilities: np.ndarray, below: float | None
 ) -> dict[str, Any] | None:
     """The scores of the rows that the model does not abstain from; None where it may not."""
-    if args.abstain_below is None:
+    if below is None:
         return None
-    kept = ~abstained(task, probabilities, args.abstain_below)
+    kept = ~abstained(task, probabilities, below)
     metrics = score(task, corpus.labels()[kept], probabilities[kept]) if kept.any() else {}
     return {
-        "abstain_below": args.abstain_below,
+        "abstain_below": below,
         "rows": int(kept.sum()),
         "coverage": float(kept.mean()),
         "metrics": metrics,
     }
 
 
-def _told(answered: dict[str, Any]) -> str:
+def _coverage(answered: dict[str, Any]) -> str:
     name = next((n for n in ("accuracy", "exact_match") if n in answered["metrics"]), None)
     found = f": {name} {answered['metrics'][name]:.3f} on them" if name else ""
     return f"  answered {answered['rows']:,} rows ({answered['coverage']:.1%}){found}"
@@ -124,10 +130,10 @@ def _keep(
     """The run folder of an evaluation."""
     from steep.models.devices import choose
 
-    machine = choose(args)
+    machine = choose(args.machine)
     files = [{"name": corpus.source, "rows": len(corpus), "fingerprint": ""}]
     counts = {"test": facts.label_counts(corpus)}
-    with runs.writing(out, "evaluate", args, args.overwrite) as run:
+    with runs.writing(out, "evaluate", args, args.output.overwrite) as run:
         run.record(device=str(machine.device), base=results["model"], notes=notes)
         run.record(data={"files": files, "parts": {"test": len(corpus)}, "labels": counts})
         runs.write_csv(run.folder / runs.PREDICTIONS / "test.csv", predictions)

@@ -1,214 +1,251 @@
 """steep fit: fine-tuning a classifier on labels, the fastai way (step 3)."""
 
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from steep import runs
-from steep.args import FitArgs, TuneArgs
-from steep.args.recipe import told
+from steep.args import FitArgs
+from steep.args.recipes import told
+from steep.args.running import MachineArgs
+from steep.args.training import BaseArgs, DecisionArgs, ModelArgs
 from steep.console import say
-from steep.data import budget, weights
-from steep.data.corpus import Data
+from steep.data import budget, facts
+from steep.data.corpus import Corpus, Data, Task
 from steep.data.duplicates import corpus_hashes, row_hashes
 from steep.data.load import load
+from steep.data.readers import Source
+from steep.data.weights import check_loss
 from steep.errors import SteepError
-from steep.metrics.decisions import check_options
-from steep.metrics.scores import check_metric, primary
-from steep.metrics.summary import lines
+from steep.metrics import decisions
+from steep.metrics.calibration import ece
+from steep.metrics.predictions import prediction_lines
+from steep.metrics.scores import check_metric, primary, score
+from steep.metrics.summary import summarise, summary_lines
 from steep.models.hub import find
-from steep.stages import facts, measure, selftraining
-from steep.stages.follow import check_tracker, followed, scores
+from steep.openings import Openings
 
 if TYPE_CHECKING:
-    from steep.train.callbacks import Callback
-    from steep.train.classify import Fitted
-    from steep.train.saves import Saves
-    from steep.train.tracking import Tracking
+    from fastai.learner import Learner
 
-SPACE, SAVED = 3, 8  # times the checkpoint's size that a run needs on the disk, and its saves
+    from steep.train.classify import Fitted
+    from steep.train.session import Session
+
+FLATTERING = (
+    "thresholds and temperatures were chosen on the validation rows, so their scores are optimistic"
+)
 
 
 def fit(
-    source: Data | str | Path,
-    encoder: str | Path | None = None,
-    *,
-    out: str | Path,
-    args: FitArgs | None = None,
-    callbacks: Sequence["Callback"] = (),
+    source: Source | Data, *, out: Path, args: FitArgs, openings: Openings = Openings()
 ) -> Path:
     """Step 3: fine-tune a classifier; returns the folder `out`, a Hugging Face checkpoint.
 
-    It starts from `encoder` (a folder of `steep.adapt`) or `args.model`, or from `args.model` with
-    the encoder of the former grafted in. Splits are those of the adaptation, if it had the same
-    file. `callbacks` of fastai, or the user's own, run in the training. Raises SteepError for
-    whatever is wrong with files, options or checkpoints.
+    Where the model is a folder of `steep adapt`, its splits are used if it had the same file.
+    Raises SteepError for whatever is wrong with files, options or checkpoints.
     """
-    args = args or FitArgs()
-    args = replace(args, encoder=Path(encoder)) if encoder else args
-    out = Path(out)
-    runs.check_free(out, args.overwrite)
-    check_tracker(args.track)
-    data = source if isinstance(source, Data) else load(Path(source), args, splits_of(args.encoder))
-    check(data, args)
-    used, notes, grown = _learnt_from(data, args, out)
+    runs.check_free(out, args.output.overwrite)
+    data = load(source, args.table, args.split, splits_of(args.start))
+    check_fit(data, args)
+    used = budget.chosen(data, args.few, args.seed.seed)
     # Only now: importing torch takes longer than finding a mistake in a file or an option.
     from steep.models.devices import choose
-    from steep.train.saves import open_saves
+    from steep.train.session import session
 
-    itself = facts.identity(args, data, choose(args), [used.train] if grown else [])
-    saves = open_saves(out, args.save_every, itself, args.overwrite)
-    with (
-        runs.writing(out, "fit", args, args.overwrite) as run,
-        saves.told(),
-        followed(out, args) as tracking,
-    ):
-        results, fitted = _run(data, used, notes, args, run, saves, callbacks, tracking)
-        if tracking is not None:
-            tracking.send(scores(results), results["best_epoch"])
-        runs.write_json(run.folder / runs.RESULTS, results | grown)
+    machine, corpora = choose(args.machine), data.parts
+    with session("fit", out, args, corpora, machine, openings) as opened:
+        run = opened.run
+        results, fitted = _train(data, used, args, opened)
+        for follower in openings.followers:
+            follower.line(_scores(results), results["best_epoch"])
+        runs.write_json(run.folder / runs.RESULTS, results)
         runs.write_hashes(run.folder, row_hashes(used.train))
-        _save(fitted, run.folder)
-        _describe(run, out.resolve().name, results, args.encoder)
-    saves.remove()
+        fitted.save(run.folder)
+        _describe(run, out.resolve().name, results, args.start)
     _tell(results)
     say(f"model: {out}")
     return out
 
 
-def _save(fitted: "Fitted", folder: Path) -> None:
-    """The checkpoint: weights, what joins windows, and the tokenizer."""
-    fitted.learn.model.model.save_pretrained(folder)
-    if fitted.learn.model.joined is not None:
-        fitted.learn.model.joined.save(folder)
-    fitted.learn.dls.train_ds.tokenizer.save_pretrained(folder)
+def learner(source: Source | Data, args: FitArgs) -> "Learner":
+    """A plain fastai `Learner` on the rows that `fit` would train on, not trained yet."""
+    data = load(source, args.table, args.split, splits_of(args.start))
+    check_fit(data, args)
+    used = budget.chosen(data, args.few, args.seed.seed)
+    return make_learner(used, args)
+
+
+def make_learner(used: Data, args: FitArgs) -> "Learner":
+    """The `Learner` of a fit; SteepError where the checkpoint does not suit data or options."""
+    from steep.models.devices import choose
+    from steep.train import engine
+
+    assert args.start.model is not None
+    start, base = args.start.model, args.base.base
+    return engine.learner(used, start, args.tune, choose(args.machine), args.seed.seed, base)
+
+
+def check_fit(data: Data, args: FitArgs) -> None:
+    """Raises SteepError if `data` and `args` make no training."""
+    task = data.labelled()
+    if not len(data.valid):
+        raise SteepError("valid_share 0: fit needs validation rows to choose its epoch by.")
+    if args.start.model is None:
+        raise SteepError("Name a checkpoint with --model, such as a folder of 'steep adapt'.")
+    find(args.start.model)
+    if args.base.base is not None:
+        find(args.base.base)
+    if args.metric.metric:
+        check_metric(task, args.metric.metric)
+    decisions.check_options(task, args.decisions.threshold, args.decisions.calibrate)
+    check_loss(task, args.tune.loss)
+
+
+def splits_of(start: ModelArgs) -> Path | None:
+    """The splits of the model, where it is a run's: a later run on the same file splits alike."""
+    path = Path(start.model) / runs.SPLITS if start.model is not None else None
+    return path if path is not None and adapted(start) and path.is_file() else None
+
+
+def adapted(start: ModelArgs) -> bool:
+    """Whether the model is a folder of `steep adapt`."""
+    return runs.stage_of(start.model) == "adapt"
+
+
+def leaks(data: Data, start: ModelArgs, base: BaseArgs) -> list[str]:
+    """How many validation and test texts the start of a fit was trained on, in words."""
+    name = "step 2" if adapted(start) else "the start"
+    notes = []
+    for what, folder in ((name, start.model), ("the base", base.base)):
+        seen = runs.read_hashes(Path(folder)) if folder is not None else np.empty(0, np.uint64)
+        for part in ("valid", "test") if len(seen) else ():
+            corpus = data.parts.get(part)
+            known = int(np.isin(corpus_hashes(corpus), seen).sum()) if corpus is not None else 0
+            if corpus is not None and known:
+                text = f"{what} saw the text of {known:,} of {len(corpus):,} {part} rows"
+                notes.append(f"transductive: {text}")
+    return notes
+
+
+def _train(
+    data: Data, used: Data, args: FitArgs, opened: "Session"
+) -> tuple[dict[str, Any], "Fitted"]:
+    """Train on the rows `used` of `data`; writes history and predictions, returns the results."""
+    from steep.train import classify
+    from steep.train.hooks import Hooks
+
+    run, task = opened.run, data.labelled()
+    facts.record(run, data, str(find(args.base.base or str(args.start.model))))
+    learn = make_learner(used, args)
+    for note in [
+        *told(args.recipe, args.tune),
+        *leaks(data, args.start, args.base),
+        *budget.notes(data, used, args.few),
+        *budget.few_steps(len(used.train), args.tune.epochs.epochs, args.tune.batch.batch_size),
+        *learn.dls.train_ds.notes("training"),
+        *classify.notes(learn, args.tune),
+        f"computing on {opened.machine}",
+    ]:
+        run.note(note)
+    opened.check_space(learn.model.model.num_parameters())
+    hooks = Hooks("fitting", opened.saves, opened.openings.callbacks, opened.openings.followers)
+    fitted = classify.train(learn, used, args.tune, args.metric.metric, args.seed.seed, hooks)
+    if fitted.diverged:
+        opened.saves.remove()
+    classify.check_finite(fitted, args.tune.optimiser.learning_rate)
+    classify.in_own_units(fitted)
+    runs.write_csv(run.folder / runs.HISTORY, fitted.history)
+    return {
+        "task": task.described(),
+        "metric": args.metric.metric or primary(task),
+        "best_epoch": fitted.best_epoch,
+        **_held_out(fitted, data, args.decisions, args.machine, run),
+        "tokens_per_second": fitted.tokens_per_second,
+    }, fitted
+
+
+def _held_out(
+    fitted: "Fitted", data: Data, how: DecisionArgs, where: MachineArgs, run: runs.Run
+) -> dict[str, Any]:
+    """{"valid", "test", "decisions"} for the results; `test` and `decisions` are None without.
+
+    Writes the predictions, and decisions.json where thresholds or temperatures were asked for.
+    """
+    from steep.models.devices import choose
+
+    machine = choose(where)
+    task, parts = data.labelled(), {p: c for p, c in data.parts.items() if p != "train"}
+    raw = {part: fitted.predict(corpus, machine) for part, corpus in parts.items()}
+    labels = data.valid.labels()
+    chosen, notes = decisions.fit_decisions(
+        task, labels, raw["valid"], how.threshold, how.calibrate
+    )
+    for note in [*notes, FLATTERING] if chosen else notes:
+        run.note(note)
+    results: dict[str, Any] = {"valid": None, "test": None, "decisions": None}
+    for part, corpus in parts.items():
+        given = chosen.probabilities(task, raw[part])
+        results[part] = _measure(part, corpus, chosen.task(task), given, run)
+    if chosen:
+        asked = {"threshold": how.threshold, "calibrate": how.calibrate, "rows": len(labels)}
+        before = {part: _undecided(task, corpus, raw[part]) for part, corpus in parts.items()}
+        results["decisions"] = asked | chosen.as_json(task) | {"before": before}
+        runs.write_json(run.folder / runs.DECISIONS, results["decisions"])
+    return results
+
+
+def _measure(
+    part: str, corpus: Corpus, task: Task, probabilities: np.ndarray, run: runs.Run
+) -> dict[str, Any]:
+    if task.kind == "multi" and not task.thresholds and not (probabilities >= 0.5).any():
+        run.note(f"{part}: no label reaches probability 1/2 in any row, so F1 is 0; train longer?")
+    path = run.folder / runs.PREDICTIONS / f"{part}.csv"
+    runs.write_csv(path, prediction_lines(corpus, task, probabilities))
+    return summarise(task, corpus.labels(), probabilities)
+
+
+def _undecided(task: Task, corpus: Corpus, raw: np.ndarray) -> dict[str, float]:
+    """The metrics and the calibration error as they would be without any decision."""
+    labels = corpus.labels()
+    return score(task, labels, raw) | {"ece": ece(task, labels, raw)}
+
+
+def _describe(run: runs.Run, name: str, results: dict[str, Any], start: ModelArgs) -> None:
+    """The model card, for whoever is given the folder."""
+    from steep.models.model_card import write_card
+
+    step2 = Path(str(start.model)) if adapted(start) else None
+    write_card(run.folder, name, run.manifest, results, step2)
+
+
+def _scores(results: dict[str, Any]) -> dict[str, float]:
+    """What was found on held-out rows, by names such as 'test_accuracy'."""
+    return {
+        f"{part}_{name}": found["value"]
+        for part in ("valid", "test")
+        if results[part]
+        for name, found in results[part]["metrics"].items()
+    }
 
 
 def _tell(results: dict[str, Any]) -> None:
     best = results["test"] or results["valid"]
     say(f"{'test' if results['test'] else 'validation'} ({best['rows']:,} rows):")
-    for line in [*lines(best), *measure.gains(results)]:
+    for line in [*summary_lines(best), *_gains(results)]:
         say(f"  {line}")
 
 
-def check(data: Data, args: FitArgs) -> None:
-    """Raises SteepError if `data` and `args` make no training."""
-    task = data.labelled()
-    if not len(data.valid):
-        raise SteepError("valid_share 0: fit needs validation rows to choose its epoch by.")
-    if args.model is None and args.encoder is None:
-        raise SteepError(
-            "Name a checkpoint with --model, or a folder of 'steep adapt' by --encoder."
-        )
-    if args.model is not None:
-        find(args.model)
-    if args.encoder is not None:
-        runs.read_manifest(args.encoder, "adapt") if args.model is None else find(args.encoder)
-    if args.metric:
-        check_metric(task, args.metric)
-    check_options(task, args.threshold, args.calibrate)
-    weights.check(task, args)
-    selftraining.check(data, args)
-
-
-def _learnt_from(data: Data, args: FitArgs, out: Path) -> tuple[Data, list[str], dict[str, Any]]:
-    """The rows to learn from, what is to be said of them, and what the results say of them."""
-    used = budget.chosen(data, args, args.seed)
-    notes = budget.notes(data, used, args)
-    if not args.self_train:
-        return used, [*notes, *budget.few_steps(len(used.train), args)], {}
-
-    def first(options: FitArgs, folder: Path) -> Path:
-        return fit(data, out=folder, args=options)
-
-    found = selftraining.self_train(data, used, args, out, first)
-    used = replace(used, train=found.train)
-    few = budget.few_steps(len(used.train), args)
-    return used, [*notes, *found.notes, *few], {"self_training": found.found}
-
-
-def _describe(run: runs.Run, name: str, results: dict[str, Any], encoder: Path | None) -> None:
-    """The model card, for whoever is given the folder."""
-    import pandas as pd
-
-    from steep.reports import card
-    from steep.reports.folder import RunFolder, read_run
-
-    adapted = encoder is not None and (encoder / runs.MANIFEST).is_file()
-    step2 = read_run(encoder) if adapted and encoder is not None else None
-    made = RunFolder(name, run.manifest, results, pd.DataFrame(), {})
-    card.write(run.folder, made, step2)
-
-
-def _start(args: FitArgs) -> str | Path:
-    start = args.encoder or args.model
-    if start is None:
-        raise SteepError(
-            "Name a checkpoint with --model, or a folder of 'steep adapt' by --encoder."
-        )
-    return start
-
-
-def splits_of(encoder: Path | None) -> Path | None:
-    """The splits of the adaptation, for a later run on the same file to split alike."""
-    path = encoder / runs.SPLITS if encoder is not None else None
-    return path if path is not None and path.is_file() else None
-
-
-def _run(
-    data: Data,
-    used: Data,
-    notes: list[str],
-    args: FitArgs,
-    run: runs.Run,
-    saves: "Saves",
-    callbacks: Sequence["Callback"],
-    tracking: "Tracking | None",
-) -> tuple[dict[str, Any], "Fitted"]:
-    """Train on the rows `used` of `data`; writes history and predictions, returns the results."""
-    from steep.models.devices import choose
-    from steep.train import classify, engine
-
-    start, machine, task = _start(args), choose(args), data.labelled()
-    facts.record(run, data, machine, str(find(args.model or start)))
-    saves.go_on(run)
-    for note in [*told(args), *leaks(data, args), *notes]:
-        run.note(note)
-    base = args.model if args.encoder else None
-    learn = engine.learner(used, start, args, base)
-    for note in [*learn.dls.train_ds.notes("training"), *classify.notes(learn, args)]:
-        run.note(note)
-    run.note(f"computing on {machine}")
-    needed = SPACE + SAVED * (args.save_every > 0)
-    runs.check_space(run.folder, needed * learn.model.model.num_parameters() * 4)
-    fitted = classify.train(learn, used, args, "fitting", saves, callbacks, run.folder, tracking)
-    if fitted.diverged:
-        saves.remove()
-    classify.check_finite(fitted, args)
-    classify.in_own_units(fitted)
-    runs.write_csv(run.folder / runs.HISTORY, fitted.history)
-    return {
-        "task": task.described(),
-        "metric": args.metric or primary(task),
-        "best_epoch": fitted.best_epoch,
-        **measure.held_out(fitted, data, args, machine, run),
-        "tokens_per_second": fitted.tokens_per_second,
-    }, fitted
-
-
-def leaks(data: Data, args: TuneArgs) -> list[str]:
-    """How many validation and test texts the start of this fit was trained on, in words."""
-    model = Path(args.model) if args.model is not None else None
-    notes = []
-    for name, folder in (("step 2", args.encoder), ("the start", model)):
-        seen = runs.read_hashes(folder) if folder is not None else np.empty(0, np.uint64)
-        for part in ("valid", "test") if len(seen) else ():
-            corpus = data.parts.get(part)
-            known = int(np.isin(corpus_hashes(corpus), seen).sum()) if corpus is not None else 0
-            if corpus is not None and known:
-                text = f"{name} saw the text of {known:,} of {len(corpus):,} {part} rows"
-                notes.append(f"transductive: {text}")
-    return notes
+def _gains(results: dict[str, Any]) -> list[str]:
+    """A line a metric that decisions changed: 'macro_f1 0.412 before thresholds, 0.487 after'."""
+    part = "test" if results["test"] else "valid"
+    if not results["decisions"]:
+        return []
+    before, after = results["decisions"]["before"][part], results[part]
+    now = {name: found["value"] for name, found in after["metrics"].items()}
+    now["ece"] = after["calibration"]["ece"]
+    return [
+        f"{name} {value:.3f} without thresholds and calibration, {now[name]:.3f} with them"
+        for name, value in before.items()
+        if name in now and abs(now[name] - value) >= 0.0005
+    ]

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-BASE, ADAPTED = "base", "adapted"
+from steep.study.arms import ADAPTED, BASE
 
 
 def labels_worth(budgets: list[dict[str, Any]], higher_is_better: bool) -> list[dict[str, Any]]:

@@ -1,39 +1,19 @@
-"""Which runs does a study consist of? Arms x label budgets x seeds: cells, two files each."""
+"""Which runs does a study consist of? Arms x label budgets x seeds, and a step 2 for some arms."""
 
-import csv
-import dataclasses
-import difflib
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from steep import runs
-from steep.args import CompareArgs, FitArgs
-from steep.args.data import DataArgs
-from steep.args.recipe import OWN_FILE, names, recipe
-from steep.args.run import RunArgs, SaveArgs
-from steep.data.corpus import Task
+from steep.args import CompareArgs, PretrainArgs, TuneArgs
+from steep.args.recipes import recipe_names
+from steep.args.running import StudyTextArgs
 from steep.errors import SteepError
-from steep.study.verdict import CellResult
+from steep.options import change, nearest
+from steep.study.arm_files import arm_of_file, is_arm_file
+from steep.study.arms import ADAPTED, BASE, Arm, Step2Job, built_in_arms
 
-ADAPTED, AWD_LSTM = "adapted", "awd-lstm"
-ARMS = {
-    "tfidf": "word counts and a linear model",
-    "base": "the checkpoint, fine-tuned",
-    ADAPTED: "the checkpoint after step 2 on the text at hand, fine-tuned",
-    "in-domain": "the checkpoint after step 2 on that and other texts of the domain",
-    "cross-domain": "the checkpoint after step 2 on that and texts of other domains",
-    AWD_LSTM: "ULMFiT as published: fastai's AWD-LSTM, fine-tuned on the text, then on the labels",
-    "longer": "base, trained longer: by the time that step 2 takes",
-}
-STEP2 = (ADAPTED, "in-domain", "cross-domain", AWD_LSTM)
-"""The arms that start from an encoder of their own."""
-SHARED = {"model", "encoder", "metric"} | {
-    option.name for kind in (DataArgs, RunArgs, SaveArgs) for option in dataclasses.fields(kind)
-}
-"""The options of a fit that are the study's, whatever the arm."""
+BUDGET = ("epochs", "max_steps", "minutes")  # options that say how long a step 2 is
 
 
 @dataclass(frozen=True)
@@ -58,108 +38,155 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Step2:
+    """A step 2 of a study: arms whose step 2 is equal share it.
+
+    `given` is the folder of a finished one, which is used as it is.
+    """
+
+    pretrain: Callable[[Step2Job], None]
+    options: PretrainArgs
+    files: tuple[Path, ...]
+    given: Path | None = None
+
+
+@dataclass(frozen=True)
 class Design:
     """Arms x label budgets x seeds; a budget is None where all labels are used.
 
-    `recipes` holds, by arm, the options in which base with a recipe differs from base.
+    `tune` and `pretrain` are the options of the study's steps 3 and 2, from which arms may differ.
+    `given` is a folder of `steep adapt`, from which the arm adapted starts.
     """
 
-    arms: tuple[str, ...]
+    arms: tuple[Arm, ...]
     budgets: tuple[int | None, ...]
     seeds: tuple[int, ...]
-    recipes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    tune: TuneArgs = TuneArgs()
+    pretrain: PretrainArgs = PretrainArgs()
+    given: Path | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the arms."""
+        return tuple(arm.name for arm in self.arms)
 
     @property
     def cells(self) -> list[Cell]:
-        """Seed by seed, so that an unfinished study has whole pairs; equal compute comes last."""
-        order = sorted(self.arms, key=lambda arm: arm == "longer")
+        """Seed by seed, so that an unfinished study has whole pairs; equal time comes last."""
+        order = [arm.name for arm in sorted(self.arms, key=lambda arm: arm.equal_time)]
         return [Cell(a, s, n) for s in self.seeds for n in self.budgets for a in order]
 
-    def options(self, arm: str, fitting: FitArgs) -> FitArgs:
-        """The options of an arm, where those of the study are `fitting`."""
-        return dataclasses.replace(fitting, **self.recipes.get(arm, {}))
+    @property
+    def step2_arms(self) -> dict[str, str]:
+        """Each arm that has a step 2, with the arm whose step 2 it is: its own, or an equal one."""
+        first: dict[Step2, str] = {}
+        order = sorted(self.arms, key=lambda arm: arm.name != ADAPTED)
+        both = ((arm.name, self.step2_of(arm)) for arm in order)
+        return {name: first.setdefault(step2, name) for name, step2 in both if step2}
 
-    def told(self) -> list[str]:
-        """In what the arms with a recipe differ from base."""
+    def arm(self, name: str) -> Arm:
+        """The arm of that name."""
+        return next(arm for arm in self.arms if arm.name == name)
+
+    def tune_of(self, arm: Arm) -> TuneArgs:
+        """The options of step 3 of an arm."""
+        return change(self.tune, arm.fit_options)
+
+    def step2_of(self, arm: Arm) -> Step2 | None:
+        """The step 2 of an arm; SteepError where its options contradict those of the study.
+
+        An arm that says how long its step 2 is replaces whatever the study says of that.
+        """
+        if arm.pretrain is None:
+            return None
+        own = arm.adapt_options
+        freed = dict.fromkeys(BUDGET) if own.keys() & set(BUDGET) else {}
+        options = change(self.pretrain, freed | dict(own))
+        as_adapted = arm.pretrain is self.arm(ADAPTED).pretrain and not arm.texts and not own
+        given = self.given if as_adapted else None
+        return Step2(arm.pretrain, options, arm.texts, given)
+
+    def notes(self) -> list[str]:
+        """In what the arms with options of their own differ from the study."""
         return [
-            f"arm {arm}: base with {', '.join(f'{n} {v}' for n, v in values.items())}"
-            for arm, values in self.recipes.items()
-            if arm in self.arms
+            f"arm {arm.name}: {arm.about}"
+            for arm in self.arms
+            if arm.fit_options or arm.adapt_options
         ]
 
     def __str__(self) -> str:
         budgets = f" x {len(self.budgets)} label budgets" if len(self.budgets) > 1 else ""
-        return f"{', '.join(self.arms)} x {len(self.seeds)} seeds{budgets}"
+        return f"{', '.join(self.names)} x {len(self.seeds)} seeds{budgets}"
 
 
-def plan(args: CompareArgs) -> Design:
-    """The design that the options declare.
+def plan_design(args: CompareArgs, further: Sequence[Arm] = ()) -> Design:
+    """The design that the options declare; `further` are arms beside those of the core.
 
-    Raises SteepError for an unknown arm, a recipe that cannot be one, when base or adapted is
-    missing, or an arm lacks its text.
+    Raises SteepError for an unknown arm, one whose options contradict the study's, when base or
+    adapted is missing, or an arm lacks its text.
     """
-    given = dict.fromkeys(name.strip() for name in args.arms.split(",") if name.strip())
-    recipes = {name: _recipe(name) for name in given if name not in ARMS}
-    arms = tuple(Path(name).stem if name in recipes else name for name in given)
-    if twice := next((arm for arm in arms if arms.count(arm) > 1), None):
-        raise SteepError(f"arms {args.arms}: two of them are called '{twice}'; rename a file.")
-    if not {"base", "adapted"} <= set(arms):
-        raise SteepError(f"arms {args.arms}: a study needs base and adapted, which it compares.")
-    for arm, files in (("in-domain", args.in_domain), ("cross-domain", args.cross_domain)):
-        if (arm in arms) != bool(files):
+    known = _known_arms(args.texts, further)
+    minutes = args.budget.minutes
+    design = Design(
+        arms=_chosen_arms(args.study.arms, known),
+        budgets=tuple(sorted(set(args.study.label_budgets))) or (None,),
+        seeds=tuple(range(args.seed.seed, args.seed.seed + args.seeds.seeds)),
+        tune=args.tune,
+        pretrain=args.adapt if minutes is None else change(args.adapt, {"minutes": minutes}),
+    )
+    _check_texts(design.names, args.texts)
+    if min(args.study.label_budgets, default=1) < 1:
+        raise SteepError("label_budgets: every number of labels must be at least 1.")
+    for arm in design.arms:
+        try:
+            design.step2_of(arm)
+        except SteepError as error:
+            raise SteepError(f"arm {arm.name}: {error}") from None
+    return design
+
+
+def _known_arms(texts: StudyTextArgs, further: Sequence[Arm]) -> dict[str, Arm]:
+    known: dict[str, Arm] = {}
+    for arm in (*built_in_arms(texts), *further):
+        if arm.name in known:
+            raise SteepError(f"there are two arms called '{arm.name}'; rename yours.")
+        known[arm.name] = arm
+    return known
+
+
+def _chosen_arms(given: str, known: dict[str, Arm]) -> tuple[Arm, ...]:
+    """The arms that --arms names."""
+    names = dict.fromkeys(name.strip() for name in given.split(",") if name.strip())
+    arms = tuple(_arm(name, known) for name in names)
+    found = [arm.name for arm in arms]
+    if twice := next((name for name in found if found.count(name) > 1), None):
+        raise SteepError(f"arms {given}: two of them are called '{twice}'; rename a file.")
+    if not {BASE, ADAPTED} <= set(found):
+        raise SteepError(f"arms {given}: a study needs base and adapted, which it compares.")
+    return arms
+
+
+def _arm(name: str, known: dict[str, Arm]) -> Arm:
+    if name in known:
+        return known[name]
+    if not is_arm_file(name):
+        raise SteepError(
+            f"arms: there is no arm '{name}'.{nearest(name, (*known, *recipe_names()))} The arms "
+            f"are {', '.join(known)}; a recipe ({', '.join(recipe_names())}); or a TOML file with "
+            "a table [adapt], [fit], or both."
+        )
+    arm = arm_of_file(name)
+    if arm.name in known:
+        raise SteepError(f"{name}: '{arm.name}' is another arm; rename the file.")
+    return arm
+
+
+def _check_texts(names: Sequence[str], texts: StudyTextArgs) -> None:
+    """Raises SteepError where an arm lacks its text, or a text its arm."""
+    for arm, files in (("in-domain", texts.in_domain), ("cross-domain", texts.cross_domain)):
+        if (arm in names) != bool(files):
             flag = f"--{arm} FILE"
             raise SteepError(
                 f"the arm {arm} and its text belong together: name both, or neither "
                 f"(--arms ...,{arm} and {flag})."
             )
-    if min(args.label_budget, default=1) < 1:
-        raise SteepError("label_budget: every number of labels must be at least 1.")
-    budgets: tuple[int | None, ...] = tuple(sorted(set(args.label_budget))) or (None,)
-    seeds = tuple(range(args.seed, args.seed + args.seeds))
-    return Design(arms, budgets, seeds, {Path(name).stem: v for name, v in recipes.items()})
-
-
-def _recipe(name: str) -> dict[str, Any]:
-    """The options of an arm that is base with a recipe, by the recipe's name or TOML file."""
-    if name not in names() and not name.endswith(OWN_FILE):
-        near = difflib.get_close_matches(name, (*ARMS, *names()), n=1)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
-        raise SteepError(
-            f"arms: there is no arm '{name}'.{hint} The arms are {', '.join(ARMS)}; a recipe "
-            f"({', '.join(names())}); or a TOML file with a table [fit] of options."
-        )
-    values = {option: value for option, value in recipe(name).items() if option != "recipe"}
-    if shared := sorted(SHARED & values.keys()):
-        raise SteepError(
-            f"{name}: [fit]: option '{shared[0]}' is the same for all arms of a study; give it to "
-            "the study instead."
-        )
-    if Path(name).stem in ARMS:
-        raise SteepError(f"{name}: '{Path(name).stem}' is another arm; rename the file.")
-    return values
-
-
-def write(cell: Cell, study: Path, facts: dict[str, Any], lines: list[dict[str, Any]]) -> None:
-    """Keep a finished cell: its predictions, then its results, which say that it is complete."""
-    path = cell.path(study)
-    runs.write_csv(path.with_suffix(".csv"), lines)
-    runs.write_json(path, {"arm": cell.arm, "seed": cell.seed, "labels": cell.labels} | facts)
-
-
-def _numbers(line: dict[str, str], task: Task) -> list[float]:
-    """What was predicted in a line: probabilities, or targets joined by '|'."""
-    if task.kind == "regression":
-        return [float(value) for value in line["predicted"].split("|")]
-    return [float(line[f"p_{label}"]) for label in task.labels]
-
-
-def read(cell: Cell, study: Path, task: Task) -> CellResult:
-    """A finished cell as the verdict takes it."""
-    facts = runs.read_json(cell.path(study))
-    with cell.path(study).with_suffix(".csv").open(encoding="utf-8", newline="") as stream:
-        outputs = np.array([_numbers(line, task) for line in csv.DictReader(stream)])
-    if task.kind == "regression" and len(task.labels) == 1:
-        outputs = outputs[:, 0]
-    return CellResult(
-        cell.arm, cell.seed, facts["seconds"], outputs, facts["diverged"], cell.labels
-    )

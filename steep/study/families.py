@@ -5,7 +5,7 @@ stands as it is. The same question at the other label budgets may answer "yes" o
 that holds after Holm's correction for all budgets, the headline's among them; what does not is
 kept as a hint. A false "yes" at any budget is then at most as frequent as 2.5 % for the headline
 and 2.5 % for the others together (simulated: benchmarks/verdicts.py). All comparisons of other
-arms are the second family; no answer hangs on them.
+arms are the second family; no answer depends on them.
 """
 
 from typing import Any
@@ -15,11 +15,11 @@ from steep.study.paired import CONFIDENCE
 UNSURE = "cannot tell"
 
 
-def correct(budgets: list[dict[str, Any]]) -> None:
-    """Fills in `p_holm` of all comparisons, and takes back the answers that do not hold.
+def correct_for_budgets(budgets: list[dict[str, Any]]) -> None:
+    """Fills in `p_holm` of all comparisons, and withdraws the answers that do not hold.
 
     `budgets` are the parts of a verdict, from few labels to many; the last is the headline's. An
-    answer that was taken back is the part's `hint` (None elsewhere).
+    answer that was withdrawn is the part's `hint` (None elsewhere).
     """
     everything = [comparison for part in budgets for comparison in part["comparisons"]]
     _correct([comparison for comparison in everything if not comparison["main"]], "p_value")
@@ -43,7 +43,7 @@ def _correct(family: list[dict[str, Any]], name: str) -> None:
 
 
 def holm(p_values: list[float | None]) -> list[float | None]:
-    """p values corrected for their number; None stays None, and does not count.
+    """p values corrected for their number; None stays None, and is not counted.
 
     Source: Holm 1979, "A simple sequentially rejective multiple test procedure".
     """

@@ -1,4 +1,4 @@
-"""How large is the gain of one arm over another, and how sure is that? Paired runs, t interval.
+"""How large is the gain of one arm over another, and how certain is it? Paired runs, t interval.
 
 Both arms ran with the same k seeds and were tested on the same n rows. Two things are random: the
 training (another seed gives another model) and the test (other rows give another score). With
@@ -81,7 +81,7 @@ class Noise:
         return far * np.hypot(seeds, rows)
 
 
-def compare(
+def paired_gain(
     differences: np.ndarray,
     drawn: np.ndarray,
     test_rows: int,

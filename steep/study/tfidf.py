@@ -2,22 +2,21 @@
 
 Words and word pairs, tf-idf weighted (sublinear), into a linear model: logistic regression (single
 label: softmax; several labels: one a label) or ridge regression. Its regularisation is chosen on
-the validation rows, which are used for nothing else. Seconds on a CPU; on long or plentiful text
-often hard to beat (Wang & Manning 2012, "Baselines and Bigrams").
+the validation rows, which are used for nothing else. It takes seconds on a CPU, and on long or
+plentiful text it is often hard to beat (Wang & Manning 2012, "Baselines and Bigrams").
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.sparse import spmatrix
-from sklearn.dummy import DummyClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from steep.data.corpus import Task
 from steep.errors import SteepError
+from steep.metrics.linear import fitted_classifier
 from steep.metrics.scores import higher_is_better, primary, score
 from steep.seeds import derive
 
@@ -25,54 +24,56 @@ C_GRID = (1.0, 4.0, 16.0, 64.0)
 ALPHA_GRID = (8.0, 2.0, 0.5, 0.125)
 MOST_FEATURES = 100_000
 
+Labelled = tuple[Sequence[str], np.ndarray]
+"""Texts and their labels, as in `steep.metrics.scores.score`."""
+Predict = Callable[[spmatrix], np.ndarray]
+
 
 @dataclass(frozen=True)
 class Tfidf:
     """A fitted baseline: `strength` is the C (or, for regression, alpha) that was chosen."""
 
-    task: Task
     vectorizer: TfidfVectorizer
-    models: tuple[Any, ...]
+    model: Predict
     strength: float
 
     def predict(self, texts: Sequence[str]) -> np.ndarray:
-        """Probabilities (n, labels) in the order of `task.labels`; predictions (n,) (regression).
+        """Probabilities (n, labels) in the order of the task's; predictions (n,) (regression).
 
         A class that no training row had gets probability 0.
         """
-        return _predict(self.task, self.models, self.vectorizer.transform(texts))
+        return self.model(self.vectorizer.transform(texts))
 
 
 def fit_tfidf(
-    train_texts: Sequence[str],
-    train_labels: np.ndarray,
-    valid_texts: Sequence[str],
-    valid_labels: np.ndarray,
+    train: Labelled,
+    valid: Labelled,
     task: Task,
     seed: int = 0,
     weights: np.ndarray | None = None,
 ) -> Tfidf:
-    """The baseline fitted on the training rows; labels as in `steep.metrics.scores.score`.
+    """The baseline fitted on the training rows.
 
     `weights` of the training rows (n,), or (n, labels), are as `steep.data.weights` gives them.
     Of several strengths the one with the best primary metric on the validation rows is kept (log
     loss where that metric is undefined there); among equals, the strongest regularisation. Raises
     SteepError if the training texts hold no words.
     """
-    vectorizer = _vectorizer(len(train_texts))
+    texts, labels = train
+    vectorizer = _vectorizer(len(texts))
     try:
-        features = vectorizer.fit_transform(train_texts)
+        features = vectorizer.fit_transform(texts)
     except ValueError as error:  # scikit-learn's only way to say "empty vocabulary"
         raise SteepError(
-            f"The tf-idf baseline finds no words in the {len(train_texts)} training texts: {error}."
+            f"The tf-idf baseline finds no words in the {len(texts)} training texts: {error}."
         ) from error
-    held_out = vectorizer.transform(valid_texts)
+    held_out = vectorizer.transform(valid[0])
     best: Tfidf | None = None
     best_merit = -np.inf
-    for strength, models in _candidates(task, features, np.asarray(train_labels), seed, weights):
-        merit = _merit(task, valid_labels, _predict(task, models, held_out))
+    for strength, model in _candidates(task, features, np.asarray(labels), seed, weights):
+        merit = _merit(task, valid[1], model(held_out))
         if best is None or merit > best_merit:
-            best, best_merit = Tfidf(task, vectorizer, models, strength), merit
+            best, best_merit = Tfidf(vectorizer, model, strength), merit
     assert best is not None
     return best
 
@@ -91,46 +92,37 @@ def _vectorizer(rows: int) -> TfidfVectorizer:
 
 def _candidates(
     task: Task, features: spmatrix, labels: np.ndarray, seed: int, weights: np.ndarray | None
-) -> Iterator[tuple[float, tuple[Any, ...]]]:
+) -> Iterator[tuple[float, Predict]]:
     """Models for every strength, from strong regularisation to weak."""
     if task.kind == "regression":
         for alpha in ALPHA_GRID:
-            yield alpha, (Ridge(alpha=alpha).fit(features, labels, weights),)
+            yield alpha, Ridge(alpha=alpha).fit(features, labels, weights).predict
         return
-    columns = labels.T > 0.5 if task.kind == "multi" else labels[None]
-    counts = [None] * len(columns) if weights is None else weights.T.reshape(len(columns), -1)
+    state = derive(seed, "tfidf") % 2**32
     for c in C_GRID:
-        each = zip(columns, counts, strict=True)
-        yield c, tuple(_classifier(features, column, c, seed, count) for column, count in each)
+        if task.kind == "multi":
+            yield c, _one_a_label(features, labels, c, state, weights)
+        else:
+            model = _logistic(len(np.unique(labels)), c, state)
+            yield c, fitted_classifier(model, features, labels, len(task.labels), weights)
 
 
-def _classifier(
-    features: spmatrix, labels: np.ndarray, c: float, seed: int, weights: np.ndarray | None
-) -> Any:
-    """Logistic regression, or the one class that there is."""
-    classes = len(np.unique(labels))
-    if classes == 1:
-        return DummyClassifier(strategy="prior").fit(features, labels)
+def _one_a_label(
+    features: spmatrix, labels: np.ndarray, c: float, state: int, weights: np.ndarray | None
+) -> Predict:
+    """A model for each label, of which all predict: (n, labels)."""
+    columns = labels.T > 0.5
+    counts = [None] * len(columns) if weights is None else weights.T
+    models = [
+        fitted_classifier(_logistic(2, c, state), features, column, 2, count)
+        for column, count in zip(columns, counts, strict=True)
+    ]
+    return lambda asked: np.stack([model(asked)[:, 1] for model in models], axis=1)
+
+
+def _logistic(classes: int, c: float, state: int) -> LogisticRegression:
     solver = "liblinear" if classes == 2 else "lbfgs"
-    model = LogisticRegression(
-        C=c, solver=solver, max_iter=300, tol=1e-3, random_state=derive(seed, "tfidf") % 2**32
-    )
-    return model.fit(features, labels, weights)
-
-
-def _predict(task: Task, models: tuple[Any, ...], features: spmatrix) -> np.ndarray:
-    if task.kind == "regression":
-        return models[0].predict(features)
-    if task.kind == "multi":
-        return np.stack([_column(model, features) for model in models], axis=1)
-    probabilities = np.zeros((features.shape[0], len(task.labels)))
-    probabilities[:, models[0].classes_] = models[0].predict_proba(features)
-    return probabilities
-
-
-def _column(model: Any, features: spmatrix) -> np.ndarray:
-    """Probability of the label, from the one or two classes that training rows had."""
-    return model.predict_proba(features) @ model.classes_.astype(float)
+    return LogisticRegression(C=c, solver=solver, max_iter=300, tol=1e-3, random_state=state)
 
 
 def _merit(task: Task, labels: np.ndarray, probabilities: np.ndarray) -> float:

@@ -2,8 +2,9 @@
 
 "yes" needs the whole 95 % interval of the gain above the smallest effect of interest; "no" needs
 it below (below or at zero, that is harm, when no smallest effect was named); everything else is
-"cannot tell". Only adapted against base decides, with the most labels that the study uses. What
-other label budgets answer has to hold after a correction for their number: `steep.study.families`.
+"cannot tell". Only adapted against base decides, with the most labels that the study uses. The
+answers at other label budgets have to hold after a correction for their number
+(`steep.study.families`).
 The other comparisons are shown beside it, each with its own interval and a corrected p value.
 
 How the interval comes about, why it may be trusted with five seeds and hardly with two, and what
@@ -21,15 +22,29 @@ from steep.errors import SteepError
 from steep.metrics.intervals import resampled
 from steep.metrics.scores import check_metric, higher_is_better, score
 from steep.seeds import numbers
-from steep.study import families, sentences
+from steep.study.arms import ADAPTED, BASE
 from steep.study.curve import labels_worth
-from steep.study.paired import CONFIDENCE, compare
+from steep.study.families import correct_for_budgets
+from steep.study.paired import CONFIDENCE, paired_gain
+from steep.study.verdict_words import in_words
 
-BASE, ADAPTED = "base", "adapted"
-RIVALS = ("longer", "features", "awd-lstm")  # what could have been done instead of step 2
 RESAMPLES = 1000
 FEW_SEEDS, FEW_ROWS = 5, 100
 WORST_COVERAGE = {2: "87 %", 3: "92 %", 4: "93 %"}  # simulated: docs/statistics.md
+
+
+@dataclass(frozen=True)
+class Question:
+    """Did step 2 raise `metric` by more than `smallest_effect` (in the metric's own unit)?
+
+    `rivals` are the arms, beside base, that adapted is compared with; `seed` is that of the
+    resamples of the test rows.
+    """
+
+    metric: str
+    smallest_effect: float = 0.0
+    rivals: tuple[str, ...] = ()
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -37,8 +52,8 @@ class CellResult:
     """A finished fit of a study.
 
     `seconds` is the time of the fit; `probabilities` are the predictions on the test rows, as in
-    `steep.metrics.scores.score`; `diverged` marks a training that was given up; `labels` is the
-    number of training labels that it was allowed, None for all.
+    `steep.metrics.scores.score`; `diverged` marks a training whose loss became infinite; `labels`
+    is the number of training labels that it was allowed, None for all.
     """
 
     arm: str
@@ -65,12 +80,10 @@ def verdict(
     task: Task,
     labels: np.ndarray,
     cells: Sequence[CellResult],
-    metric: str,
+    question: Question,
     step2_seconds: float,
-    smallest_effect: float = 0.0,
-    seed: int = 0,
 ) -> dict[str, Any]:
-    """Whether step 2 raised `metric` by more than `smallest_effect` (in the metric's own unit).
+    """The answer to `question`.
 
     labels: those of the test rows, as in `steep.metrics.scores.score`. Cells are paired by seed.
     Every label budget has its part in `budgets`, the one with the most labels is the answer.
@@ -78,62 +91,56 @@ def verdict(
     `warnings`. Raises SteepError on an unknown metric, a negative smallest effect, two cells with
     the same arm and seed, or a study without the arms base and adapted.
     """
-    check_metric(task, metric)
-    _check_cells(cells, smallest_effect)
+    metric = check_metric(task, question.metric)
+    _check_cells(cells, question.smallest_effect)
     budgets = sorted({cell.labels for cell in cells}, key=lambda n: np.inf if n is None else n)
     parts = []
     for budget in budgets:
         chosen = [cell for cell in cells if cell.labels == budget]
-        parts.append(_at_budget(task, labels, chosen, metric, smallest_effect, seed))
-    families.correct(parts)
+        parts.append(_at_budget(task, labels, chosen, question))
+    correct_for_budgets(parts)
     first = parts[-1]
     result = first | {
         "metric": metric,
         "higher_is_better": higher_is_better(metric),
-        "smallest_effect": smallest_effect,
+        "smallest_effect": question.smallest_effect,
         "confidence": CONFIDENCE,
         "rows": len(labels),
         "cost": _cost(first["arms"], step2_seconds),
         "budgets": parts,
         "worth_labels": labels_worth(parts, higher_is_better(metric)),
-        "warnings": [warning for part in parts for warning in part["warnings"]],
+        "warnings": list(dict.fromkeys(w for part in parts for w in part["warnings"])),
     }
-    return sentences.explain(result)
+    return in_words(result)
 
 
 def _at_budget(
-    task: Task,
-    labels: np.ndarray,
-    cells: Sequence[CellResult],
-    metric: str,
-    smallest_effect: float,
-    seed: int,
+    task: Task, labels: np.ndarray, cells: Sequence[CellResult], question: Question
 ) -> dict[str, Any]:
     """Answer, arms and comparisons of the cells of one label budget."""
-    arms, warnings = _usable(task, labels, cells, metric, seed)
+    arms, warnings = _usable(task, labels, cells, question)
     comparisons = [
         {"arm": arm, "against": against, "main": (arm, against) == (ADAPTED, BASE)}
-        | _comparison(arms, arm, against, metric, len(labels), smallest_effect)
-        for arm, against in _pairs(arms)
+        | _comparison(arms[arm], arms[against], question, len(labels))
+        for arm, against in _pairs(arms, question.rivals)
         if arms[arm].keys() & arms[against].keys()
     ]
     main = next((c for c in comparisons if c["main"]), None)
     return {
         "labels": cells[0].labels,
-        "answer": _answer(main, smallest_effect),
+        "answer": _answer(main, question.smallest_effect),
         "arms": {arm: _describe(runs) for arm, runs in arms.items()},
         "comparisons": comparisons,
         "warnings": warnings + _warnings(main, len(labels)),
     }
 
 
-def _pairs(arms: "_Arms") -> list[tuple[str, str]]:
+def _pairs(arms: _Arms, rivals: Sequence[str]) -> list[tuple[str, str]]:
     """Who is compared with whom: every arm with base, and step 2 with its rivals."""
     others = [arm for arm in arms if arm not in (BASE, ADAPTED)]
-    rivals = [arm for arm in RIVALS if arm in arms]
     return [
         (ADAPTED, BASE),
-        *((ADAPTED, rival) for rival in rivals),
+        *((ADAPTED, rival) for rival in rivals if rival in arms),
         *((arm, BASE) for arm in others),
     ]
 
@@ -154,9 +161,10 @@ def _check_cells(cells: Sequence[CellResult], smallest_effect: float) -> None:
 
 
 def _usable(
-    task: Task, labels: np.ndarray, cells: Sequence[CellResult], metric: str, seed: int
+    task: Task, labels: np.ndarray, cells: Sequence[CellResult], question: Question
 ) -> tuple[_Arms, list[str]]:
     """The cells that can be compared, by arm and seed, and a warning for every other."""
+    metric = question.metric
     arms: _Arms = {cell.arm: {} for cell in cells}
     warnings, kept = [], []
     for cell in sorted(cells, key=lambda cell: cell.seed):
@@ -170,23 +178,25 @@ def _usable(
         else:
             kept.append((cell, scores[metric]))
     outputs = [cell.probabilities for cell, _ in kept]
-    drawn = resampled(task, labels, outputs, (metric,), RESAMPLES, seed)
+    drawn = resampled(task, labels, outputs, (metric,), RESAMPLES, question.seed)
     for (cell, value), values in zip(kept, drawn, strict=True):
         arms[cell.arm][cell.seed] = _Cell(cell.seconds, value, values[metric])
     return arms, warnings
 
 
 def _comparison(
-    arms: _Arms, arm: str, against: str, metric: str, rows: int, smallest_effect: float
+    ours: dict[int, _Cell], theirs: dict[int, _Cell], question: Question, rows: int
 ) -> dict[str, Any]:
-    """`arm` against another, over the seeds that both have."""
-    seeds = sorted(arms[arm].keys() & arms[against].keys())
-    sign = 1 if higher_is_better(metric) else -1
-    pairs = [(arms[arm][seed], arms[against][seed]) for seed in seeds]
+    """One arm against another, over the seeds that both have."""
+    seeds = sorted(ours.keys() & theirs.keys())
+    sign = 1 if higher_is_better(question.metric) else -1
+    pairs = [(ours[seed], theirs[seed]) for seed in seeds]
     differences = np.array([sign * (one.value - other.value) for one, other in pairs])
     drawn = np.stack([sign * (one.drawn - other.drawn) for one, other in pairs], axis=1)
     stream = numbers(0, "bootstrap", "seeds")
-    return {"seeds": seeds} | compare(differences, drawn, rows, smallest_effect, stream)
+    return {"seeds": seeds} | paired_gain(
+        differences, drawn, rows, question.smallest_effect, stream
+    )
 
 
 def _answer(comparison: dict[str, Any] | None, smallest_effect: float) -> str:
@@ -224,15 +234,18 @@ def _warnings(comparison: dict[str, Any] | None, rows: int) -> list[str]:
     pairs = len(comparison["seeds"]) if comparison else 0
     if 1 < pairs < FEW_SEEDS:
         found.append(
-            f"Only {pairs} seeds: small gains go unseen, and the 95 % interval may in truth hold "
-            f"in as few as {WORST_COVERAGE[pairs]} of studies. Use {FEW_SEEDS} or more."
+            f"Only {pairs} seeds: small gains go unseen, and the 95 % interval may in fact contain "
+            f"the true gain in as few as {WORST_COVERAGE[pairs]} of studies. Use {FEW_SEEDS} or "
+            "more."
         )
     if rows < FEW_ROWS:
-        found.append(f"Only {rows} test rows: intervals from so few are rough, and may mislead.")
+        found.append(
+            f"Only {rows} test rows: intervals from so few are rough, and may be misleading."
+        )
     if comparison and comparison["low"] is not None:
         t, check = (comparison[end] > 0 for end in ("low", "bootstrap_low"))
         if t and not check:
             found.append(
-                "The bootstrap over seeds and rows does not confirm the gain: it is close."
+                "The bootstrap over seeds and rows does not confirm the gain: it is a close call."
             )
     return found

@@ -8,6 +8,7 @@ of fastai's own examples; fastai does the work.
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import fastai.callback.schedule  # noqa: F401  (adds fit_one_cycle)
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 from fastai.callback.core import Callback
 from fastai.data.core import DataLoaders, TfmdDL
+from fastai.data.external import fastai_path
 from fastai.learner import Learner
 from fastai.text.core import SpacyTokenizer, TokenizeWithRules
 from fastai.text.data import LMDataLoader, Numericalize, Pad_Chunk, SortedDL, TensorText, make_vocab
@@ -29,32 +31,37 @@ from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_clas_config, awd_lstm_
 from fastai.torch_core import set_seed
 from torch import Tensor
 
-from steep.args import FitArgs
 from steep.data import weights
-from steep.data.corpus import Corpus, Data
-from steep.metrics.scores import check_metric, primary
+from steep.data.corpus import Corpus
 from steep.seeds import derive
-from steep.train.awd_weights import ENCODER, Awd
+from steep.shelf.awd_lstm.awd_weights import CACHED, ENCODER, Awd
+from steep.study.arms import CellInput, CellOutput
 from steep.train.callbacks import Bar, Scores, StopIfDiverged
 from steep.train.losses import loss_for
 
-SEQUENCE, BATCH = 72, 64  # words of a stretch that gradients go through, and stretches at once
-DROPOUT = {"language": 0.3, "classes": 0.5}  # of what AWD-LSTM has, as fastai's examples use it
-SLOWER = 2.6**4  # the lowest layers learn so much more slowly than the head
+SEQUENCE, BATCH = 72, 64  # words in a sequence (BPTT), and sequences in a batch
+DROPOUT = {"language": 0.3, "classes": 0.5}  # times AWD-LSTM's own, as in fastai's examples
+SLOWER = 2.6**4  # the head's learning rate over that of the lowest layers
 RATES = {"head": 2e-2, "language": 2e-3}
-UNFREEZE = ((-2, 1e-2), (-3, 5e-3), (0, 1e-3))  # groups of layers from the top, and their rate
+UNFREEZE = ((-2, 1e-2), (-3, 5e-3), (0, 1e-3))  # the lowest group of layers that trains, and its rate
 PADDING = 1
+
+
+def cached_weights() -> Path:
+    """Where fastai's cache has the pre-trained language model, if it was ever downloaded."""
+    return Path(fastai_path("model")) / CACHED
 
 
 class Words(Bar):
     """Progress in words a second."""
 
-    def read(self) -> int:
+    def count_tokens(self) -> int:
+        """Words of the batch."""
         return int((self.xb[0] != PADDING).sum())
 
 
 class Texts:
-    """Texts as word numbers, as fastai batches them; with labels, and with weights of rows."""
+    """Texts as ids of words, as fastai batches them; with labels, and with example weights."""
 
     n_inp = 1
 
@@ -70,21 +77,21 @@ class Texts:
         return self.ids[index], *(column[index] for column in self.further)
 
 
-def words_of(texts: Sequence[str]) -> list[list[str]]:
-    """Texts as fastai cuts them into words (spaCy's English, and fastai's own marks)."""
+def fastai_words(texts: Sequence[str]) -> list[list[str]]:
+    """Texts as fastai splits them into words (spaCy's English, and fastai's own marks)."""
     return [list(found) for found in TokenizeWithRules(SpacyTokenizer("en"))(texts)]
 
 
-def adapt(
+def adapt_awd(
     train: Sequence[str], heldout: Sequence[str], start: Awd, passes: int, seed: int, device: Any
 ) -> tuple[Awd, dict[str, Any], list[dict[str, float]]]:
     """The language model `start` after `passes` over the texts `train`: its encoder.
 
     Also what the run found (the loss of the next word on `heldout`, before and after), and a
-    line an epoch. First only what knows the words learns, for one pass, then everything.
+    line an epoch. First the word embeddings and the decoder learn, for one pass, then everything.
     """
     set_seed(derive(seed, "awd-lstm", "text") % 2**32)
-    texts, aside = words_of(train), words_of(heldout)
+    texts, aside = fastai_words(train), fastai_words(heldout)
     words = make_vocab(Counter(word for text in texts for word in text))
     learn = _language(texts, aside, words, start, device)
     with learn.no_bar(), learn.no_logging():
@@ -103,9 +110,9 @@ def adapt(
 def _language(
     texts: list[list[str]], aside: list[list[str]], words: list[str], start: Awd, device: Any
 ) -> Learner:
-    """A language model of `words` that begins as `start`; unknown words as the mean of the known.
+    """A language model of `words` with the weights of `start`; new words start as the mean of all.
 
-    Few words make few stretches at once.
+    The batch is smaller where there are few words.
     """
     loaders = []
     for part in (texts, aside):
@@ -125,21 +132,19 @@ def _language(
     return learn
 
 
-def fit(
-    data: Data, test: Corpus, start: Awd, args: FitArgs, device: Any, description: str
-) -> tuple[np.ndarray, np.ndarray, list[dict[str, Any]]]:
-    """Predictions on validation and test rows of a classifier on the encoder `start`.
+def fit_awd(cell: CellInput, start: Awd, device: Any) -> CellOutput:
+    """What a classifier on the encoder `start` predicts, and a line of history an epoch.
 
     Its head learns alone for one pass over the training rows, then two passes with one group of
-    layers more each, then all layers for `args.epochs`; the best epoch on validation is kept.
-    Also a line an epoch. A training that diverges predicts what is not a number.
+    layers more each, then all layers for as many epochs as other arms; the best epoch on
+    validation is kept. A training that diverges predicts NaN.
     """
-    set_seed(derive(args.seed, "awd-lstm", "labels") % 2**32)
-    task = data.labelled()
-    sets = [_rows(corpus, start.words) for corpus in (data.train, data.valid, test)]
-    if (counts := weights.of_rows(data.train, task, args)) is not None:
+    set_seed(derive(cell.seed, "awd-lstm", "labels") % 2**32)
+    data, tune, task = cell.data, cell.tune, cell.data.labelled()
+    sets = [_rows(corpus, start.words) for corpus in (data.train, data.valid, cell.test)]
+    if (counts := weights.of_rows(data.train, task, tune.loss)) is not None:
         sets[0].further.append(torch.from_numpy(counts))
-    loaders = [_loader(rows, args.batch_size, rows is sets[0]) for rows in sets]
+    loaders = [_loader(rows, tune.batch.batch_size, rows is sets[0]) for rows in sets]
     learn = text_classifier_learner(
         DataLoaders(*loaders, device=device),
         AWD_LSTM,
@@ -148,20 +153,23 @@ def fit(
         pretrained=False,
         drop_mult=DROPOUT["classes"],
         n_out=len(task.labels),
-        loss_func=loss_for(task, data.train.labels(), args),
+        loss_func=loss_for(task, data.train.labels(), tune.loss),
     )
     learn.model[0].module.load_state_dict(start.weights)
-    metric = check_metric(task, args.metric) if args.metric else primary(task)
-    history, diverged = _unfreezing(learn, args.epochs, Scores(task, metric, Words(description)))
+    bar = Words(cell.description)
+    scores = Scores(task, cell.metric, bar)
+    history, diverged = _unfreezing(learn, tune.epochs.epochs, scores, bar)
     with learn.no_bar(), learn.no_logging():
         valid, tested = (learn.get_preds(dl=dl)[0].numpy() for dl in learn.dls.loaders[1:])
-    return valid, np.full_like(tested, np.nan) if diverged else tested, history
+    return CellOutput(valid, np.full_like(tested, np.nan) if diverged else tested, history)
 
 
-def _unfreezing(learn: Learner, epochs: int, scores: Scores) -> tuple[list[dict[str, Any]], bool]:
+def _unfreezing(
+    learn: Learner, epochs: int, scores: Scores, bar: Bar
+) -> tuple[list[dict[str, Any]], bool]:
     """Train from the head downwards; a line an epoch, and whether the loss was not finite."""
     finite = StopIfDiverged()
-    own: list[Callback] = [scores, scores.bar_of_run, finite]
+    own: list[Callback] = [scores, bar, finite]
     learn.freeze()
     with learn.no_bar(), learn.no_logging():
         _cycle(learn, 1, RATES["head"], own)
@@ -183,7 +191,7 @@ def _cycle(
 
 
 def _rows(corpus: Corpus, words: list[str]) -> Texts:
-    return Texts(words_of(corpus.whole()), words, corpus.labels())
+    return Texts(fastai_words(corpus.whole()), words, corpus.labels())
 
 
 def _loader(rows: Texts, batch_size: int, shuffled: bool) -> TfmdDL:

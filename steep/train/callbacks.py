@@ -1,10 +1,12 @@
-"""What happens around the training steps? Order of rows, accumulation, scores, progress."""
+"""What happens around the training steps? Order of rows, scores, progress, and who is told."""
 
 import math
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 import torch
-from fastai.callback.core import Callback, CancelBatchException, CancelFitException
+from fastai.callback.core import Callback, CancelFitException
 from fastai.learner import Recorder
 from rich.progress import Progress
 from torch import Tensor
@@ -12,21 +14,38 @@ from torch import Tensor
 from steep.console import err, progress, say
 from steep.data.corpus import Task
 from steep.metrics.scores import higher_is_better, score
-from steep.train.checkpoints import Remembering
-from steep.train.mixture import Mixture
-from steep.train.rows import Order
-from steep.train.windows import Stream
+from steep.models.weight_copies import copied_weights, restore_weights
+from steep.openings import Follower
+from steep.train.callback_order import At
+
+Item = TypeVar("Item")
 
 
-class Epochs(Remembering):
-    """Tells the source of training batches which epoch it is, counted over all fits.
+class Resumable(Callback):
+    """A callback whose attributes named in `saved` are in every save, and restored from it.
 
-    `source.start` is the first batch of the epoch to come: not 0 where a killed run goes on.
+    They are plain JSON values, tensors, or dictionaries of these.
     """
 
-    kept, order = ("done",), 1001  # an epoch is done after all else that happens after it
+    saved: tuple[str, ...] = ()
 
-    def __init__(self, source: Order | Stream | Mixture) -> None:
+
+class BatchSource(Protocol):
+    """What training batches come from: epoch by epoch, and within one from any batch on."""
+
+    epoch: int
+    start: int  # the first batch of the epoch to come: not 0 where a killed run is resumed
+
+
+class Epochs(Resumable):
+    """Tells the source of training batches which epoch it is, counted over all fits.
+
+    So the rows of a second fit come in another order than those of the first.
+    """
+
+    saved, order = ("done",), At.EPOCHS
+
+    def __init__(self, source: BatchSource) -> None:
         self.source, self.done = source, 0
 
     def before_train(self) -> None:
@@ -44,42 +63,16 @@ class PlainLosses(Callback):
     ragged steps a process held twice the memory, most of it free but in pieces.
     """
 
-    order, run_valid = 51, False  # after the recorder
+    order, run_valid = At.PLAIN_LOSSES, False
 
     def after_batch(self) -> None:
         self.recorder.losses[-1] = float(self.recorder.losses[-1])
 
 
-class Accumulate(Callback):
-    """One step of the optimiser for `batch_size` rows computed in parts.
-
-    Each part's mean loss counts by its share of the rows, so that the gradient is that of the whole
-    batch; a smaller last batch of an epoch is a step of its own. (fastai's own GradientAccumulation
-    carries it over into the next epoch.)
-    """
-
-    order, run_valid = -4, False
-
-    def __init__(self, batch_size: int, rows: int) -> None:
-        self.batch_size, self.rows, self.seen = batch_size, rows, 0
-
-    def before_train(self) -> None:
-        self.seen = self.epochs.source.start * self.dls.train.bs
-
-    def after_loss(self) -> None:
-        batch = self.seen // self.batch_size
-        size = min(self.batch_size, self.rows - batch * self.batch_size)
-        self.learn.loss_grad = self.loss_grad * (len(self.yb[0]) / size)
-        self.seen += len(self.yb[0])
-
-    def before_step(self) -> None:
-        if self.seen % self.batch_size and self.seen < self.rows:
-            raise CancelBatchException
-
-
 class StopIfDiverged(Callback):
     """Ends a training whose loss, also on validation, is not finite: nothing good comes of it."""
 
+    order = At.STOP_IF_DIVERGED
     diverged = False
 
     def after_loss(self) -> None:
@@ -88,18 +81,89 @@ class StopIfDiverged(Callback):
             raise CancelFitException
 
 
-class Scores(Remembering):
+class Bar(Resumable):
+    """A progress bar over all training steps, with tokens a second (padding does not count).
+
+    Where there is no terminal, a line an epoch. `total` is the number of steps where it is not the
+    same in every epoch.
+    """
+
+    order, run_valid = At.BAR, False
+    saved = ("tokens", "seconds")
+
+    def __init__(self, description: str, total: int | None = None) -> None:
+        self.description, self.total, self.tokens, self.seconds = description, total, 0, 0.0
+        self.live: Progress | None = None
+
+    def before_fit(self) -> None:
+        self.total = self.total or len(self.dls.train) * self.n_epoch
+        self.live = progress()
+        self.task = self.live.add_task(self.description, total=self.total, rate="")
+        self.live.start()
+
+    def before_train(self) -> None:
+        self.since = time.monotonic()
+
+    def after_batch(self) -> None:
+        self.tokens += self.count_tokens()
+        now = time.monotonic()
+        self.seconds, self.since = self.seconds + now - self.since, now
+        if self.live is not None:
+            self.live.update(self.task, completed=self.train_iter, rate=self.pace)
+
+    def count_tokens(self) -> int:
+        """Tokens of the batch."""
+        return int(self.xb[0][..., 1, :].sum())
+
+    def track(self, items: Sequence[Item], description: str) -> Iterator[Item]:
+        """The items, under a bar of their own beside this one; their seconds count as training."""
+        assert self.live is not None
+        started = time.monotonic()
+        task = self.live.add_task(description, total=len(items), rate="")
+        for item in items:
+            yield item
+            self.live.advance(task)
+        self.live.remove_task(task)
+        self.seconds += time.monotonic() - started
+
+    def after_train(self) -> None:
+        if not err.is_terminal:
+            say(f"{self.description}, {self.epoch + 1} of {self.n_epoch}:{self.pace}")
+
+    def after_cancel_fit(self) -> None:
+        self.close()
+
+    def after_fit(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self.live is not None:
+            self.live.stop()
+            self.live = None
+
+    @property
+    def pace(self) -> str:
+        rate = self.tokens / max(self.seconds, 1e-9) / 1000
+        return f" {rate:.1f}k tokens/s, loss {self.smooth:.3f}"
+
+    @property
+    def smooth(self) -> float:
+        recorder: Recorder = self.learn.recorder
+        return float(recorder.smooth_loss.value)
+
+
+class Scores(Resumable):
     """Scores the validation rows after each epoch and keeps the weights of the best.
 
     `history` holds a dictionary an epoch; its seconds are those of `bar` and of the validations.
     Ties in the metric go to the lower loss.
     """
 
-    run_train, order = False, 70
-    kept = ("history", "best", "best_epoch", "weights", "seconds")
+    run_train, order = False, At.SCORES
+    saved = ("history", "best", "best_epoch", "weights", "seconds")
 
-    def __init__(self, task: Task, metric: str, bar: "Bar") -> None:
-        self.task, self.metric, self.bar_of_run = task, metric, bar
+    def __init__(self, task: Task, metric: str, bar: Bar) -> None:
+        self.task, self.metric, self.bar = task, metric, bar
         self.history: list[dict[str, float]] = []
         self.best = [-math.inf, -math.inf]
         self.best_epoch, self.seconds = 0, 0.0
@@ -126,75 +190,36 @@ class Scores(Remembering):
         )
         line = {"epoch": self.epoch + 1, "train_loss": train_loss, "valid_loss": valid_loss}
         rate = {"learning_rate": float(self.opt.hypers[-1]["lr"])}
-        seconds = {"seconds": round(self.bar_of_run.seconds + self.seconds, 2)}
+        seconds = {"seconds": round(self.bar.seconds + self.seconds, 2)}
         self.history.append(line | scores | rate | seconds)
         sign = 1 if higher_is_better(self.metric) else -1
         rank = [sign * scores.get(self.metric, -math.inf), -valid_loss]
         if rank > self.best:
             self.best, self.best_epoch = rank, self.epoch + 1
-            state = self.model.state_dict()
-            self.weights = {name: value.detach().cpu().clone() for name, value in state.items()}
+            self.weights = copied_weights(self.model)
 
     def after_fit(self) -> None:
         if self.weights:
-            self.model.load_state_dict(self.weights)
+            restore_weights(self.weights, self.model)
 
 
-class Bar(Remembering):
-    """A progress bar over all training steps, with tokens a second (padding does not count).
+class FollowHistory(Callback):
+    """Sends each new line of a history to the followers of a run.
 
-    Where there is no terminal, a line an epoch. `total` is the number of steps where it is not the
-    same in every epoch.
+    `lines` gives the history as far as it is known. A run that is resumed sends it again from the
+    beginning: the followers may have been told of steps that were lost with the kill.
     """
 
-    order, run_valid = 80, False
-    kept = ("tokens", "seconds")
+    order, run_train = At.FOLLOW_HISTORY, False
 
-    def __init__(self, description: str, total: int | None = None) -> None:
-        self.description, self.total, self.tokens, self.seconds = description, total, 0, 0.0
-        self.live: Progress | None = None
+    def __init__(
+        self, followers: Sequence[Follower], lines: Callable[[], Sequence[Mapping[str, Any]]]
+    ) -> None:
+        self.followers, self.lines, self.sent = followers, lines, 0
 
-    def before_fit(self) -> None:
-        self.total = self.total or len(self.dls.train) * self.n_epoch
-        self.live = progress()
-        self.task = self.live.add_task(self.description, total=self.total, rate="")
-        self.live.start()
-
-    def before_train(self) -> None:
-        self.since = time.monotonic()
-
-    def after_batch(self) -> None:
-        self.tokens += self.read()
-        now = time.monotonic()
-        self.seconds, self.since = self.seconds + now - self.since, now
-        if self.live is not None:
-            self.live.update(self.task, completed=self.train_iter, rate=self.pace)
-
-    def read(self) -> int:
-        """Tokens of the batch."""
-        return int(self.xb[0][..., 1, :].sum())
-
-    def after_train(self) -> None:
-        if not err.is_terminal:
-            say(f"{self.description}, {self.epoch + 1} of {self.n_epoch}:{self.pace}")
-
-    def after_cancel_fit(self) -> None:
-        self.close()
-
-    def after_fit(self) -> None:
-        self.close()
-
-    def close(self) -> None:
-        if self.live is not None:
-            self.live.stop()
-            self.live = None
-
-    @property
-    def pace(self) -> str:
-        rate = self.tokens / max(self.seconds, 1e-9) / 1000
-        return f" {rate:.1f}k tokens/s, loss {self.smooth:.3f}"
-
-    @property
-    def smooth(self) -> float:
-        recorder: Recorder = self.learn.recorder
-        return float(recorder.smooth_loss.value)
+    def after_validate(self) -> None:
+        lines = self.lines()
+        for line in lines[self.sent :]:
+            for follower in self.followers:
+                follower.line(line, int(line.get("step", line["epoch"])))
+        self.sent = len(lines)

@@ -1,6 +1,5 @@
 """How does a classifier train? Phase by phase, lower layers slower; the best epoch is kept."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,22 +7,24 @@ from typing import Any
 import numpy as np
 import torch
 from fastai.callback.core import Callback
+from fastai.callback.schedule import ParamScheduler
 from fastai.learner import Learner
 
-from steep.args import FitArgs
+from steep.args import TuneArgs
 from steep.data.corpus import Corpus, Data
 from steep.data.inputs import Rows
 from steep.errors import SteepError
 from steep.metrics.scores import check_metric, primary
 from steep.models import inference
-from steep.models.devices import Machine
+from steep.models.devices import Machine, checkpointing_notes
 from steep.models.heads import rescale_output
 from steep.seeds import derive
-from steep.train import engine, phases, reuse, schedules
-from steep.train.callbacks import Bar, Scores, StopIfDiverged
+from steep.train import engine, schedules
+from steep.train.callbacks import Bar, FollowHistory, Scores, StopIfDiverged
+from steep.train.frozen_features import FrozenFeatures, epochs_of_features, feature_notes
+from steep.train.hooks import Hooks
 from steep.train.losses import Loss
-from steep.train.saves import Saves
-from steep.train.tracking import Tracking
+from steep.train.phases import Phase, Unfreeze, in_every_phase, never_trained, phases_of
 
 
 @dataclass(frozen=True)
@@ -40,45 +41,41 @@ class Fitted:
         """Probabilities (rows, labels), or targets (rows,), in the order of the corpus."""
         like: Rows = self.learn.dls.train_ds
         rows, adapter = like.over(corpus), self.learn.model
-        size = 2 * self.learn.dls.train.bs * rows.most
-        return inference.predict(adapter.model, rows, machine, size, adapter.joined)
+        size = 2 * self.learn.dls.train.bs
+        return inference.predict(adapter.model, rows, machine, size, adapter.window_pooling)
+
+    def save(self, folder: Path) -> None:
+        """Write the checkpoint, weights and tokenizer, as Hugging Face does."""
+        self.learn.model.model.save_pretrained(folder)
+        self.learn.dls.train_ds.tokenizer.save_pretrained(folder)
 
 
 def train(
     learn: Learner,
     data: Data,
-    args: FitArgs,
-    description: str = "fitting",
-    saves: Saves | None = None,
-    callbacks: Sequence[Callback] = (),
-    scratch: Path | None = None,
-    tracking: Tracking | None = None,
+    tune: TuneArgs,
+    metric: str | None,
+    seed: int,
+    hooks: Hooks | None = None,
 ) -> Fitted:
     """Fine-tune `learn` on `data`; its weights are then those of the best epoch on validation.
 
-    A training whose loss becomes infinite ends early, with `diverged` set. With `saves`, one that
-    was killed goes on. `callbacks` are the user's own, beside those of the training. `scratch` is
-    the folder for what is kept on the disk meanwhile, by default that of temporary files.
-    `tracking` sends the history on while it grows.
+    `metric` selects that epoch, by default the first one of the task. A training whose loss becomes
+    infinite ends early, with `diverged` set.
     """
-    saves = saves or Saves()
-    torch.manual_seed(derive(args.seed, "dropout"))
+    hooks = hooks or Hooks()
+    torch.manual_seed(derive(seed, "dropout"))
     task = data.labelled()
-    metric = check_metric(task, args.metric) if args.metric else primary(task)
-    bar, finite = Bar(description), StopIfDiverged()
-    scores = Scores(task, metric, bar)
-    lrs = schedules.discriminative(learn, args.learning_rate, args.decay)
-    plan = phases.of(args, len(lrs))
-    rate = phases.each(plan, schedules.course(args.schedule, args.warmup))
-    batches = len(learn.dls.train)
-    parts = learn.dls.train.get_idxs.parts
-    scheduler = schedules.scheduler(lrs, rate, args.epochs, batches, parts)
-    own = [scores, bar, finite, phases.Unfreeze(plan)]
-    if frozen := reuse.frozen_layers(learn, args):
-        own.append(reuse.Reuse(frozen, saves.once("room", lambda: reuse.room(scratch)), scratch))
-    if tracking is not None:
-        own.append(tracking.follow(lambda: scores.history))
-    engine.run(learn, args.epochs, scheduler, [*own, *callbacks], saves, description)
+    bar, finite = Bar(hooks.description), StopIfDiverged()
+    scores = Scores(task, check_metric(task, metric) if metric else primary(task), bar)
+    plan = _phases(learn, tune)
+    callbacks: list[Callback] = [scores, finite, Unfreeze(plan)]
+    if epochs := epochs_of_features(learn, tune):
+        callbacks.append(FrozenFeatures(epochs, bar))
+    callbacks.append(FollowHistory(hooks.followers, lambda: scores.history))
+    callbacks.extend(hooks.callbacks)
+    rates = _rates(learn, tune, plan)
+    engine.run_fit(learn, tune.epochs.epochs, rates, bar, callbacks, hooks.saves)
     return Fitted(
         learn,
         scores.history,
@@ -88,16 +85,17 @@ def train(
     )
 
 
-def notes(learn: Learner, args: FitArgs) -> list[str]:
+def notes(learn: Learner, tune: TuneArgs) -> list[str]:
     """What the user should know of this training before it begins."""
     groups, said = len(learn.splitter(learn.model)), []
-    left = phases.never_trained(phases.of(args, groups))
-    if args.unfreeze == "gradual" and left:
+    left, epochs = never_trained(_phases(learn, tune)), tune.epochs.epochs
+    if tune.layers.unfreeze == "gradual" and left:
         said.append(
-            f"gradual unfreezing: {args.epochs} epochs reach {groups - left} of {groups} groups of "
+            f"gradual unfreezing: {epochs} epochs reach {groups - left} of {groups} groups of "
             f"layers; the lowest {left} stay frozen (all would train from epoch {groups} on)"
         )
-    return said + reuse.notes(learn, args)
+    checkpointing = checkpointing_notes(learn.model.model, tune.memory)
+    return [*said, *feature_notes(learn, tune), *checkpointing]
 
 
 def in_own_units(fitted: Fitted) -> None:
@@ -108,10 +106,23 @@ def in_own_units(fitted: Fitted) -> None:
         loss.mean = loss.deviation = ()
 
 
-def check_finite(fitted: Fitted, args: FitArgs) -> None:
+def check_finite(fitted: Fitted, learning_rate: float) -> None:
     """Raises SteepError if the training diverged."""
     if fitted.diverged:
         raise SteepError(
             f"the loss became infinite in epoch {len(fitted.history) + 1}; nothing was written. "
-            f"Choose a learning_rate below {args.learning_rate:g}."
+            f"Choose a learning_rate below {learning_rate:g}."
         )
+
+
+def _phases(learn: Learner, tune: TuneArgs) -> list[Phase]:
+    groups, rate = len(learn.splitter(learn.model)), tune.optimiser.learning_rate
+    return phases_of(tune.layers, groups, tune.epochs.epochs, rate)
+
+
+def _rates(learn: Learner, tune: TuneArgs, plan: list[Phase]) -> ParamScheduler:
+    """The schedule, once in every phase; lower layers learn slower."""
+    optimiser, batches = tune.optimiser, len(learn.dls.train)
+    lrs = schedules.discriminative(learn, optimiser.learning_rate, optimiser.layer_decay)
+    schedule = schedules.schedule(tune.schedule.schedule, optimiser.warmup_ratio)
+    return schedules.scheduler(lrs, in_every_phase(plan, schedule), tune.epochs.epochs, batches)

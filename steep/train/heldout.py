@@ -1,52 +1,54 @@
 """What does held-out text say of step 2 while it trains, and which weights stay?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from fastai.callback.core import Callback, CancelFitException
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from steep.train.callbacks import Bar
-from steep.train.checkpoints import Remembering, copy_of, copy_weights
-from steep.train.probe import Probe
-from steep.train.windows import IGNORED
+from steep.models.weight_copies import copied_weights, restore_weights
+from steep.train.callback_order import At
+from steep.train.callbacks import Bar, Resumable
+from steep.train.pile import IGNORED
 
 Line = dict[str, float | None]  # of history.csv
-
-COLUMNS = {
-    "masked_loss": "valid_loss",
-    "masked_accuracy": "valid_accuracy",
-    "pair_accuracy": "valid_pair_accuracy",
-    "probe": "probe",
-}
+COLUMNS = {"masked_loss": "valid_loss", "masked_accuracy": "valid_accuracy", "probe": "probe"}
 
 
-class MaskedScores(Callback):
-    """Masked loss and accuracy on the held-out text, over all its masked tokens.
+class Measure(Callback):
+    """Measures something whenever held-out text is validated on.
 
-    Where sentence pairs are judged, too, `pair_accuracy` is the share judged right; with a probe,
-    `probe` is what it scored.
+    `found` holds it under its names in results.json (nothing before anything was measured), `facts`
+    what it was measured on. In history.csv the names begin with "valid_".
     """
 
-    run_train, order = False, 60
+    run_train, order = False, At.MEASURE
 
-    def __init__(self, probe: Probe | None = None) -> None:
-        self.probe = probe
+    @property
+    def found(self) -> dict[str, float]:
+        """What was measured the last time, by name."""
+        raise NotImplementedError
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """On how much of what, by name (plain JSON values)."""
+        raise NotImplementedError
+
+
+class MaskedScores(Measure):
+    """Masked loss and accuracy on the held-out text, over all its masked tokens."""
 
     def before_validate(self) -> None:
         self.loss_sum, self.right, self.count = 0.0, 0, 0
-        self.pairs_right, self.pairs = 0, 0
 
     def after_pred(self) -> None:
-        labels, *pair_labels = self.yb
-        logits, *pair_logits = self.pred if pair_labels else (self.pred,)
+        labels, *further = self.yb
+        logits = self.pred[0] if further else self.pred  # of several heads, this one is the first
         loss = cross_entropy(logits.float(), labels, ignore_index=IGNORED, reduction="sum")
         self.loss_sum += float(loss)
         self.right += int((logits.argmax(-1) == labels).sum())
         self.count += int((labels != IGNORED).sum())
-        for found, truth in zip(pair_logits, pair_labels, strict=True):
-            self.pairs_right += int((found.argmax(-1) == truth).sum())
-            self.pairs += int((truth != IGNORED).sum())
 
     @property
     def loss_per_token(self) -> float:
@@ -58,77 +60,86 @@ class MaskedScores(Callback):
 
     @property
     def found(self) -> dict[str, float]:
-        """All that was measured, under its name in results.json."""
-        found = {"masked_loss": self.loss_per_token, "masked_accuracy": self.accuracy}
-        probe = None if self.probe is None else self.probe.score
-        further = {"pair_accuracy": self.pair_accuracy, "probe": probe}
-        return found | {name: value for name, value in further.items() if value is not None}
+        return {"masked_loss": self.loss_per_token, "masked_accuracy": self.accuracy}
 
     @property
-    def pair_accuracy(self) -> float | None:
-        return self.pairs_right / self.pairs if self.pairs else None
+    def facts(self) -> dict[str, Any]:
+        return {"heldout_tokens": self.count}
 
 
-class MaskedHistory(Remembering):
-    """A line of history for each measurement of the held-out text, and one of what was `before`."""
+def all_found(measures: Sequence[Measure]) -> dict[str, float]:
+    """What all of these measured the last time, by name."""
+    return {name: value for measure in measures for name, value in measure.found.items()}
 
-    order = 90
-    kept = ("lines",)
+
+class MaskedHistory(Resumable):
+    """A line of history for each validation on held-out text, and one of what was found `before`.
+
+    `per_pass` is the number of steps in a pass over the text.
+    """
+
+    order = At.HISTORY
+    saved = ("lines",)
 
     def __init__(
-        self, scores: MaskedScores, bar: Bar, per_pass: int, before: dict[str, float]
+        self, measures: Sequence[Measure], bar: Bar, per_pass: int, before: dict[str, float]
     ) -> None:
-        self.scores, self.bar_of_run, self.per_pass = scores, bar, per_pass
+        self.measures, self.bar, self.per_pass = measures, bar, per_pass
         start: Line = {"step": 0, "epoch": 0.0, "tokens": 0, "train_loss": None}
         end: Line = {"learning_rate": 0.0, "seconds": 0.0}
-        self.lines = [start | measured(before) | end]
+        self.lines = [start | as_columns(before) | end]
 
     def after_validate(self) -> None:
         line: Line = {
             "step": self.train_iter,
             "epoch": round(self.train_iter / self.per_pass, 3),
-            "tokens": self.bar_of_run.tokens,
-            "train_loss": self.bar_of_run.smooth,
+            "tokens": self.bar.tokens,
+            "train_loss": self.bar.smooth,
         }
         rate: Line = {"learning_rate": float(self.opt.hypers[0]["lr"])}
-        seconds: Line = {"seconds": round(self.bar_of_run.seconds, 2)}
-        self.lines.append(line | measured(self.scores.found) | rate | seconds)
+        seconds: Line = {"seconds": round(self.bar.seconds, 2)}
+        self.lines.append(line | as_columns(all_found(self.measures)) | rate | seconds)
 
 
-def measured(found: dict[str, float]) -> Line:
-    """What `MaskedScores` found, under its names in history.csv."""
-    return {COLUMNS[name]: value for name, value in found.items()}
+def as_columns(found: dict[str, float]) -> Line:
+    """What was measured, under its names in history.csv."""
+    return {COLUMNS.get(name, f"valid_{name}"): value for name, value in found.items()}
 
 
-class Best(Remembering):
-    """Keeps the weights of the measurement that is worth most; they are those of the end.
+class Best(Resumable):
+    """Keeps the weights of the best validation on held-out text; they are those of the end.
 
-    `worth` says it of what `MaskedScores` found: the lower the masked loss the better, unless the
-    probe decides. With `patience`, that many measurements in a row without a new best end the
+    `worth` is a number of which more is better, of what was found: minus the masked loss, unless
+    the probe decides. With `patience`, so many validations in a row without a new best end the
     training. `found` is what was measured at the best `step`.
     """
 
-    order = 95  # after the line of history is written
-    kept = ("step", "found", "waited", "weights")
+    order = At.BEST
+    saved = ("step", "found", "waited", "weights")
 
     def __init__(
-        self, scores: MaskedScores, patience: int | None, worth: Callable[[dict[str, float]], float]
+        self,
+        measures: Sequence[Measure],
+        bar: Bar,
+        patience: int | None,
+        worth: Callable[[dict[str, float]], float],
     ) -> None:
-        self.scores, self.patience, self.worth = scores, patience, worth
+        self.measures, self.bar, self.patience, self.worth = measures, bar, patience, worth
         self.step, self.waited, self.stopped = 0, 0, False
         self.found: dict[str, float] = {}
         self.weights: dict[str, Tensor] = {}
 
     def after_validate(self) -> None:
         self.waited += 1
-        found = self.scores.found
+        found = all_found(self.measures)
         if not self.found or self.worth(found) > self.worth(self.found):
             self.step, self.found, self.waited = self.train_iter, found, 0
-            self.weights = copy_of(self.model)
+            self.weights = copied_weights(self.model)
         if self.patience is not None and self.waited >= self.patience:
+            assert self.bar.total is not None
             self.stopped = self.train_iter < self.bar.total
             raise CancelFitException
 
     def after_fit(self) -> None:
         if self.weights:
-            copy_weights(self.weights, self.model)
+            restore_weights(self.weights, self.model)

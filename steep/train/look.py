@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from fastai.callback.core import Callback
 
-from steep.train.windows import IGNORED, Batch
+from steep.train.callback_order import At
+from steep.train.pile import IGNORED, Batch
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -23,11 +24,11 @@ Guess = dict[str, list[Any]]
 class Guesses(Callback):
     """Keeps what is guessed at the first `MOST` masked tokens of a validation.
 
-    `found` has, for each token in the order of the held-out
-    batches, the log probability of the truth, and the `TOP` guesses with their probabilities.
+    `found` has, for each token in the order of the held-out batches, the log probability of the
+    truth, and the `TOP` guesses with their probabilities.
     """
 
-    run_train, order = False, 61
+    run_train, order = False, At.GUESSES
 
     def __init__(self) -> None:
         self.found: Guess = {"chance": [], "top": [], "top_chance": []}
@@ -36,8 +37,8 @@ class Guesses(Callback):
         left = MOST - len(self.found["chance"])
         if left <= 0:
             return
-        labels, *pairs = self.yb
-        logits = self.pred[0] if pairs else self.pred
+        labels, *further = self.yb
+        logits = self.pred[0] if further else self.pred
         known = torch.nonzero(labels != IGNORED).flatten()[:left]
         shares = logits[known].float().log_softmax(-1)
         top = shares.topk(TOP)
@@ -49,7 +50,7 @@ class Guesses(Callback):
         ]
 
 
-def look(
+def compare_guesses(
     batches: list[Batch], tokenizer: "PreTrainedTokenizerBase", before: Guess, after: Guess
 ) -> dict[str, Any]:
     """Words that are guessed better after step 2 than before, words guessed worse, and examples.

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from steep.args.fit import LossArgs
+from steep.args.training import LossArgs
 from steep.data.corpus import Task
 from steep.models.inference import activation
 
+GAMMA = 2.0  # of the focal loss: the value that Lin et al. settle on
 DISTANCE = 2.0  # of neighbours among ordered classes: each has e^-2 of the true class's share
 
 
@@ -42,7 +43,7 @@ def cross_entropy(logits: Tensor, targets: Tensor, gamma: float = 0.0) -> Tensor
     "Focal Loss for Dense Object Detection", equation 4, for each class by its share).
     """
     logs = logits.log_softmax(-1)
-    return -(targets * _unsure(logs, gamma) * logs).sum(-1)
+    return -(targets * _doubt(logs, gamma) * logs).sum(-1)
 
 
 def binary_cross_entropy(
@@ -51,7 +52,7 @@ def binary_cross_entropy(
     """Cross-entropy (rows, labels) of sigmoid(logits) and targets from 0 to 1; `gamma` as above."""
     targets = targets * (1 - smoothing) + smoothing / 2
     yes, no = (torch.nn.functional.logsigmoid(sign * logits) for sign in (1, -1))
-    return -(targets * _unsure(yes, gamma) * yes + (1 - targets) * _unsure(no, gamma) * no)
+    return -(targets * _doubt(yes, gamma) * yes + (1 - targets) * _doubt(no, gamma) * no)
 
 
 def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -59,7 +60,7 @@ def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
     return (outputs - targets) ** 2
 
 
-def _unsure(logs: Tensor, gamma: float) -> Tensor | float:
+def _doubt(logs: Tensor, gamma: float) -> Tensor | float:
     """(1 - p)^gamma of log probabilities; its gradient is finite where p is 1."""
     if gamma == 0:
         return 1.0
@@ -90,7 +91,7 @@ class Loss:
 
     def of_rows(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """The losses (rows,), or (rows, labels) where each label has its own."""
-        gamma = self.args.focal_gamma if self.args.loss == "focal" else 0.0
+        gamma = GAMMA if self.args.loss == "focal" else 0.0
         if self.task.kind == "multi":
             return binary_cross_entropy(
                 outputs, labels.to(outputs), gamma, self.args.label_smoothing

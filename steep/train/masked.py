@@ -1,31 +1,29 @@
 """How does a masked language model train? Head first where it is new, then everything."""
 
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from fastai.callback.core import Callback
 from fastai.callback.schedule import ParamScheduler
 from fastai.learner import Learner
-from transformers import PreTrainedModel
 
-from steep.args import AdaptArgs
+from steep.args import PretrainArgs
 from steep.errors import SteepError
 from steep.models.checkpoints import MaskedLanguageModel
-from steep.models.devices import Machine
+from steep.models.devices import Machine, checkpoint_gradients, for_checkpointing
 from steep.models.heads import MaskedLM
+from steep.seeds import derive
 from steep.train import engine, schedules
-from steep.train.callbacks import Bar, StopIfDiverged
-from steep.train.heldout import Best, MaskedHistory, MaskedScores
-from steep.train.look import Guess, Guesses, look
+from steep.train.callbacks import Bar, FollowHistory, StopIfDiverged
+from steep.train.heldout import Best, MaskedHistory, MaskedScores, Measure, all_found
+from steep.train.hooks import Hooks
+from steep.train.look import Guess, Guesses, compare_guesses
 from steep.train.pace import seconds_per_step
 from steep.train.phases import Phase, Unfreeze
-from steep.train.probe import Probe
 from steep.train.saves import Saves
-from steep.train.tracking import Tracking
-from steep.train.windows import Heldout, Source, Stream, loaders
+from steep.train.windows import Heldout, Laid, Stream, loaders
 
 HEAD, ALL = "warming up the head", "adapting"  # the phases of a run
 MEASUREMENTS = 10  # of the held-out text in a run, at most, where no option says otherwise
@@ -36,61 +34,52 @@ HEAD_RATE = 10  # times the learning rate: a new head starts from random weights
 
 def train(
     lm: MaskedLanguageModel,
-    pile: Source,
-    spans: np.ndarray,
-    heldout: np.ndarray,
-    args: AdaptArgs,
+    corpus: Laid,
+    pretrain: PretrainArgs,
     machine: Machine,
-    dropout_seed: int,
-    saves: Saves | None = None,
-    probe: Probe | None = None,
-    tracking: Tracking | None = None,
+    seed: int,
+    hooks: Hooks | None = None,
 ) -> dict[str, Any]:
-    """Train `lm` in place on the windows `spans`; returns losses, history and speed.
+    """Train `lm` in place on the windows of `corpus`; returns losses, history and speed.
 
-    The masked loss is measured on `heldout` with masks that never change, and the weights of the
-    best measurement are those that `lm` ends with: by the masked loss, or by `probe`, which is
-    asked whenever held-out text is measured; `tracking` sends each measurement on. With a new head,
-    "before" is measured after the head has learnt and before the encoder moves. With `saves`, a run
-    that was killed goes on.
+    The masked loss is measured on held-out windows with masks that never change, and the weights of
+    the best measurement are those that `lm` ends with: by the masked loss, or by the probe, which
+    is asked whenever held-out text is measured. With a new head, "before" is measured after the
+    head has learnt and before the encoder moves.
     """
-    saves = saves or Saves()
-    torch.manual_seed(dropout_seed)
-    prepared = machine.prepare(lm.model, dropout_seed)
-    if args.checkpointing:
-        _checkpoint(prepared)
-    model = MaskedLM(prepared, machine.autocast, lm.pair_logits)
-    measured = Heldout(pile, heldout, args.batch_tokens, args.seed)
+    hooks, dropout = hooks or Hooks(), derive(seed, "dropout")
+    torch.manual_seed(dropout)
+    machine = for_checkpointing(machine, pretrain.memory)
+    checkpoint_gradients(lm.model, pretrain.memory)
+    model = MaskedLM(machine.prepare(lm.model, dropout), machine.autocast, lm.outputs)
+    tokens = pretrain.batch.batch_tokens
+    measured = Heldout(corpus.pile, corpus.heldout, tokens, seed)
 
     def learner(length: int, total: int | None = None) -> Learner:
-        stream = Stream(pile, spans, args.batch_tokens, length, args.seed, total)
-        return engine.masked_learner(model, loaders(stream, measured, machine.device), args)
+        stream = Stream(corpus.pile, corpus.train, tokens, length, seed, total)
+        dls = loaders(stream, measured, machine.device)
+        return engine.masked_learner(model, dls, pretrain, corpus.objective)
 
-    total = saves.once("steps", lambda: _steps(learner, args))
-    new = lm.new_head or lm.new_pair_head
+    total = hooks.saves.once("steps", lambda: _steps(learner, pretrain))
+    new = lm.new_head or lm.new_further_head
     if new:
-        _warm_head(learner(max(1, min(HEAD_STEPS, round(HEAD_SHARE * total)))), args, saves)
-    every = min(total, args.evaluate_every or -(-total // _times(total, len(measured))))
-    rate = HEAD_RATE if new else 1
-    report, guessed = _adapt(learner(every, total), total, args, rate, saves, probe, tracking)
-    return report | {"look": look(measured.batches, lm.tokenizer, *guessed)}
+        steps = max(1, min(HEAD_STEPS, round(HEAD_SHARE * total)))
+        _warm_head(learner(steps), pretrain, hooks.saves)
+    asked = pretrain.evaluation.eval_steps
+    every = min(total, asked or -(-total // _times(total, len(measured))))
+    run = _Adapting(learner(every, total), corpus, pretrain, total, HEAD_RATE if new else 1)
+    report, guesses = run.train(hooks)
+    return report | {"look": compare_guesses(measured.batches, lm.tokenizer, *guesses)}
 
 
-def _checkpoint(model: PreTrainedModel) -> None:
-    """Let each layer be computed again on the way back, with the dropout that it had."""
-    with warnings.catch_warnings():  # the new name of this method is younger than transformers 5.0
-        warnings.simplefilter("ignore", FutureWarning)
-        model.gradient_checkpointing_enable({"use_reentrant": False})
-
-
-def _steps(learner: Callable[[int], Learner], args: AdaptArgs) -> int:
+def _steps(learner: Callable[[int], Learner], pretrain: PretrainArgs) -> int:
     """The steps that the budget comes to."""
-    if args.steps is not None:
-        return args.steps
-    if args.max_minutes is not None:
-        seconds, _ = seconds_per_step(learner(8), parts=args.accumulate)
-        return max(1, int(args.max_minutes * 60 / seconds))
-    passes = 1.0 if args.epochs is None else args.epochs
+    if pretrain.passes.max_steps is not None:
+        return pretrain.passes.max_steps
+    if pretrain.budget.minutes is not None:
+        seconds, _ = seconds_per_step(learner(8))
+        return max(1, int(pretrain.budget.minutes * 60 / seconds))
+    passes = 1.0 if pretrain.passes.epochs is None else pretrain.passes.epochs
     return max(1, round(passes * learner(1).dls.train_ds.per_pass))
 
 
@@ -99,64 +88,97 @@ def _times(steps: int, heldout: int) -> int:
     return max(2, min(MEASUREMENTS, round(MEASURED * steps / heldout)))
 
 
-def _warm_head(learn: Learner, args: AdaptArgs, saves: Saves) -> None:
+def _warm_head(learn: Learner, pretrain: PretrainArgs, saves: Saves) -> None:
     """Train the new head alone, with the encoder frozen, so that its noise moves nothing."""
-    rate = schedules.course("linear", args.warmup)
-    scheduler = schedules.scheduler(HEAD_RATE * args.learning_rate, rate, 1, len(learn.dls.train))
+    optimiser = pretrain.optimiser
+    rate = schedules.schedule("linear", optimiser.warmup_ratio)
+    steps = len(learn.dls.train)
+    scheduler = schedules.scheduler(HEAD_RATE * optimiser.learning_rate, rate, 1, steps)
     learn.freeze()
-    callbacks = [Bar(HEAD), StopIfDiverged()]
-    engine.run(learn, 1, scheduler, callbacks, saves, HEAD)
+    engine.run_fit(learn, 1, scheduler, Bar(HEAD), [StopIfDiverged()], saves)
     learn.unfreeze()
 
 
-def _adapt(
-    learn: Learner,
-    total: int,
-    args: AdaptArgs,
-    head_rate: float,
-    saves: Saves,
-    probe: Probe | None,
-    tracking: Tracking | None,
-) -> tuple[dict[str, Any], tuple[Guess, Guess]]:
-    """Train for `total` steps, with a measurement of the held-out text before and in each round.
+@dataclass(frozen=True)
+class _Adapting:
+    """The training of all for `total` steps, with a measurement of held-out text in each round.
 
-    The weights of the best measurement stay. The head learns `head_rate` times as fast as the
-    encoder. Returns the report, and what was guessed before and after.
+    The head learns `head_rate` times as fast as the encoder.
     """
-    scores, bar, finite = MaskedScores(probe), Bar(ALL, total), StopIfDiverged()
-    first, last = Guesses(), Guesses()
-    measuring = [scores] if probe is None else [scores, probe]
-    before = saves.once("before", lambda: _measure(learn, scores, [*measuring, first]))
-    guessed = saves.once("guesses", lambda: first.found)
-    history = MaskedHistory(scores, bar, learn.dls.train_ds.per_pass, before)
-    best = Best(scores, args.patience, _worth(args, probe))
-    rounds = -(-total // len(learn.dls.train))
-    callbacks = [*measuring, bar, history, finite, best]
-    if tracking is not None:
-        callbacks.append(tracking.follow(lambda: history.lines))
-    if args.train == "embeddings":
-        callbacks.append(Unfreeze([Phase(rounds, 0, 1)]))
-    engine.run(learn, rounds, _rates(learn, rounds, total, args, head_rate), callbacks, saves, ALL)
-    if finite.diverged:
-        saves.remove()
-        raise SteepError(
-            f"the masked loss became infinite after {bar.tokens:,} tokens; nothing was written. "
-            f"Choose a learning_rate below {args.learning_rate:g}."
-        )
-    _measure(learn, scores, [scores, last])  # of the best weights, which need not be the last
-    found = {n: {"before": before[n], "after": after} for n, after in best.found.items()}
-    return found | _report(scores, bar, history, best, probe), (guessed, last.found)
+
+    learn: Learner
+    corpus: Laid
+    pretrain: PretrainArgs
+    total: int
+    head_rate: float
+
+    def train(self, hooks: Hooks) -> tuple[dict[str, Any], tuple[Guess, Guess]]:
+        """Train; the weights of the best measurement stay.
+
+        Returns the report, and what was guessed before and after.
+        """
+        bar, finite, saves = Bar(ALL, self.total), StopIfDiverged(), hooks.saves
+        masked, first, last = MaskedScores(), Guesses(), Guesses()
+        probe = [] if self.corpus.probe is None else [self.corpus.probe]
+        measures: list[Measure] = [masked, *self.corpus.objective.measures(), *probe]
+        before = saves.once("before", lambda: _measure(self.learn, measures, first))
+        guessed = saves.once("guesses", lambda: first.found)
+        history = MaskedHistory(measures, bar, self.learn.dls.train_ds.per_pass, before)
+        best = Best(measures, bar, self.pretrain.evaluation.early_stopping_patience, self._worth())
+        follow = FollowHistory(hooks.followers, lambda: history.lines)
+        callbacks = [*measures, history, finite, best, follow, *hooks.callbacks]
+        self._fit(bar, callbacks, saves)
+        if finite.diverged:
+            saves.remove()
+            raise SteepError(
+                f"the masked loss became infinite after {bar.tokens:,} tokens; nothing was "
+                f"written. Choose a learning_rate below {self.pretrain.optimiser.learning_rate:g}."
+            )
+        _measure(self.learn, [masked], last)  # of the best weights, which need not be the last
+        return _report(measures, bar, history, best, before), (guessed, last.found)
+
+    def _fit(self, bar: Bar, callbacks: list[Callback], saves: Saves) -> None:
+        rounds = -(-self.total // len(self.learn.dls.train))
+        if self.pretrain.objective.train == "embeddings":
+            callbacks.append(Unfreeze([Phase(rounds, 0, 1)]))
+        engine.run_fit(self.learn, rounds, self._rates(rounds), bar, callbacks, saves)
+
+    def _rates(self, rounds: int) -> ParamScheduler:
+        """Linear up and down over all steps, lower layers slower."""
+        optimiser = self.pretrain.optimiser
+        lrs = schedules.discriminative(self.learn, optimiser.learning_rate, optimiser.layer_decay)
+        lrs[-1] *= self.head_rate
+        rate = schedules.schedule("linear", optimiser.warmup_ratio)
+        return schedules.scheduler(lrs, rate, rounds, len(self.learn.dls.train), self.total)
+
+    def _worth(self) -> Callable[[dict[str, float]], float]:
+        """What a measurement is worth; more is better."""
+        probe = self.corpus.probe
+        if self.pretrain.evaluation.best_by == "probe" and probe is not None:
+            return lambda found: probe.worth(found["probe"])
+        return lambda found: -found["masked_loss"]
+
+
+def _measure(learn: Learner, measures: Sequence[Measure], guesses: Guesses) -> dict[str, float]:
+    """What is measured on the held-out text, by name."""
+    with learn.no_bar():
+        learn.validate(cbs=[*measures, guesses])
+    return all_found(measures)
 
 
 def _report(
-    scores: MaskedScores, bar: Bar, history: MaskedHistory, best: Best, probe: Probe | None
+    measures: Sequence[Measure],
+    bar: Bar,
+    history: MaskedHistory,
+    best: Best,
+    before: dict[str, float],
 ) -> dict[str, Any]:
-    """How far the training went, at which speed, and what was measured on the way."""
+    """What was measured before and after, how far the training went, and how fast."""
     steps = int(history.lines[-1]["step"] or 0)
+    facts = {name: value for measure in measures for name, value in measure.facts.items()}
     return {
-        "heldout_tokens": scores.count,
-        **({"heldout_pairs": scores.pairs} if scores.pairs else {}),
-        **({"probe_metric": probe.metric, "probe_rows": probe.rows} if probe else {}),
+        **{name: {"before": before[name], "after": now} for name, now in best.found.items()},
+        **facts,
         "steps": steps,
         "best_step": best.step,
         "stopped_early": best.stopped,
@@ -165,27 +187,3 @@ def _report(
         "tokens_per_second": round(bar.tokens / bar.seconds, 1),
         "history": [line | {"kept": int(line["step"] == best.step)} for line in history.lines],
     }
-
-
-def _rates(
-    learn: Learner, rounds: int, total: int, args: AdaptArgs, head_rate: float
-) -> ParamScheduler:
-    """Linear up and down over all steps, lower layers slower by `args.decay`."""
-    lrs = schedules.discriminative(learn, args.learning_rate, args.decay)
-    lrs[-1] *= head_rate
-    rate = schedules.course("linear", args.warmup)
-    return schedules.scheduler(lrs, rate, rounds, len(learn.dls.train), total=total)
-
-
-def _worth(args: AdaptArgs, probe: Probe | None) -> Callable[[dict[str, float]], float]:
-    """What a measurement is worth; more is better."""
-    if args.keep == "probe" and probe is not None:
-        return lambda found: probe.worth(found["probe"])
-    return lambda found: -found["masked_loss"]
-
-
-def _measure(learn: Learner, scores: MaskedScores, callbacks: list[Callback]) -> dict[str, float]:
-    """What is measured on the held-out text, by name."""
-    with learn.no_bar():
-        learn.validate(cbs=callbacks)
-    return scores.found

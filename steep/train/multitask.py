@@ -1,17 +1,23 @@
-"""How does one encoder learn several tasks at once? A head each, batch by batch in turns."""
+"""How does one encoder learn several tasks at once? A head for each, and batches of one task each.
+
+Sun et al. 2019, section 5.5: all tasks share the encoder, each has a head of its own. Which task a
+batch is of is drawn at random.
+"""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from steep.args import MultitaskArgs
-from steep.args.fit import LossArgs
+from steep.args.training import LossArgs
+from steep.data.batches import by_length, shuffled
 from steep.data.corpus import Data
 from steep.errors import SteepError
 from steep.metrics.scores import primary, score
@@ -19,16 +25,107 @@ from steep.models.checkpoints import check_length, load_classifier, load_tokeniz
 from steep.models.devices import Machine
 from steep.models.families import check_tokenizer
 from steep.models.heads import Shared
-from steep.seeds import derive
+from steep.seeds import derive, numbers
+from steep.shelf.multitask import MultitaskArgs, Sampling
 from steep.train import engine, schedules
+from steep.train.callback_order import At
 from steep.train.callbacks import Bar, StopIfDiverged
-from steep.train.checkpoints import Remembering
 from steep.train.losses import Loss, loss_for
-from steep.train.mixture import Mixture, Validation, loaders
+from steep.train.pile import Batch
+from steep.train.resume import Resumable
 from steep.train.rows import ShownRows
 from steep.train.saves import Saves
+from steep.train.windows import prebatched
 
-FITTING = "fitting all"
+
+class Mixture:
+    """Epochs of as many batches as it takes to see every row of all tasks once.
+
+    Each batch is of a task drawn in proportion to its size, or to the root of that, and brings the
+    next rows of that task, which runs through passes of its own. The draw depends on the seed and
+    the epoch alone, so a run can be resumed at any batch: `start` is the first of this epoch.
+    """
+
+    n_inp = 2
+
+    def __init__(
+        self, sets: Mapping[str, ShownRows], batch_size: int, sampling: Sampling, seed: int
+    ) -> None:
+        self.sets, self.batch_size, self.seed = dict(sets), batch_size, seed
+        self.epoch, self.start = 0, 0
+        self.per_pass = [-(-len(rows) // batch_size) for rows in self.sets.values()]
+        sizes = np.array([len(rows) for rows in self.sets.values()], float)
+        weights = sizes if sampling == "size" else np.sqrt(sizes)
+        self.shares = weights / weights.sum()
+        self._turns: dict[int, list[tuple[int, int]]] = {}
+        self._orders: dict[int, tuple[int, np.ndarray]] = {}
+
+    def __len__(self) -> int:
+        return sum(self.per_pass)
+
+    def order(self) -> range:
+        """The batches of this epoch that are to come."""
+        return range(self.start, len(self))
+
+    def __getitem__(self, index: int) -> Batch:
+        which, number = self.turns()[index]
+        turn, place = divmod(number, self.per_pass[which])
+        first = place * self.batch_size
+        rows = self._order(which, turn)[first : first + self.batch_size]
+        return batch_of_task(list(self.sets.values())[which], rows, which)
+
+    def turns(self) -> list[tuple[int, int]]:
+        """Of each batch of this epoch, its task and which of that task's batches it is, from 0."""
+        if self.epoch not in self._turns:
+            drawn = np.concatenate([self._drawn(epoch) for epoch in range(self.epoch + 1)])
+            number = np.zeros(len(drawn), int)
+            for which in range(len(self.sets)):
+                mine = np.flatnonzero(drawn == which)
+                number[mine] = np.arange(len(mine))
+            pairs = list(zip(drawn.tolist(), number.tolist(), strict=True))
+            self._turns = {self.epoch: pairs[-len(self) :]}
+        return self._turns[self.epoch]
+
+    def _drawn(self, epoch: int) -> np.ndarray:
+        random = numbers(self.seed, "tasks", epoch)
+        return random.choice(len(self.shares), len(self), p=self.shares)
+
+    def _order(self, which: int, turn: int) -> np.ndarray:
+        """The rows of a task in its pass number `turn`; the last one is remembered."""
+        name, rows = list(self.sets.items())[which]
+        if self._orders.get(which, (-1,))[0] != turn:
+            seed = derive(self.seed, "task", name)
+            self._orders[which] = turn, shuffled(rows.lengths, self.batch_size, seed, turn)
+        return self._orders[which][1]
+
+
+class Validation:
+    """The validation rows of every task, in batches of one task each that are always the same."""
+
+    def __init__(self, sets: Mapping[str, ShownRows], batch_size: int) -> None:
+        self.batches = list(_fixed(sets, batch_size))
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, index: int) -> Batch:
+        return batch_of_task(*self.batches[index])
+
+
+def _fixed(
+    sets: Mapping[str, ShownRows], batch_size: int
+) -> Iterator[tuple[ShownRows, np.ndarray, int]]:
+    for which, rows in enumerate(sets.values()):
+        order = by_length(rows.lengths)
+        for members in np.split(order, range(batch_size, len(order), batch_size)):
+            yield rows, members, which
+
+
+def batch_of_task(rows: ShownRows, members: np.ndarray, which: int) -> Batch:
+    """Some rows of task `which`: inputs (rows, 2 or 3, length), `which`, labels, `which`."""
+    inputs, labels = rows.batch([rows[i] for i in members])
+    number: Tensor = torch.tensor(which)
+    return inputs, number, labels, number
 
 
 @dataclass
@@ -41,70 +138,14 @@ class Losses:
         return self.of_tasks[int(which)](outputs, labels)
 
 
-def learner(sets: Mapping[str, Data], args: MultitaskArgs, machine: Machine) -> Learner:
-    """A plain fastai `Learner` with one encoder, from `args.model`, and a head for every set.
+class TaskScores(Resumable):
+    """Scores the validation rows of every task after each epoch, by the task's own metric."""
 
-    Raises SteepError when the checkpoint cannot be loaded or does not fit the data.
-    """
-    assert args.model is not None
-    tokenizer = load_tokenizer(args.model)
-    models = [
-        load_classifier(args.model, data.labelled(), machine.attention, derive(args.seed, name))
-        for name, data in sets.items()
-    ]
-    check_tokenizer(tokenizer, models[0])
-    check_length(args.max_length, models[0])
-    train, valid = (_rows(sets, part, tokenizer, args.max_length) for part in ("train", "valid"))
-    mixture = Mixture(train, args.batch_size, args.sampling, args.seed)
-    dls = loaders(mixture, Validation(valid, 2 * args.batch_size), machine.device)
-    # The encoder alone is made fast, so that one count of draws tells where its dropout stands.
-    encoder: PreTrainedModel = models[0].base_model  # type: ignore[assignment]
-    machine.prepare(encoder, derive(args.seed, "dropout"))
-    losses = [loss_for(d.labelled(), d.train.labels(), LossArgs()) for d in sets.values()]
-    return engine.shared_learner(Shared(models, machine.bf16), dls, Losses(losses), args)
+    run_train, order = False, At.SCORES
+    saved = ("history", "seconds")
 
-
-def train(
-    learn: Learner, sets: Mapping[str, Data], args: MultitaskArgs, saves: Saves | None = None
-) -> list[dict[str, Any]]:
-    """Train `learn`; returns a dictionary an epoch, with the score of each set on its validation.
-
-    The weights are those of the last epoch: there is no one metric to choose another by. Raises
-    SteepError if the loss becomes infinite. With `saves`, a run that was killed goes on.
-    """
-    torch.manual_seed(derive(args.seed, "dropout"))
-    bar, finite, scores = Bar(FITTING), StopIfDiverged(), TaskScores(sets)
-    lrs = schedules.discriminative(learn, args.learning_rate, args.decay)
-    course = schedules.course(args.schedule, args.warmup)
-    scheduler = schedules.scheduler(lrs, course, args.epochs, len(learn.dls.train))
-    engine.run(learn, args.epochs, scheduler, [bar, finite, scores], saves, FITTING)
-    if finite.diverged:
-        if saves is not None:
-            saves.remove()
-        raise SteepError(
-            "the loss became infinite; nothing was written. "
-            f"Choose a learning_rate below {args.learning_rate:g}."
-        )
-    return scores.history
-
-
-def _rows(
-    sets: Mapping[str, Data], part: str, tokenizer: PreTrainedTokenizerBase, max_length: int
-) -> dict[str, ShownRows]:
-    return {
-        name: ShownRows(data.parts[part], data.labelled(), tokenizer, max_length)
-        for name, data in sets.items()
-    }
-
-
-class TaskScores(Remembering):
-    """Scores the validation rows of every set after each epoch, by the set's own metric."""
-
-    run_train, order = False, 70
-    kept = ("history", "seconds")
-
-    def __init__(self, sets: Mapping[str, Data]) -> None:
-        self.sets, self.seconds = sets, 0.0
+    def __init__(self, sets: Mapping[str, Data], bar: Bar) -> None:
+        self.sets, self.bar, self.seconds = sets, bar, 0.0
         self.history: list[dict[str, Any]] = []
 
     def before_validate(self) -> None:
@@ -129,3 +170,67 @@ class TaskScores(Remembering):
         loss: Loss = self.loss_func.of_tasks[number]
         found = score(data.labelled(), labels.numpy(), loss.activation(outputs).numpy())
         return found.get(primary(data.labelled()), float("nan"))
+
+
+def multitask_learner(sets: Mapping[str, Data], args: MultitaskArgs, machine: Machine) -> Learner:
+    """A plain fastai `Learner` with one encoder, from `args.start`, and a head for every task.
+
+    Raises SteepError when the checkpoint cannot be loaded or does not fit the data.
+    """
+    assert args.start.model is not None
+    start, seed, length = args.start.model, args.seed.seed, args.length.max_length
+    tokenizer = load_tokenizer(start)
+    models = [
+        load_classifier(start, data.labelled(), machine.attention, derive(seed, name))
+        for name, data in sets.items()
+    ]
+    check_tokenizer(tokenizer, models[0])
+    check_length(length, models[0])
+    train, valid = (_rows(sets, part, tokenizer, length) for part in ("train", "valid"))
+    size = args.batch.batch_size
+    mixture, held = Mixture(train, size, args.tasks.sampling, seed), Validation(valid, 2 * size)
+    dls = DataLoaders(
+        prebatched(mixture, mixture.order),
+        prebatched(held, lambda: range(len(held))),
+        device=machine.device,
+    )
+    # The encoder alone is made fast, so that one count of draws tells where its dropout stands.
+    encoder: PreTrainedModel = models[0].base_model  # type: ignore[assignment]
+    machine.prepare(encoder, derive(seed, "dropout"))
+    losses = [loss_for(d.labelled(), d.train.labels(), LossArgs()) for d in sets.values()]
+    shared = Shared(models, machine.bf16)
+    return engine.shared_learner(shared, dls, Losses(losses), args.optimiser)
+
+
+def _rows(
+    sets: Mapping[str, Data], part: str, tokenizer: PreTrainedTokenizerBase, max_length: int
+) -> dict[str, ShownRows]:
+    return {
+        name: ShownRows(data.parts[part], data.labelled(), tokenizer, max_length)
+        for name, data in sets.items()
+    }
+
+
+def train_multitask(
+    learn: Learner, sets: Mapping[str, Data], args: MultitaskArgs, saves: Saves | None = None
+) -> list[dict[str, Any]]:
+    """Train `learn`; returns a dictionary an epoch, with the validation score of each task.
+
+    The weights are those of the last epoch: there is no one metric to select another by. Raises
+    SteepError if the loss becomes infinite. With `saves`, a run that was killed is resumed.
+    """
+    saves, optimiser, epochs = saves or Saves(), args.optimiser, args.epochs.epochs
+    torch.manual_seed(derive(args.seed.seed, "dropout"))
+    bar, finite = Bar("fitting all"), StopIfDiverged()
+    scores = TaskScores(sets, bar)
+    lrs = schedules.discriminative(learn, optimiser.learning_rate, optimiser.layer_decay)
+    rate = schedules.schedule(args.schedule.schedule, optimiser.warmup_ratio)
+    scheduler = schedules.scheduler(lrs, rate, epochs, len(learn.dls.train))
+    engine.run_fit(learn, epochs, scheduler, bar, [finite, scores], saves)
+    if finite.diverged:
+        saves.remove()
+        raise SteepError(
+            "the loss became infinite; nothing was written. "
+            f"Choose a learning_rate below {optimiser.learning_rate:g}."
+        )
+    return scores.history

@@ -9,6 +9,8 @@ from fastai.optimizer import Optimizer
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
+from steep.train.callback_order import At
+
 
 class AdamW(Optimizer):
     """AdamW (Loshchilov & Hutter 2019) with the constants of BERT: betas .9 and .999, eps 1e-8.
@@ -73,7 +75,7 @@ class Clip(Callback):
     The optimiser divides within its own pass over the gradients, which saves one over memory.
     """
 
-    order, run_valid = 11, False  # as fastai's GradientClip
+    order, run_valid = At.CLIP, False
 
     def __init__(self, most: float) -> None:
         self.most = most

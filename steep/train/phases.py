@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from fastai.callback.core import Callback
 from torch import nn
 
-from steep.args import FitArgs
+from steep.args.training import LayerArgs
 from steep.errors import SteepError
+from steep.train.callback_order import At
 
 
 @dataclass(frozen=True)
@@ -24,34 +25,33 @@ class Phase:
     scale: float = 1.0
 
 
-def of(args: FitArgs, groups: int) -> list[Phase]:
-    """The phases that the options ask for.
+def phases_of(layers: LayerArgs, groups: int, epochs: int, learning_rate: float) -> list[Phase]:
+    """The phases that the options ask for, in a training of `epochs` epochs of `groups` groups.
 
-    A head start: the head alone, at a rate of its own, then all, as "linear probing, then
+    With head_epochs: the head alone, at a rate of its own, then all, as "linear probing, then
     fine-tuning" of Kumar et al. 2022, which distorts the encoder least. Raises SteepError if the
     options do not go together.
     """
-    if not args.head_start:
-        return plan(args.unfreeze, args.epochs, groups)
-    if args.unfreeze != "none":
-        raise SteepError(f"head_start goes with unfreeze none, not with {args.unfreeze}.")
-    if args.head_start >= args.epochs:
+    if not layers.head_epochs:
+        return unfreezing(layers.unfreeze, epochs, groups)
+    if layers.unfreeze != "none":
+        raise SteepError(f"head_epochs goes with unfreeze none, not with {layers.unfreeze}.")
+    if layers.head_epochs >= epochs:
         raise SteepError(
-            f"head_start {args.head_start} leaves none of the {args.epochs} epochs for the rest; "
-            f"give --epochs {args.head_start + 1} or more (or --unfreeze never)."
+            f"head_epochs {layers.head_epochs} leaves none of the {epochs} epochs for the rest; "
+            f"give --epochs {layers.head_epochs + 1} or more (or --unfreeze never)."
         )
-    scale = args.head_start_rate / args.learning_rate if args.learning_rate else 1.0
-    alone = Phase(args.head_start, groups - 1, groups, scale)
-    return [alone, *plan("none", args.epochs - args.head_start, groups)]
+    scale = layers.head_learning_rate / learning_rate if learning_rate else 1.0
+    alone = Phase(layers.head_epochs, groups - 1, groups, scale)
+    return [alone, *unfreezing("none", epochs - layers.head_epochs, groups)]
 
 
-def plan(unfreeze: str, epochs: int, groups: int) -> list[Phase]:
+def unfreezing(unfreeze: str, epochs: int, groups: int) -> list[Phase]:
     """The phases of a training of `epochs` epochs.
 
     gradual: ULMFiT section 3.3; the head alone first, one group more an epoch, from the top; the
     last phase has what is left of the epochs. chain-thaw: Felbo et al. 2017, section 3.2; the head,
-    each group alone from the bottom, then all. Raises SteepError if the epochs do not suffice for
-    that.
+    each group alone from the bottom, then all. Raises SteepError if there are too few epochs.
     """
     if unfreeze == "none":
         return [Phase(epochs, 0, groups)]
@@ -76,8 +76,21 @@ def never_trained(plan: list[Phase]) -> int:
     return min(phase.first for phase in plan)
 
 
-def each(plan: list[Phase], rate: Callable[[float], float]) -> Callable[[float], float]:
-    """The course `rate`, once in every phase, as a function of the share of the whole training."""
+def head_alone(plan: list[Phase], groups: int) -> int:
+    """In how many epochs, from the first on, nothing but the head trains."""
+    alone = 0
+    for phase in plan:
+        if phase.first < groups - 1:
+            break
+        alone += phase.epochs
+    return alone
+
+
+def in_every_phase(plan: list[Phase], rate: Callable[[float], float]) -> Callable[[float], float]:
+    """The schedule `rate`, once in every phase, as a function of the share of training done.
+
+    `rate` says the share of the highest rate, of the share of a phase that is done.
+    """
     if len(plan) == 1:
         return rate
     total = sum(phase.epochs for phase in plan)
@@ -96,39 +109,42 @@ def each(plan: list[Phase], rate: Callable[[float], float]) -> Callable[[float],
 class Unfreeze(Callback):
     """Lets the layers of the current phase train, and no others; in the end all, as before."""
 
-    order, run_valid = -6, False
+    order, run_valid = At.UNFREEZE, False
 
     def __init__(self, plan: list[Phase]) -> None:
         self.of_epoch = [phase for phase in plan for _ in range(phase.epochs)]
 
     def before_train(self) -> None:
         phase = self.of_epoch[self.epoch]
-        self.only(range(phase.first, phase.end))
+        self.train_only(range(phase.first, phase.end))
 
     def after_fit(self) -> None:
-        self.only(range(len(self.opt.param_lists)))
+        self.train_only(range(len(self.opt.param_lists)))
 
-    def only(self, training: range) -> None:
-        """Let the parameters of these groups train."""
+    def train_only(self, groups: range) -> None:
+        """Let the parameters of these groups train, and no others."""
         for number, group in enumerate(self.opt.param_lists):
             for parameter in group:
-                parameter.requires_grad_(number in training)
+                parameter.requires_grad_(number in groups)
 
 
-class StillIfFrozen(Callback):
+class FrozenWithoutDropout(Callback):
     """No dropout in frozen layers: what does not learn gives the same output every time."""
 
-    order, run_valid = -5, False  # after whoever freezes and whoever sets the training mode
+    order, run_valid = At.FROZEN_WITHOUT_DROPOUT, False
 
     def before_train(self) -> None:
-        still(self.model)
+        evaluate_if_frozen(self.model)
 
 
-def still(module: nn.Module) -> None:
-    """Set each part of `module` whose parameters are all frozen to its evaluation mode."""
+def evaluate_if_frozen(module: nn.Module) -> None:
+    """Set each part of `module` whose parameters are all frozen to its evaluation mode.
+
+    Parts without parameters, such as dropout, go by what they stand in.
+    """
     parameters = list(module.parameters())
     if parameters and not any(parameter.requires_grad for parameter in parameters):
         module.eval()
         return
     for child in module.children():
-        still(child)
+        evaluate_if_frozen(child)

@@ -16,7 +16,7 @@ from fastai.torch_core import TitledStr, display_df
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from steep.args import FitArgs
+from steep.args import TuneArgs
 from steep.data import weights
 from steep.data.batches import by_length, shuffled
 from steep.data.corpus import Data
@@ -108,19 +108,16 @@ class ShownRows(Rows):
         return TitledStr(", ".join(f"{value:.4g}" for value in label.flatten().tolist()))
 
 
-class Order:
-    """The order of the training rows: that of the current epoch, from batch part `start` on.
+class RowOrder:
+    """The order of the training rows: that of the current epoch, from batch `start` on."""
 
-    A batch of `batch_size` rows comes in `parts` parts.
-    """
-
-    def __init__(self, lengths: np.ndarray, batch_size: int, seed: int, parts: int = 1) -> None:
-        self.lengths, self.batch_size, self.seed, self.epoch = lengths, batch_size, seed, 0
-        self.parts, self.start = parts, 0
+    def __init__(self, lengths: np.ndarray, batch_size: int, seed: int) -> None:
+        self.lengths, self.batch_size, self.seed = lengths, batch_size, seed
+        self.epoch, self.start = 0, 0
 
     def __call__(self) -> list[int]:
         order = shuffled(self.lengths, self.batch_size, self.seed, self.epoch)
-        return order[self.start * self.batch_size // self.parts :].tolist()
+        return order[self.start * self.batch_size :].tolist()
 
 
 class TextLoaders(DataLoaders):
@@ -159,30 +156,22 @@ def ordered(rows: ShownRows, batch_size: int) -> TfmdDL:
 
 
 def loaders(
-    data: Data, tokenizer: PreTrainedTokenizerBase, args: FitArgs, device: torch.device
+    data: Data,
+    tokenizer: PreTrainedTokenizerBase,
+    tune: TuneArgs,
+    seed: int,
+    device: torch.device,
 ) -> TextLoaders:
-    """Training and validation batches; a training batch comes in `args.accumulate` parts.
-
-    Where texts have several windows it comes in more, so that no part has many more windows than it
-    would have rows.
-    """
-    how = (args.max_length, args.truncation, Sliding(args.windows, args.stride))
+    """Training and validation batches; of long texts, fewer are validated on at once."""
+    long, batch_size = tune.long_texts, tune.batch.batch_size
+    how = (tune.length.max_length, long.truncation, Sliding(long.max_windows))
     train, valid = (
         ShownRows(corpus, data.labelled(), tokenizer, *how) for corpus in (data.train, data.valid)
     )
-    train.counts = weights.of_rows(data.train, data.labelled(), args)
-    parts = _parts(args.batch_size, args.accumulate * train.most)
-    order = Order(train.lengths, args.batch_size, args.seed, parts)
-    size = max(1, 2 * args.batch_size // valid.most)
-    return TextLoaders(
-        _loader(train, args.batch_size // parts, order), ordered(valid, size), device=device
-    )
-
-
-def _parts(batch_size: int, least: int) -> int:
-    """The fewest equal parts of a batch that are `least` or more; single rows where none are."""
-    fitting = (n for n in range(least, batch_size) if batch_size % n == 0)
-    return next(fitting, batch_size)
+    train.counts = weights.of_rows(data.train, data.labelled(), tune.loss)
+    order = RowOrder(train.lengths, batch_size, seed)
+    size = max(1, 2 * batch_size // valid.most)
+    return TextLoaders(_loader(train, batch_size, order), ordered(valid, size), device=device)
 
 
 def _loader(rows: ShownRows, batch_size: int, order: Callable[[], list[int]]) -> TfmdDL:

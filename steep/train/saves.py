@@ -1,4 +1,4 @@
-"""Which saves has a run, and may this run go on from what another one left?
+"""Which saves has a run, and may this run resume what another one left?
 
 Saves lie beside the folder that the run will write. Each is written aside and renamed, so that
 there is always one whole save, the last.
@@ -18,9 +18,9 @@ from safetensors import SafetensorError
 from steep import runs
 from steep.console import say
 from steep.errors import SteepError
-from steep.train.state import State, read_header, write
+from steep.train.state import State, read_state_header, write_state
 
-AGAIN = "Run the same command again to go on."
+AGAIN = "Run the same command again to resume."
 HALF = f"{runs.SAVE}.partial"  # a folder: safetensors writes to a file of a name that it draws
 
 
@@ -29,7 +29,8 @@ class Saves:
     """The saves of one run in `folder`, one every `minutes`; without a folder nothing is saved.
 
     A run may have several phases, which are fits; `finished` names those behind it. `settled` holds
-    what was found once and must not change, `seconds` the time spent before the last save.
+    what was found once and must not change, `seconds` the time spent before the last save. `found`
+    is the save (without its tensors) that this run resumes, if any.
     """
 
     folder: Path | None = None
@@ -53,36 +54,36 @@ class Saves:
             self.settled[name] = find()
         return self.settled[name]
 
-    def go_on(self, run: runs.Run) -> None:
-        """Say where the unfinished run, if there is one, is gone on with; its seconds count."""
+    def announce(self, run: runs.Run) -> None:
+        """Say where the unfinished run, if there is one, is resumed; its seconds count."""
         if self.found is None:
             return
         minutes = max(0, round((time.time() - self.found["time"]) / 60))
         ago = "a minute" if minutes == 1 else f"{minutes} minutes"
         place = f"step {self.found['train_iter']:,} of {self.found['total']:,}"
-        run.note(f"going on from {place} of {self.found['phase']}, saved {ago} ago")
+        run.note(f"resuming at {place} of {self.found['phase']}, saved {ago} ago")
         run.earlier = self.seconds
 
-    def write(self, state: State) -> bool:
+    def save(self, state: State) -> bool:
         """Replace the last save; a disk that is full does not end the run, but it is said."""
         assert self.folder is not None
         spent = self.seconds + time.monotonic() - self.started
         own = {"identity": self.identity, "finished": self.finished, "settled": self.settled}
         try:
             with _aside(self.file) as aside:
-                write(aside, state | own | {"seconds": spent, "time": time.time()})
+                write_state(aside, state | own | {"seconds": spent, "time": time.time()})
         except (OSError, SafetensorError) as error:
             say(f"{self.folder}: could not save, so a kill would lose more work: {error}")
             return False
         return True
 
     def remove(self) -> None:
-        """Nothing is left to go on with."""
+        """Nothing is left to resume."""
         if self.folder is not None:
-            forget(self.folder)
+            forget_saves(self.folder)
 
     @contextmanager
-    def told(self) -> Iterator[None]:
+    def explain_interrupt(self) -> Iterator[None]:
         """Ctrl-C where nothing is saved any more says what an earlier save is good for."""
         try:
             yield
@@ -102,15 +103,15 @@ def open_saves(out: Path, minutes: float, identity: State, overwrite: bool) -> S
     saves = Saves(folder if minutes else None, minutes, identity)
     if not (folder / runs.SAVE).is_file():
         return saves
-    known = read_header(folder / runs.SAVE)
+    known = read_state_header(folder / runs.SAVE)
     other = "a save that cannot be read" if known is None else _others(known["identity"], identity)
     if known is None or other:
         if not overwrite:
             raise SteepError(
-                f"{folder} holds an unfinished run with {other}. Repeat its options to go on with "
+                f"{folder} holds an unfinished run with {other}. Repeat its options to resume "
                 "it, choose another --out, or add --overwrite to start anew."
             )
-        forget(folder)
+        forget_saves(folder)
         return saves
     saves.folder, saves.found = folder, known
     saves.finished, saves.settled = known["finished"], known["settled"]
@@ -128,7 +129,7 @@ def _others(known: State, now: State) -> str:
     return " and ".join(found)
 
 
-def forget(folder: Path) -> None:
+def forget_saves(folder: Path) -> None:
     """Remove the saves in `folder`, whole or half, and the folder if nothing else is in it."""
     (folder / runs.SAVE).unlink(missing_ok=True)
     shutil.rmtree(folder / HALF, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""How fast does each layer learn, and when? Discriminative rates and courses of the rate."""
+"""How fast does each layer learn, and when? Layer-wise rates, and schedules of the rate."""
 
 import math
 from collections.abc import Callable
@@ -21,7 +21,7 @@ def discriminative(learn: Learner, lr: float, decay: float = 0.95) -> np.ndarray
     return lr * decay ** np.arange(groups - 1, -1, -1.0)
 
 
-def course(name: str, warmup: float) -> Callable[[float], float]:
+def schedule(name: str, warmup: float) -> Callable[[float], float]:
     """Share of the highest rate as a function of the share of training done, both in [0, 1].
 
     one-cycle: Smith 2018, as fastai's; slanted: ULMFiT equation 3; linear, cosine and
@@ -48,22 +48,18 @@ def scheduler(
     rate: Callable[[float], float],
     epochs: int,
     batches: int,
-    accumulate: int = 1,
     total: int | None = None,
 ) -> ParamScheduler:
     """A fastai callback that sets the rates by `rate` at each step of `epochs` of `batches` each.
 
-    The `accumulate` batches of one step share their rate (an epoch's last step may have fewer), and
-    a warm-up never starts from zero. With `total`, there are that many steps: the last epoch is
-    shorter than the others.
+    A step takes the rate of its middle, so that a warm-up never starts from zero. With `total`,
+    there are that many steps: the last epoch is shorter than the others.
     """
-    steps = -(-batches // accumulate)
-    whole = epochs * steps if total is None else total
+    steps = epochs * batches if total is None else total
 
     def at(done: float) -> np.ndarray | float:
-        epoch, batch = divmod(round(done * epochs * batches), batches)
-        step = epoch * steps + batch // accumulate
-        return lrs * rate((step + 0.5) / whole)
+        # fastai gives the share of training that is done; the number of the step is exact.
+        return lrs * rate((round(done * epochs * batches) + 0.5) / steps)
 
     return ParamScheduler({"lr": at})
 

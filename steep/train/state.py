@@ -18,7 +18,7 @@ State = dict[str, Any]  # plain JSON values and tensors, in dictionaries in dict
 TENSOR = "tensor of this file"  # stands in the JSON where a tensor was
 
 
-def write(path: Path, state: State) -> None:
+def write_state(path: Path, state: State) -> None:
     """`state` as one safetensors file, on the disk when this returns."""
     tensors: dict[str, Tensor] = {}
     header = {"state": json.dumps(_without_tensors(state, "", tensors))}
@@ -27,16 +27,16 @@ def write(path: Path, state: State) -> None:
         os.fsync(stream.fileno())
 
 
-def read(path: Path) -> State:
+def read_state(path: Path) -> State:
     """The state that was written to `path`, tensors on the CPU."""
-    header = read_header(path)
+    header = read_state_header(path)
     if header is None:
         raise SteepError(f"{path}: this save cannot be read. Add --overwrite to start anew.")
     tensors = load_file(path)
     return _with_tensors(header, "", tensors)
 
 
-def read_header(path: Path) -> State | None:
+def read_state_header(path: Path) -> State | None:
     """The state without its tensors; None if the file is not whole."""
     try:
         with safe_open(path, "pt") as stream:

@@ -1,155 +1,33 @@
-"""How does unlabelled text reach the masked language model? Windows, masks and batches of them."""
+"""How do masked windows reach the training loop? Rounds of batches, and held-out ones."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import torch
 from fastai.data.core import DataLoaders
 from fastai.data.load import DataLoader
-from torch import Tensor
 
-from steep.args.adapt import Masking
-from steep.data.batches import by_tokens, pad, padded_length
-from steep.data.packing import inner_edges, packed, separators
-from steep.data.store import BLOCK, select
-from steep.data.tokens import Frame, Tokens, windows
-from steep.objectives.masking import Vocabulary, mask
 from steep.seeds import numbers
-
-Batch = tuple[Tensor, ...]
-ROUND = 64  # the number of masked positions is filled up to a multiple of this: few shapes
-IGNORED = -100  # label of such a filling position, as torch's cross entropy has it
+from steep.train.objective import Objective
+from steep.train.pile import Batch, Source
+from steep.train.probe import Probe
 
 
 @dataclass(frozen=True)
-class Pile:
-    """Text as windows of at most `max_length` tokens, special tokens included.
+class Laid:
+    """A text laid out for step 2: its windows, and what is learnt and measured of them.
 
-    With `edges`, where documents begin in the tokens, a window may hold several of them.
+    `train` and `heldout` are windows of `pile`, as its `spans` gives them; `probe` is asked
+    whenever held-out text is measured.
     """
 
-    tokens: Tokens
-    frame: Frame
-    words: Vocabulary
-    max_length: int
-    mask_share: float
-    masking: Masking = "token"
-    edges: np.ndarray | None = None
-
-    def spans(self) -> np.ndarray:
-        """Begin and end of every window in the tokens, int64 (windows, 2).
-
-        Windows of unknown tokens alone are left out: a batch of them would have nothing to predict,
-        and its mean loss would not be a number.
-        """
-        return select(self.cut, self.known(self.cut))
-
-    @cached_property
-    def cut(self) -> np.ndarray:
-        """Begin and end of all windows in the tokens, int64 (windows, 2)."""
-        return windows(self.tokens, self.frame.room(self.max_length))
-
-    def known(self, spans: np.ndarray) -> np.ndarray:
-        """Which of the spans (n, 2) hold a token that can be masked, bool (n,)."""
-        found = np.empty(len(spans), bool)
-        for first in range(0, len(spans), BLOCK):
-            some = spans[first : first + BLOCK]
-            begin, end = some.min(), some.max()
-            known = np.append(~self.words.special[self.tokens.ids[begin:end]], False)
-            found[first : first + BLOCK] = np.logical_or.reduceat(known, (some - begin).ravel())[
-                ::2
-            ]
-        return found
-
-    def packing(self) -> "Pile":
-        """The same text, in windows that may hold several documents."""
-        return replace(self, edges=np.unique(self.tokens.offsets))
-
-    def packed(self, spans: np.ndarray) -> np.ndarray:
-        """Windows of `spans`, joined where that is wanted and they fit."""
-        if self.edges is None:
-            return spans
-        return packed(spans, self.frame.room(self.max_length), len(self.frame.after))
-
-    def notes(self, *parts: np.ndarray) -> list[str]:
-        """What the user should know of these parts of `spans`."""
-        unknown = len(self.cut) - sum(map(len, parts))
-        note = f"{unknown:,} windows hold no token that the tokenizer knows: left out"
-        return [note] if unknown else []
-
-    def plan(self, spans: np.ndarray, batch_tokens: int, seed: int, number: int) -> "Plan":
-        """The windows of each batch in pass `number`; every pass has as many batches."""
-        special = self.max_length - self.frame.room(self.max_length)
-        lengths = np.subtract(spans[:, 1], spans[:, 0], dtype=np.int32, casting="unsafe") + special
-        if self.edges is not None:
-            lengths += (len(self.frame.after) * separators(self.edges, spans)).astype(np.int32)
-        return Plan(spans, by_tokens(lengths, batch_tokens, seed, number))
-
-    def batch(self, spans: np.ndarray, random: np.random.Generator) -> Batch:
-        """The windows of `spans` (rows, 2), masked.
-
-        Returns ids and attention mask, int64 (rows, 2, length); the masked positions in the
-        flattened (rows * length), int64 (m,); and the tokens that stood there, int64 (m,).
-        """
-        before, after = self.frame.before, self.frame.after
-        inputs = [np.concatenate([before, self._text(a, b), after]) for a, b in spans]
-        return self.masked([inputs], random)
-
-    def _text(self, begin: int, end: int) -> np.ndarray:
-        """The tokens of a window, with what ends an input where a document ends within."""
-        ids = self.tokens.ids[begin:end]
-        if self.edges is None:
-            return ids
-        after, inside = self.frame.after, inner_edges(self.edges, begin, end) - begin
-        return np.insert(ids, np.repeat(inside, len(after)), np.tile(after, len(inside)))
-
-    def masked(self, channels: list[list[np.ndarray]], random: np.random.Generator) -> Batch:
-        """A batch of inputs: their ids and what else comes with every token, such as segments.
-
-        As `batch` returns it, with the further channels as rows 2 and on of the first tensor.
-        """
-        inputs, *others = channels
-        length = padded_length(max(map(len, inputs)))
-        ids = pad(inputs, self.frame.pad, length)
-        attention = pad([np.ones(len(row)) for row in inputs], 0, length)
-        real = np.flatnonzero(attention)
-        truth = ids.ravel()[real]
-        hidden, chosen = mask(truth, self.mask_share, self.masking, self.words, random)
-        ids.ravel()[real] = hidden
-        fill = -len(chosen) % ROUND
-        positions = np.concatenate([real[chosen], np.zeros(fill, np.int64)])
-        labels = np.concatenate([truth[chosen], np.full(fill, IGNORED)])
-        rows = np.stack([ids, attention, *(pad(other, 0, length) for other in others)], axis=1)
-        return torch.from_numpy(rows), torch.from_numpy(positions), torch.from_numpy(labels)
-
-
-@dataclass(frozen=True)
-class Plan(Sequence[np.ndarray]):
-    """The rows of `spans` that make up each batch; they are looked up when it is their turn."""
-
-    spans: np.ndarray
-    members: list[np.ndarray]
-
-    def __len__(self) -> int:
-        return len(self.members)
-
-    def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
-        return self.spans[self.members[index]]
-
-
-class Source(Protocol):
-    """What cuts batches out of text: a `Pile`, or a `PairPile`."""
-
-    def plan(
-        self, spans: np.ndarray, batch_tokens: int, seed: int, number: int
-    ) -> Sequence[np.ndarray]:
-        """The rows of each batch in pass `number`; every pass has as many batches."""
-
-    def batch(self, spans: np.ndarray, random: np.random.Generator) -> Batch:
-        """Rows of the plan, masked: inputs, positions, labels and what else is to be guessed."""
+    pile: Source
+    train: np.ndarray
+    heldout: np.ndarray
+    probe: Probe | None = None
+    objective: Objective = Objective()
 
 
 class Ready(Protocol):
@@ -167,7 +45,7 @@ class Stream:
 
     With `total`, there are that many batches in all rounds, so that the last may be shorter.
     Batch `i` of a round depends on the seed and its number in the stream alone: masks are drawn
-    anew in every pass, and a run can go on from any batch: `start` is the first of this round.
+    anew in every pass, and a run can be resumed at any batch: `start` is the first of this round.
     """
 
     n_inp = 2

@@ -6,7 +6,7 @@ import datasets
 import numpy as np
 import pytest
 
-from steep.args import FitArgs
+from steep.args.training import FewArgs
 from steep.data.budget import chosen, few_steps, notes, within
 from steep.data.corpus import Corpus, Data, Task
 from steep.data.splits import Splits
@@ -68,38 +68,38 @@ def test_targets_and_several_labels_are_sampled_without_classes() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_shots_are_so_many_rows_of_each_class(seed: int) -> None:
     whole = data([0] * 80 + [1] * 15 + [2] * 5, Task("single", ("a", "b", "c")))
-    few, more = (chosen(whole, FitArgs(shots=k), seed).train for k in (2, 5))
+    few, more = (chosen(whole, FewArgs(shots=k), seed).train for k in (2, 5))
     assert np.bincount(few.labels()).tolist() == [2, 2, 2]
     assert np.bincount(more.labels()).tolist() == [5, 5, 5]
     assert set(few.rows()) < set(more.rows())
     assert (np.diff(more.rows()) > 0).all(), "the file's own order"
-    assert (chosen(whole, FitArgs(shots=5), seed).train.rows() == more.rows()).all()
-    assert (chosen(whole, FitArgs(shots=5), seed + 1).train.rows() != more.rows()).any()
+    assert (chosen(whole, FewArgs(shots=5), seed).train.rows() == more.rows()).all()
+    assert (chosen(whole, FewArgs(shots=5), seed + 1).train.rows() != more.rows()).any()
 
 
 def test_shots_that_cannot_be_are_refused(rare: Data) -> None:
     with pytest.raises(SteepError, match=r"fewer than 2 training rows of c \(1\)"):
-        chosen(rare, FitArgs(shots=2), 0)
+        chosen(rare, FewArgs(shots=2), 0)
     with pytest.raises(SteepError, match="give one"):
-        chosen(rare, FitArgs(shots=1, label_budget=5), 0)
+        chosen(rare, FewArgs(shots=1, label_budget=5), 0)
     with pytest.raises(SteepError, match="a regression task"):
-        chosen(data([0.5, 1.0], Task("regression", ("y",))), FitArgs(shots=1), 0)
+        chosen(data([0.5, 1.0], Task("regression", ("y",))), FewArgs(shots=1), 0)
 
 
 def test_what_is_used_is_said(rare: Data) -> None:
-    assert notes(rare, rare, FitArgs()) == []
-    few = chosen(rare, FitArgs(shots=1), 0)
-    assert notes(rare, few, FitArgs(shots=1)) == [
+    assert notes(rare, rare, FewArgs()) == []
+    few = chosen(rare, FewArgs(shots=1), 0)
+    assert notes(rare, few, FewArgs(shots=1)) == [
         "3 of 200 training labels are used, 1 of each class"
     ]
-    few = chosen(rare, FitArgs(label_budget=1), 0)
-    assert notes(rare, few, FitArgs(label_budget=1)) == [
+    few = chosen(rare, FewArgs(label_budget=1), 0)
+    assert notes(rare, few, FewArgs(label_budget=1)) == [
         "3 of 200 training labels are used, one of every class"
     ]
 
 
 def test_few_steps_are_told_with_what_makes_more() -> None:
-    (note,) = few_steps(100, FitArgs(epochs=5, batch_size=16))
+    (note,) = few_steps(100, epochs=5, batch_size=16)
     assert "100 labels make 35 steps" in note
     assert "--batch-size 8 --epochs 7 makes 80 or more" in note
-    assert few_steps(100, FitArgs(epochs=7, batch_size=8)) == []
+    assert few_steps(100, epochs=7, batch_size=8) == []

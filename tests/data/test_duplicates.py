@@ -5,8 +5,14 @@ import random
 import numpy as np
 import pytest
 
-from steep.args import DataArgs, TableArgs
-from steep.data import duplicates
+from steep.args.table import ColumnArgs, SplitArgs, SplitFileArgs, TableArgs
+from steep.data.duplicates import (
+    SIMILAR,
+    corpus_hashes,
+    find_duplicates,
+    row_hashes,
+    text_hashes,
+)
 from steep.data.load import load
 from steep.data.tables import read_table
 
@@ -20,21 +26,22 @@ def sentence(draw, length):
 def data_of(write, tmp_path, train, valid, test):
     for name, texts in (("t", train), ("v", valid), ("w", test)):
         write(f"{name}.csv", "\n".join(["text,n", *(f"{text},1" for text in texts)]))
-    return load(tmp_path / "t.csv", DataArgs(valid=tmp_path / "v.csv", test=tmp_path / "w.csv"))
+    files = SplitFileArgs(valid=tmp_path / "v.csv", test=tmp_path / "w.csv")
+    return load(tmp_path / "t.csv", TableArgs(), SplitArgs(files=files))
 
 
 def test_hashes_are_the_same_on_every_machine():
-    found = duplicates.text_hashes(["Ein  Text", "ein text\n", "other", ""])
+    found = text_hashes(["Ein  Text", "ein text\n", "other", ""])
     assert found.dtype == np.uint64
     assert found[0] == found[1] != found[2]
     assert found[0] == 0x1411B63A98F9796C
-    assert len(duplicates.text_hashes([])) == 0
+    assert len(text_hashes([])) == 0
 
 
 def test_equal_texts_are_counted_within_and_across(write, tmp_path):
     train = ["one", "ONE ", "two", "three"]
     data = data_of(write, tmp_path, train, ["one", "four"], ["three", "four", "five"])
-    found = duplicates.find(data)
+    found = find_duplicates(data)
     assert found.within == {"train": 1, "valid": 0, "test": 0}
     assert found.exact == {("valid", "train"): 1, ("test", "train"): 1, ("test", "valid"): 1}
     assert found.near == {("valid", "train"): 0, ("test", "train"): 0}
@@ -48,7 +55,7 @@ def test_a_changed_word_is_found_and_another_text_is_not(write, tmp_path, seed):
     changed = [text.replace(text.split()[40], "changed", 1) for text in train[:20]]
     shared = [" ".join(text.split()[:40]) + " " + sentence(draw, 40) for text in train[:20]]
     data = data_of(write, tmp_path, train, shared, changed + [sentence(draw, 80)])
-    found = duplicates.find(data)
+    found = find_duplicates(data)
     assert found.near == {("valid", "train"): 0, ("test", "train"): 20}
     assert all(pair.row == pair.other_row and pair.similarity >= 0.8 for pair in found.examples)
 
@@ -56,20 +63,19 @@ def test_a_changed_word_is_found_and_another_text_is_not(write, tmp_path, seed):
 def test_short_texts_are_no_near_duplicates(write, tmp_path):
     train = [f"my card number {i} does not work" for i in range(50)]
     test = [f"my card number {i} does not work" for i in range(50, 90)]
-    assert duplicates.find(data_of(write, tmp_path, train, ["none"], test)).notes() == ()
+    assert find_duplicates(data_of(write, tmp_path, train, ["none"], test)).notes() == ()
 
 
 def test_a_pair_is_part_of_the_row_but_not_of_the_text(write):
     path = write("t.csv", "text,pair\na,b\na,c\na,b\n")
-    corpus = read_table(path, TableArgs(pair="pair"))
-    assert len(np.unique(duplicates.row_hashes(corpus))) == 2
-    assert len(np.unique(duplicates.corpus_hashes(corpus))) == 1
+    corpus = read_table(path, TableArgs(columns=ColumnArgs(pair="pair")))
+    assert len(np.unique(row_hashes(corpus))) == 2
+    assert len(np.unique(corpus_hashes(corpus))) == 1
 
 
 def test_real_reviews(shared_data):
-    data = load(
-        shared_data / "jigsaw2018" / "multilabel_first3000.csv.gz", DataArgs(text="comment_text")
-    )
-    found = duplicates.find(data)
+    path = shared_data / "jigsaw2018" / "multilabel_first3000.csv.gz"
+    data = load(path, TableArgs(columns=ColumnArgs(text="comment_text")), SplitArgs())
+    found = find_duplicates(data)
     assert found.exact == {("valid", "train"): 0, ("test", "train"): 0, ("test", "valid"): 0}
-    assert all(pair.similarity >= duplicates.SIMILAR for pair in found.examples)
+    assert all(pair.similarity >= SIMILAR for pair in found.examples)

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from steep.args import TableArgs
+from steep.args.table import ColumnArgs, TableArgs
 from steep.data.tables import read_table, read_texts
 from steep.errors import SteepError
+from steep.options import make
 
 
 def table(write, header, cells, name="t.csv"):
@@ -15,7 +16,7 @@ def table(write, header, cells, name="t.csv"):
 
 def test_class_names_are_sorted_and_said(write):
     path = table(write, "mood", ["positive", " negative", "positive", "negative"])
-    corpus = read_table(path, TableArgs(label="mood"))
+    corpus = read_table(path, make(TableArgs, label="mood"))
     assert corpus.task.kind == "single"
     assert corpus.task.labels == ("negative", "positive")
     assert corpus.labels().dtype == np.int64
@@ -25,14 +26,14 @@ def test_class_names_are_sorted_and_said(write):
 
 def test_numbers_sort_by_value(write):
     path = table(write, "n", ["10", "9", "-1", "10", "9", "-1"])
-    assert read_table(path, TableArgs(label="n")).task.labels == ("-1", "9", "10")
+    assert read_table(path, make(TableArgs, label="n")).task.labels == ("-1", "9", "10")
 
 
 def test_half_steps_are_grades_and_many_fractions_are_a_quantity(write):
     grades = [str(i % 9 / 2) for i in range(90)]
-    assert read_table(table(write, "n", grades), TableArgs(label="n")).task.kind == "single"
+    assert read_table(table(write, "n", grades), make(TableArgs, label="n")).task.kind == "single"
     path = table(write, "n", [str(i / 7) for i in range(90)], "q.csv")
-    corpus = read_table(path, TableArgs(label="n"))
+    corpus = read_table(path, make(TableArgs, label="n"))
     assert (corpus.task.kind, corpus.task.labels) == ("regression", ("n",))
     assert corpus.labels() == pytest.approx([i / 7 for i in range(90)])
     assert corpus.labels().dtype == np.float64
@@ -40,18 +41,18 @@ def test_half_steps_are_grades_and_many_fractions_are_a_quantity(write):
 
 def test_the_user_may_say_the_kind(write):
     path = table(write, "n", ["1", "2", "3", "4"])
-    assert read_table(path, TableArgs(label="n", task="regression")).labels().tolist() == [
+    assert read_table(path, make(TableArgs, label="n", task="regression")).labels().tolist() == [
         1,
         2,
         3,
         4,
     ]
-    assert len(read_table(path, TableArgs(label="n", task="single")).task.labels) == 4
+    assert len(read_table(path, make(TableArgs, label="n", task="single")).task.labels) == 4
 
 
 def test_columns_of_zero_and_one(write):
     path = table(write, "b,a", ["0,1", "1.0,True", "0,0"])
-    corpus = read_table(path, TableArgs(label="b,a"))
+    corpus = read_table(path, make(TableArgs, label="b,a"))
     assert (corpus.task.kind, corpus.task.labels) == ("multi", ("b", "a"))
     assert corpus.labels().dtype == np.float32
     assert corpus.labels().tolist() == [[0, 1], [1, 1], [0, 0]]
@@ -61,36 +62,40 @@ def test_columns_of_zero_and_one(write):
 
 def test_a_column_with_a_delimiter(write):
     path = table(write, "tags", ["toxic|insult", "", "insult | threat"])
-    corpus = read_table(path, TableArgs(label="tags", label_delimiter="|"))
+    corpus = read_table(path, make(TableArgs, label="tags", label_delimiter="|"))
     assert corpus.task.labels == ("insult", "threat", "toxic")
     assert corpus.labels().tolist() == [[1, 0, 1], [0, 0, 0], [1, 1, 0]]
 
 
 def test_classes_that_look_like_lists_of_classes_are_pointed_out(write):
     several = table(write, "tags", ["toxic", "insult", "toxic|insult", "insult|toxic"] * 3)
-    (hint,) = read_table(several, TableArgs(label="tags")).notes[1:]
+    (hint,) = read_table(several, make(TableArgs, label="tags")).notes[1:]
     assert "'toxic|insult' looks like several labels; if so, say --label-delimiter '|'" in hint
     plain = table(write, "tags", ["yes|sir", "no|sir", "maybe"] * 3, "p.csv")
-    assert len(read_table(plain, TableArgs(label="tags")).notes) == 1
+    assert len(read_table(plain, make(TableArgs, label="tags")).notes) == 1
 
 
 def test_a_column_name_may_hold_a_comma(write):
     path = write("t.csv", 'text,"yes, no"\na,y\nb,n\n')
-    assert read_table(path, TableArgs(label="yes, no")).task.labels == ("n", "y")
+    assert read_table(path, make(TableArgs, label="yes, no")).task.labels == ("n", "y")
 
 
 def test_validation_rows_take_the_task_of_the_training_rows(write):
-    train = read_table(table(write, "l", ["a", "b", "c", "a", "b", "c"]), TableArgs(label="l"))
-    valid = read_table(table(write, "l", ["c", "c"], "v.csv"), TableArgs(label="l"), train.task)
+    train = read_table(
+        table(write, "l", ["a", "b", "c", "a", "b", "c"]), make(TableArgs, label="l")
+    )
+    valid = read_table(
+        table(write, "l", ["c", "c"], "v.csv"), make(TableArgs, label="l"), train.task
+    )
     assert valid.labels().tolist() == [2, 2]
     assert valid.task == train.task
 
 
 def test_an_unseen_label_names_row_and_known_ones(write):
-    task = read_table(table(write, "l", ["a", "b"] * 3), TableArgs(label="l")).task
+    task = read_table(table(write, "l", ["a", "b"] * 3), make(TableArgs, label="l")).task
     path = write("v.csv", "text,l\none,a\n,b\ntwo,z\n")
     with pytest.raises(SteepError, match=r"v.csv, row 3, column 'l': the label 'z'.*Known: a, b"):
-        read_table(path, TableArgs(label="l"), task)
+        read_table(path, make(TableArgs, label="l"), task)
 
 
 BAD = [
@@ -115,7 +120,7 @@ BAD = [
 def test_bad_labels_are_explained(write, header, cells, options, words):
     path = table(write, header, cells)
     with pytest.raises(SteepError) as raised:
-        read_table(path, TableArgs(**options))
+        read_table(path, make(TableArgs, **options))
     for word in [str(path), *words]:
         assert word in str(raised.value)
 
@@ -123,13 +128,13 @@ def test_bad_labels_are_explained(write, header, cells, options, words):
 def test_ids_that_occur_twice_are_noted(write):
     path = write("t.csv", "id,text\nx,a\nx,b\ny,c\n")
     assert "t.csv: 1 rows share their id with an earlier row" in read_table(path, TableArgs()).notes
-    named = read_table(path, TableArgs(id="text"))
+    named = read_table(path, make(TableArgs, id="text"))
     assert list(named.table["id"]) == ["a", "b", "c"]
 
 
 def test_pairs(write):
     path = write("t.csv", "text,second\na,b\nc,\n")
-    corpus = read_table(path, TableArgs(pair="second"))
+    corpus = read_table(path, make(TableArgs, pair="second"))
     assert corpus.has_pairs
     assert list(corpus.table["pair"]) == ["b"]
     assert "t.csv: 1 of 2 rows have no text or pair: dropped" in corpus.notes
@@ -141,7 +146,7 @@ def test_a_pile_of_files(write):
         write("b.txt", "second\nthird\n"),
         write("c.jsonl", '{"text": "fourth"}'),
     ]
-    corpus = read_texts(paths, TableArgs(text="review", label="stars"))
+    corpus = read_texts(paths, ColumnArgs(text="review"))
     assert [t for group in corpus.texts() for t in group] == ["first", "second", "third", "fourth"]
     assert corpus.rows().tolist() == [0, 1, 2, 3]
     assert corpus.task is None
@@ -151,4 +156,4 @@ def test_a_pile_of_files(write):
 def test_a_pile_needs_a_column_that_can_only_be_the_text(write):
     path = write("a.csv", "title,body\na,b\n")
     with pytest.raises(SteepError, match="no column 'text'. The columns are 'title', 'body'"):
-        read_texts([path], TableArgs())
+        read_texts([path], ColumnArgs())

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from steep.args import TableArgs
+from steep.args.table import ColumnArgs
 from steep.data import leaks
 from steep.data.corpus import Corpus
 from steep.data.tables import read_texts
@@ -21,7 +21,7 @@ def words(draw: random.Random, count: int) -> str:
 def corpus(tmp_path: Path, name: str, texts: list[str]) -> Corpus:
     path = tmp_path / f"{name}.txt"
     path.write_text("\n".join(texts) + "\n", encoding="utf-8")
-    return read_texts([path], TableArgs(unit="line"))
+    return read_texts([path], ColumnArgs(unit="line"))
 
 
 def found(tmp_path: Path, held: list[str], texts: list[str]) -> tuple[list[bool], list[bool]]:

@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from steep.args import TableArgs
+from steep.args.table import TableArgs
 from steep.data import records
 from steep.data.tables import read_table
 from steep.errors import SteepError
+from steep.options import make
 
 NASTY = [
     'a "quoted" word',
@@ -45,7 +46,7 @@ def test_csv_comes_back_as_written(write, seed, delimiter, end):
     draw = random.Random(seed)
     rows = [(f"{i:03}", " ".join(draw.choices(NASTY, k=3)), draw.choice("xy")) for i in range(40)]
     path = write("t.csv", as_csv([("id", "text", "label"), *rows], delimiter, end))
-    corpus = read_table(path, TableArgs(label="label"))
+    corpus = read_table(path, make(TableArgs, label="label"))
     assert texts(corpus) == [text for _, text, _ in rows]
     assert list(corpus.table["id"]) == [id_ for id_, _, _ in rows]
     assert [corpus.task.labels[i] for i in corpus.labels()] == [label for _, _, label in rows]
@@ -102,7 +103,7 @@ def test_json_lines(write):
     corpus = read_table(path, TableArgs())
     assert texts(corpus) == [NASTY[4], "no id"]
     assert list(corpus.table["id"]) == ["001", "2"]
-    tagged = read_table(path, TableArgs(label="tags"))
+    tagged = read_table(path, make(TableArgs, label="tags"))
     assert tagged.task.kind == "multi"
     assert tagged.labels().tolist() == [[1, 1], [0, 0]]
 
@@ -110,7 +111,7 @@ def test_json_lines(write):
 def test_parquet(tmp_path):
     table = pa.table({"text": ["one", None, "three"], "label": [True, False, False]})
     pq.write_table(table, tmp_path / "t.parquet")
-    corpus = read_table(tmp_path / "t.parquet", TableArgs(label="label"))
+    corpus = read_table(tmp_path / "t.parquet", make(TableArgs, label="label"))
     assert corpus.rows().tolist() == [0, 2]
     assert corpus.task.labels == ("false", "true")
 
@@ -121,7 +122,7 @@ def test_a_saved_data_set_keeps_its_class_names(tmp_path):
     )
     table = datasets.Dataset.from_dict({"text": list("abcd"), "label": [1, 0, 0, 1]}, features)
     datasets.DatasetDict({"train": table}).save_to_disk(str(tmp_path / "set"))
-    corpus = read_table(tmp_path / "set" / "train", TableArgs(label="label"))
+    corpus = read_table(tmp_path / "set" / "train", make(TableArgs, label="label"))
     assert [corpus.task.labels[i] for i in corpus.labels()] == ["pos", "neg", "neg", "pos"]
     with pytest.raises(SteepError, match="several parts .*train"):
         read_table(tmp_path / "set", TableArgs())
@@ -133,7 +134,7 @@ def test_a_saved_data_set_of_several_labels(tmp_path):
     data = {"text": list("wxyz"), "label": [[0, 2], [], [1], [2]]}
     table = datasets.Dataset.from_dict(data, features).select([1, 0, 2, 3])
     table.save_to_disk(str(tmp_path / "set"))
-    corpus = read_table(tmp_path / "set", TableArgs(label="label"))
+    corpus = read_table(tmp_path / "set", make(TableArgs, label="label"))
     assert corpus.labels().tolist() == [[0, 0, 0], [1, 0, 1], [0, 1, 0], [0, 0, 1]]
 
 
@@ -141,7 +142,7 @@ def test_a_folder_by_class(write, tmp_path):
     for name in ("pos/b", "neg/a", "pos/a"):
         write(f"films/{name}.txt", f"{name}\nsecond line\n")
     write("films/readme.txt", "not a film")
-    corpus = read_table(tmp_path / "films", TableArgs(label="label"))
+    corpus = read_table(tmp_path / "films", make(TableArgs, label="label"))
     assert list(corpus.table["id"]) == ["neg/a.txt", "pos/a.txt", "pos/b.txt"]
     assert corpus.labels().tolist() == [0, 1, 1]
     assert texts(corpus)[0] == "neg/a\nsecond line\n"
@@ -159,7 +160,7 @@ def test_a_folder_by_class(write, tmp_path):
 )
 def test_units_of_plain_text(write, unit, expected):
     path = write("t.txt", "one\r\ntwo\r\n \r\n\r\nthree")
-    assert texts(read_table(path, TableArgs(unit=unit))) == expected
+    assert texts(read_table(path, make(TableArgs, unit=unit))) == expected
 
 
 def test_without_blank_lines_a_line_is_a_document(write):
@@ -262,17 +263,17 @@ def test_a_folder_of_text_files(write, tmp_path, unit):
     write("pile/a.txt", "one\ntwo\n")
     write("pile/deep/b.txt.gz", "three\n")
     write("pile/.hidden/c.txt", "no")
-    corpus = read_table(tmp_path / "pile", TableArgs(unit=unit))
+    corpus = read_table(tmp_path / "pile", make(TableArgs, unit=unit))
     expected = ["one\ntwo\n", "three\n"] if unit == "auto" else ["one", "two", "three"]
     assert texts(corpus) == expected
 
 
 def test_real_tables(shared_data):
-    queries = read_table(shared_data / "banking77" / "train.csv", TableArgs(label="category"))
+    queries = read_table(shared_data / "banking77" / "train.csv", make(TableArgs, label="category"))
     assert (len(queries), len(queries.task.labels)) == (10_003, 77)
     columns = "toxic,severe_toxic,obscene,threat,insult,identity_hate"
-    args = TableArgs(text="comment_text", label=columns)
+    args = make(TableArgs, text="comment_text", label=columns)
     comments = read_table(shared_data / "jigsaw2018" / "multilabel_first3000.csv.gz", args)
     assert comments.labels().sum(axis=0).tolist() == [307, 38, 167, 14, 164, 32]
     with pytest.raises(SteepError, match="add a header line"):
-        read_table(shared_data / "goemotions" / "original_dev.tsv", TableArgs(label="label"))
+        read_table(shared_data / "goemotions" / "original_dev.tsv", make(TableArgs, label="label"))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from steep.data.corpus import Corpus
-from steep.data.sentences import learn, sentences, split
+from steep.data.sentences import learn_abbreviations, sentences_of, split_sentences
 
 
 def corpus(texts: list[str]) -> Corpus:
@@ -30,14 +30,16 @@ def abbreviated() -> Corpus:
 
 
 def test_abbreviations_are_learnt_from_the_text(abbreviated: Corpus) -> None:
-    found = sentences("Mr. Brown met Mr. Grey. They spoke!", learn(abbreviated))
+    found = sentences_of("Mr. Brown met Mr. Grey. They spoke!", learn_abbreviations(abbreviated))
     assert found == ["Mr. Brown met Mr. Grey.", "They spoke!"]
-    untaught = sentences("Mr. Brown met Mr. Grey. They spoke!", learn(corpus(["No text."])))
+    untaught = sentences_of(
+        "Mr. Brown met Mr. Grey. They spoke!", learn_abbreviations(corpus(["No text."]))
+    )
     assert untaught == ["Mr.", "Brown met Mr.", "Grey.", "They spoke!"]
 
 
 def test_signs_alone_are_no_sentence(abbreviated: Corpus) -> None:
-    found = sentences("they find out . . . what ? ! nothing .", learn(abbreviated))
+    found = sentences_of("they find out . . . what ? ! nothing .", learn_abbreviations(abbreviated))
     assert found == ["they find out . . .", "what ? !", "nothing ."]
 
 
@@ -45,12 +47,14 @@ def test_every_sentence_is_in_its_document(abbreviated: Corpus, tmp_path: Path) 
     texts = ["One. Two. Three.", " ", "Only one", "A b c? D e f."]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path)
-        parts, documents = split(corpus(texts))
+        parts, documents = split_sentences(corpus(texts))
         assert documents.tolist() == [0, 3, 3, 4, 6]
         assert [text for chunk in parts.texts() for text in chunk] == [
             "One.", "Two.", "Three.", "Only one", "A b c?", "D e f."
         ]  # fmt: skip
-        patch.setattr("steep.data.sentences.learn", lambda _: pytest.fail("split again"))
-        again, same = split(corpus(texts))
+        patch.setattr(
+            "steep.data.sentences.learn_abbreviations", lambda _: pytest.fail("split again")
+        )
+        again, same = split_sentences(corpus(texts))
         assert again.table[:] == parts.table[:]
         assert np.array_equal(documents, same)

@@ -3,29 +3,29 @@
 import numpy as np
 import pytest
 
-from steep.data.shares import parse, repeated
+from steep.data.shares import parse_file_weights, repeated
 from steep.errors import SteepError
 
 NAMES = ["data/task.csv", "pile.txt", "a=b.txt"]
 
 
 def test_files_are_meant_by_name_or_path() -> None:
-    assert parse([], NAMES).tolist() == [1, 1, 1]
-    assert parse(["task.csv=3", "a=b.txt=0.5"], NAMES).tolist() == [3, 1, 0.5]
-    assert parse(["data/task.csv=0"], NAMES).tolist() == [0, 1, 1]
+    assert parse_file_weights([], NAMES).tolist() == [1, 1, 1]
+    assert parse_file_weights(["task.csv=3", "a=b.txt=0.5"], NAMES).tolist() == [3, 1, 0.5]
+    assert parse_file_weights(["data/task.csv=0"], NAMES).tolist() == [0, 1, 1]
 
 
 @pytest.mark.parametrize("weight", ["pile.txt", "pile.txt=", "pile.txt=two", "pile.txt=-1"])
 def test_what_is_no_number_is_said(weight: str) -> None:
     with pytest.raises(SteepError, match="FILE=2|no such file"):
-        parse([weight], NAMES)
+        parse_file_weights([weight], NAMES)
 
 
 def test_what_is_no_file_is_said() -> None:
     with pytest.raises(SteepError, match=r"one of task\.csv, pile\.txt, a=b\.txt"):
-        parse(["other.txt=2"], NAMES)
+        parse_file_weights(["other.txt=2"], NAMES)
     with pytest.raises(SteepError, match="0 times"):
-        parse(["task.csv=0", "pile.txt=0", "a=b.txt=0"], NAMES)
+        parse_file_weights(["task.csv=0", "pile.txt=0", "a=b.txt=0"], NAMES)
 
 
 def test_windows_come_as_often_as_their_file_is_read() -> None:

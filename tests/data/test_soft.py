@@ -6,16 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from steep.args import TableArgs
+from steep.args.table import TableArgs
 from steep.data.tables import read_table
 from steep.errors import SteepError
+from steep.options import make
 
 Write = Callable[[str, str], Path]
 TABLE = "text,neg,neu,pos,toxic\na,0.7,0.2,0.1,0.25\nb,0.1,0.3,0.6,1\nc,0.3,0.4,0.3,0.5\n"
 
 
 def read(path: Path, label: str, task: str = "auto"):
-    return read_table(path, TableArgs(label=label, soft=True, task=task))
+    return read_table(path, make(TableArgs, label=label, soft=True, task=task))
 
 
 def test_columns_that_sum_to_1_are_classes(write: Write) -> None:

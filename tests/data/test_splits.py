@@ -6,16 +6,19 @@ import random
 import numpy as np
 import pytest
 
-from steep.args import DataArgs, FitArgs
-from steep.data.load import load, read
-from steep.data.splits import load_splits, split
+from steep.args.table import SplitArgs, TableArgs
+from steep.data.load import load
+from steep.data.splits import load_splits, split_rows
 from steep.data.tables import read_table
 from steep.errors import SteepError
+from steep.options import change, make
+
+LABEL = make(TableArgs, label="label")
 
 
-def corpus_of(write, rows, name="t.csv", header="text,label", **options):
+def corpus_of(write, rows, name="t.csv", header="text,label"):
     path = write(name, "\n".join([header, *rows]) + "\n")
-    return read_table(path, DataArgs(label=header.partition(",")[2], **options))
+    return read_table(path, make(TableArgs, label=header.partition(",")[2]))
 
 
 def labelled(write, count=400, classes="aaaabbc", name="t.csv", seed=0):
@@ -27,8 +30,8 @@ def labelled(write, count=400, classes="aaaabbc", name="t.csv", seed=0):
 @pytest.mark.parametrize(("valid", "test"), [(0.1, 0.2), (0.25, 0.0), (0.0, 0.3), (0.45, 0.5)])
 def test_parts_partition_the_rows_and_have_their_shares(write, seed, valid, test):
     corpus = labelled(write, seed=seed)
-    args = DataArgs(valid_share=valid, test_share=test, split_seed=seed)
-    splits = split(corpus, args)
+    how = make(SplitArgs, valid_share=valid, test_share=test, split_seed=seed)
+    splits = split_rows(corpus, how)
     rows = np.concatenate(list(splits.parts.values()))
     assert sorted(rows) == corpus.rows().tolist()
     assert (len(splits.valid), test and len(splits.test)) == (400 * valid, 400 * test)
@@ -37,7 +40,7 @@ def test_parts_partition_the_rows_and_have_their_shares(write, seed, valid, test
 
 def test_every_class_has_its_share_in_every_part(write):
     corpus = labelled(write, 1000)
-    splits = split(corpus, DataArgs())
+    splits = split_rows(corpus, SplitArgs())
     counts = np.bincount(corpus.labels())
     for part, share in (("valid", 0.1), ("test", 0.2)):
         found = np.bincount(corpus.labels()[splits.parts[part]], minlength=3)
@@ -47,20 +50,20 @@ def test_every_class_has_its_share_in_every_part(write):
 def test_combinations_of_labels_have_their_share(write):
     rows = [f"text {i},{int(i % 10 == 0)},{int(i % 2)}" for i in range(500)]
     corpus = corpus_of(write, rows, header="text,a,b")
-    splits = split(corpus, DataArgs())
+    splits = split_rows(corpus, SplitArgs())
     assert corpus.labels()[splits.test].mean(axis=0) == pytest.approx([0.1, 0.5], abs=0.01)
 
 
 def test_a_quantity_is_spread_over_the_parts(write):
     corpus = corpus_of(write, [f"text {i},{(i / 500) ** 3}" for i in range(500)])
-    splits = split(corpus, DataArgs())
+    splits = split_rows(corpus, SplitArgs())
     means = [corpus.labels()[rows].mean() for rows in splits.parts.values()]
     assert max(means) - min(means) < 0.03
 
 
 def test_the_seed_decides(write):
     corpus = labelled(write)
-    one, same, other = (split(corpus, DataArgs(split_seed=s)) for s in (1, 1, 2))
+    one, same, other = (split_rows(corpus, make(SplitArgs, split_seed=s)) for s in (1, 1, 2))
     assert one.test.tolist() == same.test.tolist()
     assert one.test.tolist() != other.test.tolist()
 
@@ -73,7 +76,7 @@ def test_the_same_text_is_in_one_part_only(write, seed):
     corpus = corpus_of(write, rows)
     seen: dict[str, str] = {}
     numbers = {row: at for at, row in enumerate(corpus.rows().tolist())}
-    for part, chosen in split(corpus, DataArgs(split_seed=seed)).parts.items():
+    for part, chosen in split_rows(corpus, make(SplitArgs, split_seed=seed)).parts.items():
         for row in chosen.tolist():
             text = " ".join(corpus.table[numbers[row]]["text"].lower().split())
             assert seen.setdefault(text, part) == part
@@ -84,7 +87,7 @@ def test_a_rare_class_is_trained_on_and_noted(write):
     rows = [f"text {i},common" for i in range(50)] + ["odd,rare", "more,usual", "yet,usual"]
     corpus = corpus_of(write, rows)
     for seed in range(20):
-        splits = split(corpus, DataArgs(split_seed=seed))
+        splits = split_rows(corpus, make(SplitArgs, split_seed=seed))
         assert 50 in splits.train
         assert any(note.startswith("test: no row of") and "rare" in note for note in splits.notes)
 
@@ -100,16 +103,16 @@ def test_a_rare_class_is_trained_on_and_noted(write):
 )
 def test_impossible_shares(write, options, words):
     with pytest.raises(SteepError, match=words):
-        split(labelled(write, 40), DataArgs(**options))
+        split_rows(labelled(write, 40), make(SplitArgs, **options))
 
 
 def test_two_rows_are_too_few(write):
     with pytest.raises(SteepError, match="too few"):
-        split(corpus_of(write, ["one,a", "two,b"]), DataArgs())
+        split_rows(corpus_of(write, ["one,a", "two,b"]), SplitArgs())
 
 
 def test_splits_come_back_from_their_file(write, tmp_path):
-    splits = split(labelled(write), DataArgs())
+    splits = split_rows(labelled(write), SplitArgs())
     splits.save(tmp_path / "splits.json")
     back = load_splits(tmp_path / "splits.json")
     for part, rows in splits.parts.items():
@@ -119,18 +122,16 @@ def test_splits_come_back_from_their_file(write, tmp_path):
 
 def test_saved_splits_are_used_and_need_their_own_file(write, tmp_path):
     path = labelled(write) and tmp_path / "t.csv"
-    first = load(path, DataArgs(label="label", split_seed=7))
+    first = load(path, LABEL, make(SplitArgs, split_seed=7))
     first.splits.save(tmp_path / "splits.json")
-    args = FitArgs(label="label", splits=tmp_path / "splits.json")
-    again = load(path, args)
+    alike = make(SplitArgs, splits=tmp_path / "splits.json")
+    again = load(path, LABEL, alike)
     assert again.test.rows().tolist() == first.test.rows().tolist()
     labelled(write, 399, name="u.csv")
     with pytest.raises(SteepError, match="u.csv: its rows or texts are not those of 't.csv'"):
-        load(tmp_path / "u.csv", args)
+        load(tmp_path / "u.csv", LABEL, alike)
     with pytest.raises(SteepError, match="--test"):
-        load(
-            path, DataArgs(label="label", splits=tmp_path / "splits.json", test=tmp_path / "u.csv")
-        )
+        load(path, LABEL, change(alike, {"test": tmp_path / "u.csv"}))
 
 
 @pytest.mark.parametrize("content", ["{}", "[]", '{"train": 1}', "no json"])
@@ -144,8 +145,8 @@ def test_files_of_their_own(write, tmp_path):
     labelled(write, 100)
     labelled(write, 20, name="v.csv", seed=1)
     write("w.csv", "text,label\nnew,a\ntext 5 ,b\n")
-    args = DataArgs(valid=tmp_path / "v.csv", test=tmp_path / "w.csv")
-    data = read(tmp_path / "t.csv", label="label", args=args)
+    how = make(SplitArgs, valid=tmp_path / "v.csv", test=tmp_path / "w.csv")
+    data = load(tmp_path / "t.csv", LABEL, how)
     assert [len(part) for part in data.parts.values()] == [100, 20, 2]
     assert data.test.task == data.task
     assert any(
@@ -156,12 +157,12 @@ def test_files_of_their_own(write, tmp_path):
     content = json.loads((tmp_path / "splits.json").read_text())
     assert [content[part]["file"] for part in data.parts] == ["t.csv", "v.csv", "w.csv"]
     with pytest.raises(SteepError, match=r"Give that file \(--valid\)"):
-        load(tmp_path / "t.csv", DataArgs(label="label", splits=tmp_path / "splits.json"))
+        load(tmp_path / "t.csv", LABEL, make(SplitArgs, splits=tmp_path / "splits.json"))
 
 
 def test_without_labels(write, tmp_path):
     write("t.txt", "\n".join(f"line {i}" for i in range(50)))
-    data = read(tmp_path / "t.txt")
+    data = load(tmp_path / "t.txt", TableArgs(), SplitArgs())
     assert data.task is None
     assert [len(part) for part in data.parts.values()] == [35, 5, 10]
 
@@ -169,5 +170,5 @@ def test_without_labels(write, tmp_path):
 def test_a_folder_by_class_needs_no_label(write, tmp_path):
     for i in range(20):
         write(f"films/{'np'[i % 2]}/{i}.txt", f"film {i}")
-    data = read(tmp_path / "films")
+    data = load(tmp_path / "films", TableArgs(), SplitArgs())
     assert data.task.labels == ("n", "p")

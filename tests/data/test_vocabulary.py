@@ -7,7 +7,7 @@ from transformers import AutoTokenizer
 
 from steep.data.corpus import Corpus
 from steep.data.tokens import tokenize
-from steep.data.vocabulary import fit
+from steep.data.vocabulary import vocabulary_fit
 
 
 def test_whole_words_and_fertility(tiny_bert: Path) -> None:
@@ -15,7 +15,7 @@ def test_whole_words_and_fertility(tiny_bert: Path) -> None:
     texts = ["the cat was very old", "the dog xyzzyq", "the film"]
     corpus = Corpus(datasets.Dataset.from_dict({"row": range(3), "text": texts}), "memory")
     count = len(tokenize(corpus, tokenizer).ids)
-    found = fit(corpus, tokenizer, count)
+    found = vocabulary_fit(corpus, tokenizer, count)
     words = {*" ".join(texts).split()}
     ids = [tokenizer(word, add_special_tokens=False)["input_ids"] for word in words]
     assert found["words"] == 8

@@ -8,21 +8,21 @@ import pytest
 
 from steep.data.corpus import Corpus, Task
 from steep.data.inputs import Rows
-from steep.data.words import words
+from steep.data.word_spans import words_of
 from steep.models.checkpoints import load_tokenizer
 
 TEXT = "  The plot, xyz abc9 : GOOD  end."
 
 
 def shown(text: str, tiny_bert: Path, kept: np.ndarray) -> list[str]:
-    found = words(text, load_tokenizer(tiny_bert), kept)
+    found = words_of(text, load_tokenizer(tiny_bert), kept)
     return [text[a:b] for a, b in zip(found.begins, found.ends, strict=True)]
 
 
 def test_words_are_slices_of_the_text(tiny_bert: Path) -> None:
     tokenizer = load_tokenizer(tiny_bert)
     count = len(tokenizer(TEXT, add_special_tokens=False)["input_ids"])
-    found = words(TEXT, tokenizer, np.arange(count))
+    found = words_of(TEXT, tokenizer, np.arange(count))
     assert shown(TEXT, tiny_bert, np.arange(count)) == [
         *("The", "plot", ",", "xyz", "abc9", ":", "GOOD", "end", ".")
     ]

@@ -7,7 +7,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from steep.data import wordwise
-from steep.data.wordwise import WordByWord, encode, is_word_by_word
+from steep.data.wordwise import WordByWord, encode_texts, is_word_by_word
 
 ODD = [
     "",
@@ -26,7 +26,7 @@ def test_tokens_are_those_of_the_whole_text(tiny_bert: Path, tiny_rows) -> None:
     tokenizer = bert(tiny_bert)
     texts = [*ODD, *(text for _, text, _ in tiny_rows), *ODD]
     assert is_word_by_word(tokenizer)
-    found, expected = WordByWord(tokenizer)(texts), encode(tokenizer, texts)
+    found, expected = WordByWord(tokenizer)(texts), encode_texts(tokenizer, texts)
     assert found[0].tolist() == expected[0].tolist()
     assert found[1].tolist() == expected[1].tolist()
 
@@ -36,7 +36,7 @@ def test_few_words_are_remembered(tiny_bert: Path, monkeypatch: pytest.MonkeyPat
     tokenizer = bert(tiny_bert)
     texts, tokens_of = ["the cat", "a dog", "the film of a dog", "cat"], WordByWord(tokenizer)
     found = np.concatenate([tokens_of([text])[0] for text in texts])
-    assert found.tolist() == encode(tokenizer, texts)[0].tolist()
+    assert found.tolist() == encode_texts(tokenizer, texts)[0].tolist()
     assert len(tokens_of.numbers) <= 5  # those of the longest text
 
 

@@ -18,7 +18,7 @@ def test_accuracy_rises_as_a_calibrated_model_abstains() -> None:
     values = [point["value"] for point in found["curve"]]
     assert values == sorted(values)
     assert [point["coverage"] for point in found["curve"]] == [*COVERAGES]
-    # The surest share c has sureness above 1 - c / 2, uniformly: on average 1 - c / 4.
+    # The most confident share c has confidence above 1 - c / 2, uniformly: on average 1 - c / 4.
     for point in found["curve"]:
         assert point["value"] == pytest.approx(1 - point["coverage"] / 4, abs=0.01)
         assert point["least"] == pytest.approx(1 - point["coverage"] / 2, abs=0.01)

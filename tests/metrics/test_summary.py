@@ -6,7 +6,7 @@ import numpy as np
 
 from steep.data.corpus import Task
 from steep.metrics.scores import score
-from steep.metrics.summary import lines, summarise
+from steep.metrics.summary import summarise, summary_lines
 
 
 def test_single():
@@ -26,7 +26,7 @@ def test_regression_has_no_classes():
     targets = np.arange(10.0)
     summary = summarise(Task("regression", ("stars",)), targets, targets + 1, resamples=20)
     assert (summary["per_class"], summary["confusion"]) == ([], None)
-    assert lines(summary)[0] == "rmse 1.000 (1.000 to 1.000)"
+    assert summary_lines(summary)[0] == "rmse 1.000 (1.000 to 1.000)"
 
 
 def test_lines():
@@ -35,10 +35,10 @@ def test_lines():
         "auc": {"value": 0.5, "low": None, "high": None},
     }
     known = ["accuracy 0.873 (0.861 to 0.884)", "auc 0.500"]
-    assert lines({"metrics": metrics, "calibration": None, "abstention": None}) == known
+    assert summary_lines({"metrics": metrics, "calibration": None, "abstention": None}) == known
     error = {"ece": 0.04, "low": 0.02, "high": 0.05, "bins": 15}
     curve = {"metric": "accuracy", "area": 0.95, "curve": [{"coverage": 0.8, "value": 0.93}]}
-    assert lines({"metrics": {}, "calibration": error, "abstention": curve}) == [
+    assert summary_lines({"metrics": {}, "calibration": error, "abstention": curve}) == [
         "ece 0.040 (0.020 to 0.050), calibration error in 15 bins",
-        "accuracy 0.930 on the surest 80% of rows; mean over all shares 0.950",
+        "accuracy 0.930 on the most confident 80% of rows; mean over all shares 0.950",
     ]

@@ -7,7 +7,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedToken
 
 from steep.errors import SteepError
 from steep.objectives.masking import vocabulary
-from steep.objectives.words import word_starts
+from steep.objectives.word_groups import word_starts
 
 
 def both(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[list[bool], list[bool]]:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from steep import config, runs, seeds
+from steep import options, runs, seeds
 from steep.args import AdaptArgs, CompareArgs, EvaluateArgs, FitArgs
+from steep.args.renamed import FORMAT
 
 VERSIONS = {"python": "3.11.9", "steep": "0.1.0", "torch": "2.13.0", "transformers": "5.23.0"}
 OPENINGS = ("I expected little of", "Nobody told me about", "We left halfway through", "A friend")
@@ -34,7 +35,8 @@ def manifest(stage: str, args: Any, labels: tuple[str, ...], rows: int = 120) ->
     shares = {"train": 7 * rows, "valid": rows, "test": rows}
     return {
         "stage": stage,
-        "args": config.as_mapping(args),
+        "format": FORMAT,
+        "args": options.as_mapping(args),
         "versions": VERSIONS,
         "machine": "x86_64, 8 cores",
         "started": "2026-03-01T09:30:00+00:00",
@@ -130,7 +132,7 @@ def history(metric: str, seed: int = 0, epochs: int = 4) -> list[dict[str, Any]]
 def adapt(folder: Path) -> Path:
     """A folder of `steep adapt`."""
     folder.mkdir(parents=True)
-    args = AdaptArgs(text="review", epochs=3.0)
+    args = options.make(AdaptArgs, text="review", epochs=3.0)
     runs.write_json(folder / runs.MANIFEST, manifest("adapt", args, ()))
     found = {
         "masked_loss": {"before": 2.813, "after": 2.104},
@@ -171,7 +173,8 @@ def fit(
     folder.mkdir(parents=True)
     task = {"kind": kind, "labels": list(labels)}
     metric = {"single": "accuracy", "multi": "micro_f1", "regression": "spearman"}[kind]
-    args = FitArgs(text="review", label="sentiment", model="bert-base-uncased", seed=3)
+    given = {"text": "review", "label": "sentiment", "model": "bert-base-uncased", "seed": 3}
+    args = options.make(FitArgs, **given)
     counted = () if kind == "regression" else labels
     runs.write_json(folder / runs.MANIFEST, manifest("fit", args, counted))
     parts = {part: predictions(task, 120, 0.5, i) for i, part in enumerate(("valid", "test"))}
@@ -189,7 +192,7 @@ def evaluate(folder: Path) -> Path:
     folder.mkdir(parents=True)
     task = {"kind": "single", "labels": ["no", "yes"]}
     lines = predictions(task, 60, 0.5, 0)
-    found = manifest("evaluate", EvaluateArgs(label="answer", out=folder), ())
+    found = manifest("evaluate", options.make(EvaluateArgs, label="answer"), ())
     found["data"] = {"files": [{"name": "test.csv", "rows": 60, "fingerprint": "ab"}]}
     runs.write_json(folder / runs.MANIFEST, found)
     results = {"task": task, "metric": "accuracy", "model": "model"}
@@ -210,13 +213,13 @@ def study(
     folder.mkdir(parents=True)
     task = {"kind": kind, "labels": list(labels)}
     metric = {"single": "accuracy", "multi": "micro_f1", "regression": "spearman"}[kind]
-    args = CompareArgs(
-        text="review", label="sentiment", unlabelled=(Path("my texts.txt"),), seeds=5
-    )
+    given = {"text": "review", "label": "sentiment", "unlabelled": ["my texts.txt"], "seeds": 5}
+    args = options.make(CompareArgs, **given)
     values = {arm: [_cell(folder, task, metric, arm, s, rows) for s in range(5)] for arm in arms}
     facts = manifest("compare", args, () if kind == "regression" else labels)
     facts["data"]["files"].append({"name": "my texts.txt", "rows": 50_000, "fingerprint": "c0ff"})
-    facts |= {"arms": list(arms), "seeds": list(range(5)), "task": task, "metric": metric}
+    facts |= {"arms": list(arms), "seeds": list(range(5)), "budgets": [None]}
+    facts |= {"task": task, "metric": metric}
     runs.write_json(folder / runs.STUDY, facts | {"step2_seconds": 741.0})
     runs.write_json(folder / runs.VERDICT, _verdict(metric, values))
     adapt(folder / "adapted")

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from steep.reports.page import write
+from steep.reports.page import write_report
 
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
@@ -45,7 +45,7 @@ def seen(page: str, width: int, folder: Path) -> tuple[int, int]:
 @pytest.mark.parametrize("stage", ["study", "adapt", "fit"])
 def test_nothing_is_wider_than_a_phone(make: SimpleNamespace, tmp_path: Path, stage: str) -> None:
     folder = {"study": make.study, "adapt": make.adapt, "fit": make.fit}[stage](tmp_path / stage)
-    page = write(folder).read_text(encoding="utf-8")
+    page = write_report(folder).read_text(encoding="utf-8")
     wide, letters = seen(page, PHONE, tmp_path)
     assert wide <= PHONE, "tables and drawings must shrink, or scroll on their own"
     assert letters > 500

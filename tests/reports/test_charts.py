@@ -46,13 +46,13 @@ def test_unknown_points_are_left_out() -> None:
 def test_the_interval_is_the_t_interval() -> None:
     values = [0.81, 0.83, 0.80, 0.86]
     expected = stats.t.interval(0.95, 3, np.mean(values), stats.sem(values))
-    assert charts.interval(values) == pytest.approx(expected)
-    assert charts.interval([0.8]) is None
+    assert charts.t_interval(values) == pytest.approx(expected)
+    assert charts.t_interval([0.8]) is None
 
 
 def test_only_seeds_of_both_arms_are_joined() -> None:
     arms = {"base": {0: 0.8, 1: 0.82, 2: 0.81}, "adapted": {1: 0.84, 2: 0.85}}
-    drawn = charts.dots("t", "accuracy", arms, ("base", "adapted"))
+    drawn = charts.seed_dots("t", "accuracy", arms, ("base", "adapted"))
     assert len(drawn.pairs) == 2
     assert [row.value for row in drawn.rows] == ["0.810", "0.845"]
-    assert charts.dots("t", "accuracy", {"base": {0: 0.8}}, ("base", "adapted")).pairs == []
+    assert charts.seed_dots("t", "accuracy", {"base": {0: 0.8}}, ("base", "adapted")).pairs == []

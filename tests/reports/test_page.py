@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 
 from steep import runs
 from steep.errors import SteepError
-from steep.reports.page import write
+from steep.reports.page import write_report
 
 MANY = tuple(f"intent {i}" for i in range(77))
 VOID = {"meta", "br"}
@@ -56,7 +56,7 @@ def study(make: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture(scope="module")
 def page(study: Path) -> str:
-    return write(study).read_text(encoding="utf-8")
+    return write_report(study).read_text(encoding="utf-8")
 
 
 def folder_of(make: SimpleNamespace, name: str, folder: Path) -> Path:
@@ -89,7 +89,7 @@ SORTS = (
 def test_every_sort_of_folder_gives_a_sound_page(
     make: SimpleNamespace, tmp_path: Path, sort: str
 ) -> None:
-    path = write(folder_of(make, sort, tmp_path / "folder"))
+    path = write_report(folder_of(make, sort, tmp_path / "folder"))
     elements = outline(path.read_text(encoding="utf-8"))
     assert path == tmp_path / "folder" / "report.html"
     assert [tag for tag, _ in elements].count("h1") == 1
@@ -109,12 +109,12 @@ def test_a_study_shows_verdict_results_cost_and_data(study: Path, page: str) -> 
     assert "All five seeds gained." in text and verdict["warnings"][0] in text
     for arm in ("tfidf", "base", "adapted"):
         assert f"{verdict['arms'][arm]['mean']:.3f}" in text
-    for title in ("Results by arm", "Step 2", "Learning", "Cost", "Confusion", "Data"):
+    for title in ("Results by arm", "Step 2", "Learning curves", "Cost", "Confusion", "Data"):
         assert f"<h2>{title}</h2>" in page
     assert "Step 2 took as long as 4.1 fits of the base arm." in text
     assert "12.3 min" in text and "3.1 s" in text
     assert "reviews.csv: 3 rows without text were left out." in text
-    assert "--unlabelled 'my texts.txt' --out study/" in text
+    assert "--unlabelled 'my texts.txt'" in text and "--out study/" in text
 
 
 def test_seeds_are_dots_and_pairs_are_joined(page: str) -> None:
@@ -133,7 +133,7 @@ def test_nothing_comes_from_elsewhere(page: str) -> None:
 
 
 def test_same_folder_same_bytes(study: Path, tmp_path: Path) -> None:
-    first, second = (write(study, tmp_path / f"{name}.html") for name in "ab")
+    first, second = (write_report(study, tmp_path / f"{name}.html") for name in "ab")
     assert first.read_bytes() == second.read_bytes()
     assert first.with_suffix(".md").read_bytes() == second.with_suffix(".md").read_bytes()
 
@@ -146,8 +146,10 @@ def test_texts_and_labels_are_escaped(make: SimpleNamespace, tmp_path: Path) -> 
         lines = _read_csv(path)
         lines[0] |= {"truth": labels[1], "predicted": said}
         runs.write_csv(path, lines)
-    plain = {tag for tag, _ in outline(write(make.study(tmp_path / "plain")).read_text("utf-8"))}
-    page = write(folder).read_text(encoding="utf-8")
+    plain = {
+        tag for tag, _ in outline(write_report(make.study(tmp_path / "plain")).read_text("utf-8"))
+    }
+    page = write_report(folder).read_text(encoding="utf-8")
     assert {tag for tag, _ in outline(page)} <= plain
     assert "a &lt;script&gt;alert(" in page
     assert "&lt;b&gt;no&lt;/b&gt; | one" in page and "<b>no" not in page
@@ -162,7 +164,7 @@ def _read_csv(path: Path) -> list[dict[str, str]]:
 def test_without_texts_no_text_appears(make: SimpleNamespace, tmp_path: Path, sort: str) -> None:
     folder = folder_of(make, sort, tmp_path / "folder")
     shown, hidden = (
-        write(folder, tmp_path / f"{texts}.html", texts=texts) for texts in (True, False)
+        write_report(folder, tmp_path / f"{texts}.html", texts=texts) for texts in (True, False)
     )
     for path in (shown, shown.with_suffix(".md")):
         assert "We left halfway" in path.read_text(encoding="utf-8")
@@ -176,13 +178,13 @@ def test_predictions_without_a_text_column(make: SimpleNamespace, tmp_path: Path
     folder = make.fit(tmp_path / "model")
     path = folder / runs.PREDICTIONS / "test.csv"
     runs.write_csv(path, [{k: v for k, v in li.items() if k != "text"} for li in _read_csv(path)])
-    page = write(folder).read_text(encoding="utf-8")
+    page = write_report(folder).read_text(encoding="utf-8")
     assert "Worst mistakes" in page and "<blockquote" not in page
 
 
 def test_tables_of_the_twin_are_tables(make: SimpleNamespace, tmp_path: Path) -> None:
     folder = make.fit(tmp_path / "model", labels=("a | b", "<script>c\nd"))
-    twin = write(folder).with_suffix(".md").read_text(encoding="utf-8")
+    twin = write_report(folder).with_suffix(".md").read_text(encoding="utf-8")
     rendered = MarkdownIt("commonmark").enable("table").render(twin)
     tables = re.findall(r"<table>.*?</table>", rendered, flags=re.DOTALL)
     assert len(tables) == len(re.findall(r"^\| ?:?---", twin, flags=re.MULTILINE)) >= 4
@@ -195,10 +197,10 @@ def test_tables_of_the_twin_are_tables(make: SimpleNamespace, tmp_path: Path) ->
 
 
 def test_many_classes_are_cut_and_the_count_is_said(make: SimpleNamespace, tmp_path: Path) -> None:
-    page = write(make.study(tmp_path / "s", labels=MANY)).read_text(encoding="utf-8")
+    page = write_report(make.study(tmp_path / "s", labels=MANY)).read_text(encoding="utf-8")
     assert "77 classes in all" in page and 'class="matrix"' not in page
     assert "The 20 most frequent of 77 labels." in page
-    fit = write(make.fit(tmp_path / "m", labels=MANY)).read_text(encoding="utf-8")
+    fit = write_report(make.fit(tmp_path / "m", labels=MANY)).read_text(encoding="utf-8")
     assert "20 of 77 classes: those with the lowest F1." in fit
 
 
@@ -208,8 +210,8 @@ def test_what_is_absent_is_left_out(make: SimpleNamespace, tmp_path: Path) -> No
     shutil.rmtree(model / runs.PREDICTIONS)
     results = runs.read_json(model / runs.RESULTS) | {"test": None}
     runs.write_json(model / runs.RESULTS, results)
-    page = write(model).read_text(encoding="utf-8")
-    assert "validation part" in page
+    page = write_report(model).read_text(encoding="utf-8")
+    assert "validation rows" in page
     assert "Learning" not in page and "Worst mistakes" not in page
 
 
@@ -218,7 +220,7 @@ def test_a_study_that_is_not_finished(make: SimpleNamespace, tmp_path: Path) -> 
     (study / runs.VERDICT).unlink()
     (study / runs.CELLS / "adapted-seed4.json").unlink()
     shutil.rmtree(study / "adapted")
-    page = write(study).read_text(encoding="utf-8")
+    page = write_report(study).read_text(encoding="utf-8")
     assert "Not finished" in page and "14 of 15 fits are done" in page
     assert "Results by arm" not in page and "Learning" in page
 
@@ -233,29 +235,29 @@ def test_diverged_fits_are_named_and_left_out(make: SimpleNamespace, tmp_path: P
     verdict["arms"]["adapted"]["values"].pop(2)
     verdict["arms"]["adapted"]["seeds"].pop(2)
     runs.write_json(study / runs.VERDICT, verdict)
-    page = write(study).read_text(encoding="utf-8")
+    page = write_report(study).read_text(encoding="utf-8")
     assert "Diverged: adapted with seed 2." in page
     assert page.count('class="pair"') == 4
 
 
 def test_mistakes_of_the_user_are_explained(make: SimpleNamespace, tmp_path: Path) -> None:
     with pytest.raises(SteepError, match="no such folder"):
-        write(tmp_path / "nowhere")
+        write_report(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     with pytest.raises(
         SteepError, match=r"neither a run .*steep\.json.* nor a study .*study\.json"
     ):
-        write(tmp_path / "empty")
+        write_report(tmp_path / "empty")
     model = make.fit(tmp_path / "model")
     with pytest.raises(SteepError, match=r"ends in \.html"):
-        write(model, tmp_path / "report.pdf")
+        write_report(model, tmp_path / "report.pdf")
     (tmp_path / "file").write_text("")
     with pytest.raises(SteepError, match="cannot be written"):
-        write(model, tmp_path / "file" / "report.html")
+        write_report(model, tmp_path / "file" / "report.html")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "file", "model"]
     runs.write_json(model / runs.MANIFEST, {"stage": "predict", "args": {}})
     with pytest.raises(SteepError, match="'steep predict', which has no report"):
-        write(model)
+        write_report(model)
 
 
 @pytest.mark.parametrize(
@@ -274,15 +276,15 @@ def test_a_broken_file_is_named(
     model = make.fit(tmp_path / "model")
     (model / name).write_text(content)
     with pytest.raises(SteepError, match=message) as caught:
-        write(model)
+        write_report(model)
     assert str(model / name) in str(caught.value)
     assert not (model / "report.html").exists()
 
 
 def test_no_torch_is_imported(study: Path, tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from steep.reports.page import write; "
-        f"write(Path({str(study)!r}), Path({str(tmp_path / 'r.html')!r})); "
+        "import sys; from pathlib import Path; from steep.reports.page import write_report; "
+        f"write_report(Path({str(study)!r}), Path({str(tmp_path / 'r.html')!r})); "
         "print([name for name in ('torch', 'fastai', 'transformers') if name in sys.modules])"
     )
     root = Path(__file__).parents[2]

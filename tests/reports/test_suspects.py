@@ -9,7 +9,8 @@ import pytest
 
 from steep import runs, seeds
 from steep.reports import suspects
-from steep.reports.page import write
+from steep.reports.blocks import Examples
+from steep.reports.page import write_report
 
 SINGLE = {"kind": "single", "labels": ["a", "b"]}
 MULTI = {"kind": "multi", "labels": ["a", "b"]}
@@ -33,10 +34,12 @@ def table(kind: str) -> pd.DataFrame:
 def test_turned_labels_are_found_and_no_others(task: dict) -> None:
     pytest.importorskip("cleanlab", reason="needs the extra 'understand'")
     assert sorted(suspects.suspects(table(task["kind"]), task)) == WRONG
-    (section,) = suspects.sections(table(task["kind"]), task, texts=True, trained_on=0)
+    section = suspects.suspects_section(table(task["kind"]), task, texts=True, trained_on=0)
+    assert section is not None
     (shown,) = section.blocks
+    assert isinstance(shown, Examples)
     assert {example.name for example in shown.examples} == {"r3", "r50"}
-    assert shown.note == "2 suspects among 80 rows."
+    assert shown.note == "2 suspects in 80 rows."
     third = next(example for example in shown.examples if example.name == "r3")
     assert third.text == "text 3"
     assert [(name, value[0]) for name, value in third.facts] == [("given", "a"), ("suggested", "b")]
@@ -48,20 +51,21 @@ def test_one_class_has_no_suspects() -> None:
 
 
 def test_rows_of_the_training_are_not_judged() -> None:
-    (section,) = suspects.sections(table("single"), SINGLE, texts=True, trained_on=7)
+    section = suspects.suspects_section(table("single"), SINGLE, texts=True, trained_on=7)
+    assert section is not None
     assert "trained on 7 of these rows" in section.blocks[0].items[0]
 
 
 def test_without_cleanlab_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(suspects, "find_spec", lambda name: None)
-    (section,) = suspects.sections(table("single"), SINGLE, texts=True, trained_on=0)
+    section = suspects.suspects_section(table("single"), SINGLE, texts=True, trained_on=0)
+    assert section is not None
     assert "pip install 'steep[understand]'" in section.blocks[0].items[0]
 
 
 def test_a_regression_has_none() -> None:
-    assert (
-        suspects.sections(table("single"), {"kind": "regression", "labels": ["x"]}, True, 0) == []
-    )
+    task = {"kind": "regression", "labels": ["x"]}
+    assert suspects.suspects_section(table("single"), task, texts=True, trained_on=0) is None
 
 
 def test_they_are_in_the_report_without_texts_if_asked(
@@ -70,7 +74,7 @@ def test_they_are_in_the_report_without_texts_if_asked(
     pytest.importorskip("cleanlab", reason="needs the extra 'understand'")
     folder = make.fit(tmp_path / "model", labels=("a", "b"))
     runs.write_csv(folder / runs.PREDICTIONS / "test.csv", table("single").to_dict("records"))
-    shown, hidden = (write(folder, tmp_path / f"{t}.html", texts=t) for t in (True, False))
+    shown, hidden = (write_report(folder, tmp_path / f"{t}.html", texts=t) for t in (True, False))
     for page in (shown, shown.with_suffix(".md")):
         assert "text 50" in page.read_text("utf-8") and "r50" in page.read_text("utf-8")
     for page in (hidden, hidden.with_suffix(".md")):

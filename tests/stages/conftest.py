@@ -80,6 +80,14 @@ def tiny() -> str:
 
 
 @pytest.fixture(scope="session")
+def short_step2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A TOML file with windows that the tiny BERT can read, for step 2 of a study."""
+    path = tmp_path_factory.mktemp("toml") / "study.toml"
+    path.write_text("[adapt]\nmax-length = 32\n")
+    return path
+
+
+@pytest.fixture(scope="session")
 def adapted(
     steep: Steep, tables: Path, tiny_bert: Path, tiny: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:

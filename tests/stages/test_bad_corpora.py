@@ -41,18 +41,6 @@ def test_documents_of_one_word_are_learnt_from_all_the_same(
     assert "masked loss on held-out text" in shown
 
 
-def test_documents_of_one_sentence_make_no_pairs(
-    steep: Steep, tiny_bert: Path, tiny: str, tmp_path: Path
-) -> None:
-    file, out = tmp_path / "words.txt", tmp_path / "adapted"
-    file.write_text("\n".join(["the cat", "the dog", "the road"] * 20))
-    how = "--unit line --valid-share 0 --test-share 0 --sentences next"
-    said = steep("adapt", file, how, "--model", tiny_bert, tiny, "--out", out, code=2).output
-    assert "sentence" in said
-    assert "--sentences none" in said
-    assert not out.exists()
-
-
 def test_a_corpus_that_is_wholly_held_out_text(
     steep: Steep, tables: Path, adapted: Path, tiny_bert: Path, tiny: str, tmp_path: Path
 ) -> None:

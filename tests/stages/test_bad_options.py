@@ -103,17 +103,18 @@ MISTAKES = [
     (ALL, "--device mps", "device mps: torch finds none"),
     (ALL, "--text nonsense", "there is no column 'nonsense'"),
     (ALL, "--splits no.json", "no.json: there is no such file"),
-    (("adapt",), "--mask-share 2", "'mask_share' must be 0.01 to 0.9"),
+    (("adapt",), "--mlm-probability 2", "'mlm_probability' must be 0.01 to 0.9"),
     (("adapt",), "--epochs 0", "'epochs' must be at least 0.001, not 0"),
     (LABELLED, "--epochs 0", "'epochs' must be at least 1, not 0"),
     (LABELLED, "--metric rmse", "no metric 'rmse' for a single task. Choose one of accuracy"),
     (LABELLED, "--batch-size 0", "'batch_size' must be at least 1"),
-    (LABELLED, "--accumulate 5", "Choose a batch_size that accumulate divides"),
+    (LABELLED, "--gradient-accumulation-steps 0", "must be at least 1, not 0"),
+    (ALL, "--learning-rate nan", "'learning_rate' must be a finite number, not nan"),
     (STUDY, "--arms base,adapted,elmo", "no arm 'elmo'"),
     (STUDY, "--arms tfidf,base", "a study needs base and adapted"),
     (STUDY, "--test-share 0", "test rows, to compare on"),
     (STUDY, "--unlabelled no.txt", "no.txt: there is no such file"),
-    (STUDY, "--adapt-max-length 100", "max_length 100: the checkpoint takes 8 to 64 tokens"),
+    (STUDY, "", "max_length 128: the checkpoint takes 8 to 64 tokens"),
 ]
 
 
@@ -121,12 +122,11 @@ MISTAKES = [
     ("command", "words", "told"), [(c, words, told) for cs, words, told in MISTAKES for c in cs]
 )
 def test_an_option_that_cannot_be(
-    refused: Refused, base: Words, command: str, words: str, told: str
+    refused: Refused, base: Words, short_step2: Path, command: str, words: str, told: str
 ) -> None:
     length = "" if words.startswith("--max-length") else "--max-length 32"
-    if command == "compare" and "--adapt-max-length" not in words:
-        length += " --adapt-max-length 32"
-    assert told in refused(command, *base, length, words)
+    study = ("--config", short_step2) if command == "compare" and words else ()
+    assert told in refused(command, *base, length, *study, words)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_recipe_that_cannot_be(
 
 @pytest.mark.parametrize("command", ["fit", "adapt", "compare"])
 def test_a_folder_in_use_is_left_alone_unless_overwrite_says_otherwise(
-    steep: Steep, refused: Refused, base: Words, command: str
+    steep: Steep, refused: Refused, base: Words, short_step2: Path, command: str
 ) -> None:
     out = base[-1]
     assert isinstance(out, Path)
@@ -160,8 +160,8 @@ def test_a_folder_in_use_is_left_alone_unless_overwrite_says_otherwise(
     message = refused(command, *base, "--max-length 32 --overwrite")
     assert message.startswith(f"{out} was not written by Steep, so --overwrite does not remove it.")
     (out / ("study.json" if command == "compare" else "steep.json")).write_text("{}")
-    study = "--seeds 1 --adapt-max-length 32" if command == "compare" else ""
-    steep(command, *base, "--max-length 32 --epochs 1 --overwrite", study)
+    study = ("--seeds 1 --config", short_step2) if command == "compare" else ()
+    steep(command, *base, "--max-length 32 --epochs 1 --overwrite", *study)
     assert not (out / "thesis.txt").exists()
 
 
@@ -215,9 +215,11 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("command", ["fit", "adapt", "compare"])
-def test_a_disk_without_room(refused: Refused, base: Words, command: str, full_disk: Path) -> None:
-    study = "--adapt-max-length 32" if command == "compare" else ""
-    words = (*base[:-1], full_disk / "out", "--max-length 32", study)
+def test_a_disk_without_room(
+    refused: Refused, base: Words, short_step2: Path, command: str, full_disk: Path
+) -> None:
+    study = ("--config", short_step2) if command == "compare" else ()
+    words = (*base[:-1], full_disk / "out", "--max-length 32", *study)
     assert "MB are free. Make room" in refused(command, *words)
 
 
@@ -256,7 +258,7 @@ def test_a_text_of_which_everything_is_held_out(
     text.write_text("one film .\n")
     words = (text, "--valid-share 0 --test-share 0 --max-length 32 --model", tiny_bert)
     message = refused("adapt", *words, "--out", tmp_path / "out")
-    assert "some must be kept aside and some left to train on" in message
+    assert "some must be held out and some left to train on" in message
 
 
 def test_a_checkpoint_without_a_mask_token(

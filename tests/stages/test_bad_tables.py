@@ -130,7 +130,7 @@ def test_another_file_than_the_adaptations_is_split_anew(
     other.write_text("".join(lines[:-7]))
     out = tmp_path / "out"
     options = "--label label --max-length 32 --epochs 1"
-    steep("fit", other, options, "--encoder", adapted, "--out", out)
+    steep("fit", other, options, "--model", adapted, "--out", out)
     notes = json.loads((out / "steep.json").read_text())["notes"]
     assert any("split seed 0" in note for note in notes)
     assert any(note.startswith("transductive: step 2 saw") for note in notes)

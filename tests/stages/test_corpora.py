@@ -70,7 +70,7 @@ def test_files_are_read_as_often_as_asked_and_documents_share_windows(
 ) -> None:
     words = (tables / "single.csv", *pile, "--label label --model", tiny_bert, tiny)
     steep("adapt", *words, "--epochs 0.2 --out", tmp_path / "plain")
-    how = "--pack --weight single.csv=0.5 --weight plain.txt=3 --epochs 0.2 --out"
+    how = "--pack --file-weight single.csv=0.5 --file-weight plain.txt=3 --epochs 0.2 --out"
     shown = steep("adapt", *words, how, tmp_path / "packed").stderr
     windows = {
         name: json.loads((tmp_path / name / "results.json").read_text())["windows"]
@@ -80,8 +80,5 @@ def test_files_are_read_as_often_as_asked_and_documents_share_windows(
     assert "windows are packed into" in shown
     assert "plain.txt: read 3 times" in shown
     assert "single.csv: read 0.5 times" in shown
-    found = steep("adapt", *words, "--weight x.txt=2 --out", tmp_path / "no", code=2).output
+    found = steep("adapt", *words, "--file-weight x.txt=2 --out", tmp_path / "no", code=2).output
     assert "there is no such file" in found
-    assert (
-        "Leave it out" in steep("adapt", *words, "--pack --sentences next --out x", code=2).output
-    )

@@ -15,7 +15,9 @@ from typer.testing import CliRunner
 
 from steep import runs
 from steep.args import DemoArgs, FitArgs
+from steep.options import make
 from steep.cli import app
+from steep.command_line import command_line
 from steep.errors import SteepError
 from steep.reports import page
 from steep.stages import demo
@@ -56,7 +58,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     made: list[tuple[Any, ...]] = []
 
     def put(name: str) -> None:
-        def stage(*inputs: Any, args: Any, out: Path | None = None) -> Any:
+        def stage(*inputs: Any, args: Any, out: Path | None = None, **_: Any) -> Any:
             made.append((name, *inputs, out, args))
             if name == "compare":
                 out.mkdir(parents=True, exist_ok=True)
@@ -64,21 +66,21 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
             return {"metrics": {"accuracy": {"value": 0.5, "low": None, "high": None}}}
 
         stage.__name__ = name
-        module = ModuleType(f"steep.stages.{name}")
+        module = ModuleType(f"steep.{'study' if name == 'compare' else 'stages'}.{name}")
         setattr(module, name, stage)
         monkeypatch.setitem(sys.modules, module.__name__, module)
         monkeypatch.setattr(module.__name__, module, raising=False)
 
     for name in ("check", "adapt", "fit", "predict", "evaluate", "compare"):
         put(name)
-    monkeypatch.setattr(page, "write", lambda folder, *rest: made.append(("report", folder)))
+    monkeypatch.setattr(page, "write_report", lambda folder, *_, **__: made.append(("report", folder)))
     return made
 
 
 def test_every_printed_command_typed_into_a_shell_makes_the_same_call(
     calls: list[tuple[Any, ...]], minilm: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    demo.demo(tmp_path / "a demo", DemoArgs(labels=50, seeds=2, overwrite=True))
+    demo.demo(tmp_path / "a demo", make(DemoArgs, labels=50, seeds=2, overwrite=True))
     printed = capfd.readouterr().err
     commands = [line[2:] for line in printed.splitlines() if line.startswith("$ steep ")]
     called = calls.copy()
@@ -92,7 +94,7 @@ def test_every_printed_command_typed_into_a_shell_makes_the_same_call(
 
 
 def test_defaults_are_not_printed() -> None:
-    line = demo.command_line("fit", Path("r.csv"), args=FitArgs(epochs=2), out=Path("m"))
+    line = command_line("fit", FitArgs, {"epochs": 2}, [Path("r.csv")], Path("m"))
     assert line == "steep fit r.csv --epochs 2 --out m"
 
 

@@ -26,25 +26,27 @@ from tokenizers import (
 )
 
 import steep
-from steep.args import AdaptArgs, FitArgs, PredictArgs, RunArgs, recipe
-from steep.args.recipe import names
+from steep.args import FitArgs
+from steep.args.recipes import recipe, recipe_names
+from steep.args.running import MachineArgs
 from steep.data.batches import pad
 from steep.data.budget import within
 from steep.data.corpus import Task
-from steep.data.load import read
 from steep.data.tokens import frame
 from steep.models.checkpoints import load_classifier, load_masked_lm
+from steep.models.devices import choose
 from steep.models.heads import Classifier, MaskedLM
 from steep.models.layers import layer_groups
+from steep.options import from_mapping
 from steep.train import classify, engine
+from steep.train.hooks import Hooks
 
 Texts = list[str]
 TASK = Task("single", ("negative", "positive"))
-CPU = RunArgs(device="cpu", precision="fp32")
-ADAPT = AdaptArgs(
-    **vars(CPU), label="label", max_length=24, epochs=0.5, batch_tokens=512, learning_rate=3e-3
-)
-FIT = FitArgs(**vars(CPU), label="label", max_length=32, epochs=1, learning_rate=3e-3, warmup=0.0)
+CPU: dict[str, Any] = {"device": "cpu", "precision": "fp32"}
+COMMON: dict[str, Any] = CPU | {"label": "label", "learning_rate": 3e-3}
+ADAPT: dict[str, Any] = COMMON | {"max_length": 24, "epochs": 0.5, "batch_tokens": 512}
+FIT: dict[str, Any] = COMMON | {"max_length": 32, "epochs": 1, "warmup_ratio": 0.0}
 BERT = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 FAIRSEQ = ["<s>", "<pad>", "</s>", "<unk>"]
 SIZES = {
@@ -227,13 +229,13 @@ def test_a_family_goes_the_whole_way(
     make: Callable[..., Path], family: Callable[..., Any], tiny_csv: Path, tmp_path: Path
 ) -> None:
     base = make(family)
-    adapted = steep.adapt(tiny_csv, base, out=tmp_path / "adapted", args=ADAPT)
+    adapted = steep.adapt(tiny_csv, base, out=tmp_path / "adapted", **ADAPT)
     assert unmoved(stored(base), stored(adapted)) == set(), "step 2 moves every parameter"
     start = load_classifier(adapted, TASK, "eager", 0).state_dict()
-    fitted = steep.fit(tiny_csv, adapted, out=tmp_path / "fitted", args=FIT)
+    fitted = steep.fit(tiny_csv, adapted, out=tmp_path / "fitted", **FIT)
     own = {name: start[name] for name in stored(fitted)}
     assert unmoved(own, stored(fitted)) == set(), "step 3 moves every parameter"
-    out = steep.predict(fitted, tiny_csv, out=tmp_path / "out.csv", args=PredictArgs(**vars(CPU)))
+    out = steep.predict(fitted, tiny_csv, out=tmp_path / "out.csv", **CPU)
     given = pd.read_csv(out)
     assert len(given) == 200
     assert given["p_positive"].nunique() > 20, "rows differ"
@@ -288,7 +290,7 @@ def test_a_head_of_no_use_is_made_new_tied_and_told(
     lm = load_masked_lm(base, "eager", 0)
     assert lm.new_head
     assert lm.model.get_output_embeddings().weight is lm.model.get_input_embeddings().weight
-    adapted = steep.adapt(tiny_csv, base, out=tmp_path / "adapted", args=ADAPT)
+    adapted = steep.adapt(tiny_csv, base, out=tmp_path / "adapted", **ADAPT)
     notes = json.loads((adapted / "steep.json").read_text())["notes"]
     assert any(why in note and "a new one is trained first" in note for note in notes)
     assert not load_masked_lm(adapted, "eager", 0).new_head, "it has one now"
@@ -303,7 +305,7 @@ def test_the_head_of_a_deberta_v2_is_found_and_kept(
     own = {n: w for n, w in stored(base).items() if n.startswith("lm_predictions.")}
     assert own
     assert all(torch.equal(lm.model.state_dict()[name], value) for name, value in own.items())
-    adapted = steep.adapt(tiny_csv, base, out=tmp_path / "adapted", args=ADAPT)
+    adapted = steep.adapt(tiny_csv, base, out=tmp_path / "adapted", **ADAPT)
     assert unmoved(stored(base), stored(adapted)) == set()
     again = load_masked_lm(adapted, "eager", 0)
     assert not again.new_head
@@ -328,20 +330,21 @@ class Moved(Callback):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", recipe_names())
 def test_in_every_recipe_moves_what_is_not_frozen_and_nothing_else(
     make: Callable[..., Path], family: Callable[..., Any], name: str, tiny_csv: Path
 ) -> None:
     own = {"epochs": 4, "batch_size": 16, "max_length": 24, "label": "label"}
-    args = FitArgs(**(recipe(name) | vars(CPU) | own | {"learning_rate": 1e-2}))
-    data = within(read(tiny_csv, text="text", label="label"), 32, 0)
-    learn, watch = engine.learner(data, make(family), args), Moved()
-    classify.train(learn, data, args, callbacks=[watch])
+    args = from_mapping(FitArgs, recipe(name) | own | {"learning_rate": 1e-2}, "test")
+    data = within(steep.read(tiny_csv, label="label"), 32, 0)
+    machine = choose(MachineArgs(**CPU))
+    learn, watch = engine.learner(data, make(family), args.tune, machine, 0), Moved()
+    classify.train(learn, data, args.tune, None, 0, Hooks(callbacks=[watch]))
     everything = {n for n, _ in learn.model.named_parameters()}
     assert all(moved == free for moved, free in watch.epochs)
     free = [free for _, free in watch.epochs]
-    if args.unfreeze == "gradual":
+    if args.tune.layers.unfreeze == "gradual":
         groups = len(learn.splitter(learn.model))
         assert all(one < more for one, more in itertools.pairwise(free[:groups]))
-    never = args.unfreeze == "never"
+    never = args.tune.layers.unfreeze == "never"
     assert set().union(*free) < everything if never else free[-1] == everything

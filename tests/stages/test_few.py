@@ -17,7 +17,7 @@ def test_a_fit_on_eight_labels_a_class(
     for name in ("one", "again"):
         out = tmp_path / name
         words = ("fit", tables / "single.csv", "--label label --model", tiny_bert, tiny)
-        few = "--shots 8 --head-start 2 --epochs 4 --seed 3 --out"
+        few = "--shots 8 --head-epochs 2 --epochs 4 --seed 3 --out"
         said = steep(*words, few, out).stderr
         assert "16 of 140 training labels are used, 8 of each class" in said
         assert "chosen by 20 validation labels, more than are trained on" in said
@@ -40,4 +40,4 @@ def test_few_labels_that_cannot_be_are_refused(
     assert "fewer than 80 training rows" in said("single.csv", "--label label --shots 80")
     assert "regression task" in said("regression.csv", "--label stars --shots 8")
     assert "give one" in said("single.csv", "--label label --shots 8 --label-budget 20")
-    assert "give --epochs 4" in said("single.csv", f"--label label --head-start 3 {tiny}")
+    assert "give --epochs 4" in said("single.csv", f"--label label --head-epochs 3 {tiny}")

@@ -19,6 +19,6 @@ class Watch(Callback):
 
 def test_callbacks_of_the_user_run(tables: Path, tiny_bert: Path, tmp_path: Path) -> None:
     watch, model = Watch(), str(tiny_bert)
-    args = steep.FitArgs(label="label", model=model, epochs=2, device="cpu", max_length=32)
-    steep.fit(tables / "single.csv", out=tmp_path / "out", args=args, callbacks=[watch])
+    table, short = tables / "single.csv", {"epochs": 2, "max_length": 32, "device": "cpu"}
+    steep.fit(table, model, label="label", out=tmp_path / "out", callbacks=[watch], **short)
     assert watch.seen == [0, 1]

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from steep.args import DataArgs
+from steep.args.table import TableArgs
 from steep.data.duplicates import corpus_hashes
 from steep.data.tables import read_table
+from steep.options import make
 
 Steep = Callable[..., Any]
 
@@ -34,7 +35,7 @@ def notes(folder: Path) -> str:
 
 def seen_share(folder: Path, tables: Path, part: str) -> float:
     """The share of the texts of a part that the adaptation in `folder` has read."""
-    corpus = read_table(tables / "single.csv", DataArgs(label="label"))
+    corpus = read_table(tables / "single.csv", make(TableArgs, label="label"))
     hashes = corpus_hashes(corpus.take(np.array(rows(folder)[part])))
     return float(np.isin(hashes, np.load(folder / "seen.npy", allow_pickle=False)).mean())
 
@@ -78,7 +79,7 @@ def test_transductive_training_is_said_in_its_notes_and_in_those_of_the_fit(
     steep("adapt", *base, "--transductive --out", out)
     assert seen_share(out, tables, "test") == 1
     assert "transductive: the text of validation and test rows is trained on" in notes(out)
-    done = steep("fit", *base[:3], "--epochs 1 --encoder", out, "--out", tmp_path / "model")
+    done = steep("fit", *base[:3], "--epochs 1 --model", out, "--out", tmp_path / "model")
     for told in (notes(tmp_path / "model"), done.stderr):
         assert "transductive: step 2 saw the text of 20 of 20 valid rows" in told
         assert "transductive: step 2 saw the text of 40 of 40 test rows" in told
@@ -92,6 +93,6 @@ def test_a_fit_on_an_adapted_encoder_has_its_splits(
     other = tmp_path / "other"
     steep("adapt", *base, "--split-seed 5 --out", other)
     assert rows(other) != rows(adapted)
-    steep("fit", *base[:3], "--epochs 1 --encoder", other, "--out", tmp_path / "model")
+    steep("fit", *base[:3], "--epochs 1 --model", other, "--out", tmp_path / "model")
     assert rows(tmp_path / "model") == rows(other)
     assert "transductive" not in notes(tmp_path / "model")

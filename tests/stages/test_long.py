@@ -53,13 +53,13 @@ def accuracy(folder: Path) -> float:
 
 def test_only_who_reads_the_end_learns_what_it_decides(read_by: Callable) -> None:
     found = {how: accuracy(read_by(f"--truncation {how}")[0]) for how in ("head", "tail")}
-    found["windows"] = accuracy(read_by("--truncation sliding-attention")[0])
+    found["windows"] = accuracy(read_by("--truncation sliding-max")[0])
     assert found["head"] < 0.7, found
     assert min(found["tail"], found["windows"]) > 0.8, found
 
 
 def test_what_is_read_is_said(read_by: Callable) -> None:
-    said = read_by("--truncation sliding-attention")[1]
+    said = read_by("--truncation sliding-max")[1]
     assert "training texts are longer than 24 tokens; read in 2.0 windows" in said
     assert "are cut off (head is kept)" in read_by("--truncation head")[1]
 
@@ -67,8 +67,7 @@ def test_what_is_read_is_said(read_by: Callable) -> None:
 def test_every_command_reads_the_windows_as_the_fit_did(
     steep: Steep, read_by: Callable, long: Path, tmp_path: Path
 ) -> None:
-    folder, _ = read_by("--truncation sliding-attention")
-    assert (folder / "windows.safetensors").is_file()
+    folder, _ = read_by("--truncation sliding-max")
     own = pd.read_csv(folder / "predictions" / "test.csv")
     steep("predict", folder, long, "--batch-size 5 --out", tmp_path / "all.csv")
     given = pd.read_csv(tmp_path / "all.csv")["p_positive"].to_numpy()[own["row"]]
@@ -80,12 +79,8 @@ def test_every_command_reads_the_windows_as_the_fit_did(
     )
     assert not info["missing_keys"] | info["unexpected_keys"]
     assert model.config.num_labels == 2
-    (folder / "windows.safetensors").rename(tmp_path / "lost")
-    said = steep("predict", folder, long, "--out", tmp_path / "none.csv", code=2).stderr
-    (tmp_path / "lost").rename(folder / "windows.safetensors")
-    assert "windows.safetensors: the attention over windows cannot be read" in said
 
 
 def test_an_export_is_refused(refused: Callable[..., str], read_by: Callable, long: Path) -> None:
-    folder, _ = read_by("--truncation sliding-attention")
-    assert "windows are joined (sliding-attention)" in refused("export", folder, long)
+    folder, _ = read_by("--truncation sliding-max")
+    assert "windows are joined (sliding-max)" in refused("export", folder, long)

@@ -63,7 +63,7 @@ def test_check_with_a_checkpoint_measures_the_time(
     assert "adapt:" in shown
     assert "a pass over the training rows" in shown
     assert "tokens a word" in shown
-    assert "masked loss of the model as it is: " in shown
+    assert "masked loss before step 2: " in shown
     assert "whether step 2 will pay is unknown" in shown, "of such checkpoints nothing is known"
 
 
@@ -169,12 +169,13 @@ def test_compare_gives_a_verdict_for_every_kind(
     columns: dict[str, str],
     tiny: str,
     tiny_bert: Path,
+    short_step2: Path,
     tmp_path: Path,
     kind: str,
 ) -> None:
     out = tmp_path / "study"
     what = (tables / f"{kind}.csv", columns[kind], "--model", tiny_bert, tiny)
-    shown = steep("compare", *what, "--epochs 1 --seeds 2 --adapt-max-length 32 --out", out)
+    shown = steep("compare", *what, "--epochs 1 --seeds 2 --config", short_step2, "--out", out)
     assert json.loads((out / "verdict.json").read_text())["paragraph"] in shown.stderr
     cells = [f"{arm}-seed{seed}" for arm in ("tfidf", "base", "adapted") for seed in (0, 1)]
     assert {path.name for path in (out / "cells").iterdir()} == {

@@ -17,10 +17,10 @@ def test_the_curve_is_in_history_results_and_report(
 ) -> None:
     out = tmp_path / "adapted"
     files = (tables / f"{kind}.csv", columns[kind], "--model", tiny_bert, tiny)
-    shown = steep("adapt", *files, "--probe --probe-rows 100 --keep probe --epochs 2 --out", out)
+    shown = steep("adapt", *files, "--probe --best-by probe --epochs 2 --out", out)
     results = json.loads((out / "results.json").read_text())
     curve = pd.read_csv(out / "history.csv")["probe"]
-    assert results["probe_rows"] == [100, 20]
+    assert results["probe_rows"] == [140, 20]
     assert results["probe"]["before"] == pytest.approx(curve[0])
     best = curve[1:].min() if results["probe_metric"] == "rmse" else curve[1:].max()
     assert results["probe"]["after"] == pytest.approx(best)

@@ -50,7 +50,7 @@ def test_step_3_and_what_follows(
     steep: Steep, reviews: Path, adapted: Path, minilm: Path, tmp_path: Path
 ) -> None:
     model, out = tmp_path / "model", tmp_path / "predictions.csv"
-    steep("fit", reviews, REAL, "--epochs 1 --encoder", adapted, "--model", minilm, "--out", model)
+    steep("fit", reviews, REAL, "--epochs 1 --model", adapted, "--base", minilm, "--out", model)
     steep("predict", model, reviews, "--precision fp32 --out", out)
     given, own = pd.read_csv(out), pd.read_csv(reviews)
     assert list(given["id"]) == list(own["id"])
@@ -66,7 +66,7 @@ def test_step_3_and_what_follows(
 def test_a_study_with_an_encoder_that_is_there_already(
     steep: Steep, reviews: Path, adapted: Path, minilm: Path, tmp_path: Path
 ) -> None:
-    words = ("--arms base,adapted --seeds 1 --epochs 1 --encoder", adapted, "--model", minilm)
+    words = ("--arms base,adapted --seeds 1 --epochs 1 --model", adapted, "--base", minilm)
     steep("compare", reviews, REAL, *words, "--out", tmp_path / "study")
     assert json.loads((tmp_path / "study" / "verdict.json").read_text())["sentence"]
     kept = {path.name for path in (tmp_path / "study" / "adapted").iterdir()}

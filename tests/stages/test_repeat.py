@@ -70,9 +70,8 @@ def test_the_python_api_as_it_is_printed(
     table.to_csv("reviews.csv", index=False)
 
     data = package.read("reviews.csv", text="review", label="sentiment")
-    short = package.AdaptArgs(max_length=32)
-    adapted = package.adapt(data, tiny_bert, out="adapted", args=short)
-    learn = package.learner(data, adapted, package.FitArgs(max_length=32))
+    adapted = package.adapt(data, tiny_bert, out="adapted", max_length=32)
+    learn = package.learner(data, adapted, max_length=32)
     learn.fit_one_cycle(2, package.discriminative(learn, 2e-5))
 
     assert len(learn.recorder.values) == 2

@@ -49,7 +49,9 @@ def test_each_target_is_learnt_in_its_own_units(
 def test_a_study_of_several_targets(
     steep: Steep, table: Path, tiny_bert: Path, tmp_path: Path
 ) -> None:
-    how = "--seeds 2 --epochs 1 --adapt-epochs 0.2 --adapt-max-length 32"
+    config = tmp_path / "study.toml"
+    config.write_text("[adapt]\nepochs = 0.2\nmax-length = 32\n")
+    how = f"--seeds 2 --epochs 1 --config {config}"
     steep("compare", table, LEARN, how, "--model", tiny_bert, "--out", tmp_path / "study")
     verdict = json.loads((tmp_path / "study" / "verdict.json").read_text())
     assert verdict["metric"] == "r2"

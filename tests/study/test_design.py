@@ -1,20 +1,26 @@
-"""Are the cells those asked for, and are they read as they were written?"""
+"""Are the cells those asked for, does each arm have its options, and are step 2s shared?"""
 
+import pickle
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 
-from steep import runs
-from steep.args import CompareArgs, FitArgs
-from steep.data.corpus import Task
+from steep.args import CompareArgs, PretrainArgs, TuneArgs
 from steep.errors import SteepError
-from steep.study.design import ARMS, AWD_LSTM, Cell, plan, read, write
+from steep.options import change, make
+from steep.study.arms import Arm, CellInput, CellOutput, Step2Job, built_in_arms
+from steep.study.design import Design, plan_design
+
+
+def design_of(arms: str, **values: Any) -> Design:
+    return plan_design(make(CompareArgs, arms=arms, **values))
 
 
 def test_cells_come_seed_by_seed() -> None:
-    cells = plan(CompareArgs(arms="base, adapted,base", seeds=2, seed=7)).cells
+    cells = design_of("base, adapted,base", seeds=2, seed=7).cells
     assert [(cell.arm, cell.seed) for cell in cells] == [
         ("base", 7),
         ("adapted", 7),
@@ -23,26 +29,23 @@ def test_cells_come_seed_by_seed() -> None:
     ]
 
 
-def test_every_cell_has_a_file_of_its_own_and_equal_compute_comes_last() -> None:
-    text = (Path("a.txt"),)
-    args = CompareArgs(
-        arms=f"longer,{AWD_LSTM},tfidf,base,adapted,in-domain,cross-domain",
-        in_domain=text,
-        cross_domain=text,
-    )
-    cells = plan(replace(args, label_budget=(200, 100, 200))).cells
-    assert len(cells) == 5 * 2 * len(ARMS) == len({cell.path(Path("study")) for cell in cells})
-    assert [cell.labels for cell in cells[:14]] == [100] * 7 + [200] * 7
-    assert cells[6].arm == cells[13].arm == "longer"
+def test_every_cell_has_a_file_of_its_own_and_equal_time_comes_last() -> None:
+    arms = "longer,tfidf,base,adapted,in-domain,cross-domain"
+    text, labels = ("a.txt",), (200, 100, 200)
+    design = design_of(arms, in_domain=text, cross_domain=text, label_budgets=labels)
+    cells, count = design.cells, len(built_in_arms(make(CompareArgs).texts))
+    assert len(cells) == 5 * 2 * count == len({cell.path(Path("study")) for cell in cells})
+    assert [cell.labels for cell in cells[:12]] == [100] * 6 + [200] * 6
+    assert cells[5].arm == cells[11].arm == "longer"
 
 
 @pytest.mark.parametrize(
-    "args",
-    [CompareArgs(arms="base,adapted,in-domain"), CompareArgs(cross_domain=(Path("a.txt"),))],
+    ("arms", "values"),
+    [("base,adapted,in-domain", {}), ("base,adapted", {"cross_domain": ("a.txt",)})],
 )
-def test_an_arm_and_its_text_belong_together(args: CompareArgs) -> None:
+def test_an_arm_and_its_text_belong_together(arms: str, values: dict[str, Any]) -> None:
     with pytest.raises(SteepError, match="domain and its text belong together"):
-        plan(args)
+        design_of(arms, **values)
 
 
 @pytest.mark.parametrize(
@@ -59,75 +62,128 @@ def test_an_arm_and_its_text_belong_together(args: CompareArgs) -> None:
 )
 def test_a_study_that_compares_nothing_is_refused(arms: str, message: str) -> None:
     with pytest.raises(SteepError, match=message):
-        plan(CompareArgs(arms=arms))
+        design_of(arms)
 
 
 def test_a_recipe_is_an_arm(tmp_path: Path) -> None:
     own = tmp_path / "mine.toml"
     own.write_text("[fit]\nepochs = 7\nweight-decay = 0.5")
-    design = plan(CompareArgs(arms=f"base,adapted,features,{own}", seeds=1))
+    study = {"epochs": 2, "max_length": 32, "max_grad_norm": 3.0}
+    design = design_of(f"base,adapted,features,{own}", seeds=1, **study)
     assert [cell.arm for cell in design.cells] == ["base", "adapted", "features", "mine"]
-    study = FitArgs(epochs=2, max_length=32, clip=3.0)
-    assert design.options("base", study) == design.options("adapted", study) == study
-    assert design.options("mine", study) == replace(study, epochs=7, weight_decay=0.5)
-    frozen = design.options("features", study)
-    assert (frozen.unfreeze, frozen.learning_rate, frozen.epochs) == ("never", 1e-2, 50)
-    assert (frozen.max_length, frozen.clip) == (32, 3.0)
-    assert design.told()[1] == "arm mine: base with epochs 7, weight_decay 0.5"
+    base, adapted, features, mine = map(design.tune_of, design.arms)
+    assert base == adapted == make(TuneArgs, **study)
+    assert mine == change(base, {"epochs": 7, "weight_decay": 0.5})
+    assert (features.layers.unfreeze, features.optimiser.learning_rate) == ("never", 1e-2)
+    assert features.epochs.epochs == 50
+    assert (features.length, features.optimiser.max_grad_norm) == (base.length, 3.0)
+    assert design.notes()[1] == "arm mine: base with epochs 7, weight_decay 0.5"
+    assert list(design.step2_arms) == ["adapted"]
+
+
+def test_an_arm_may_have_a_step_2_of_its_own(tmp_path: Path) -> None:
+    words, both, same = (tmp_path / f"{name}.toml" for name in ("words", "both", "same"))
+    words.write_text("[adapt]\nmasking = 'word'")
+    both.write_text("[adapt]\nmasking = 'word'\n[fit]\nepochs = 9")
+    same.write_text("[adapt]\n[fit]\nepochs = 9")
+    arms = f"base,{same},{both},{words},adapted"
+    design = design_of(arms, adapt={"mlm_probability": 0.3, "epochs": 2})
+    step2 = {arm.name: design.step2_of(arm) for arm in design.arms}
+    assert step2["base"] is None
+    assert step2["adapted"] == step2["same"]
+    assert step2["words"] == step2["both"] != step2["adapted"]
+    assert step2["words"].options == change(design.pretrain, {"masking": "word"})
+    assert step2["words"].options.objective.mlm_probability == 0.3
+    assert design.step2_arms == {
+        **{"adapted": "adapted", "same": "adapted"},
+        **{"both": "both", "words": "both"},  # one run, one folder for both
+    }
+    epochs = {arm.name: design.tune_of(arm).epochs.epochs for arm in design.arms}
+    assert epochs == {"base": 3, "adapted": 3, "words": 3, "both": 9, "same": 9}
+    assert [arm.name for arm in design.arms if arm.rival] == ["same", "both", "words"]
+    assert design.notes() == [
+        "arm same: adapted, fine-tuned with epochs 9",
+        "arm both: step 2 with masking word, fine-tuned with epochs 9",
+        "arm words: step 2 with masking word",
+    ]
+
+
+def test_arms_that_read_other_texts_share_no_step_2(tmp_path: Path) -> None:
+    design = design_of("base,adapted,in-domain", in_domain=("a.txt",))
+    assert design.step2_arms == {"adapted": "adapted", "in-domain": "in-domain"}
+
+
+def test_a_finished_step_2_serves_those_that_change_nothing_of_it(tmp_path: Path) -> None:
+    same, other = tmp_path / "same.toml", tmp_path / "other.toml"
+    same.write_text("[adapt]\n[fit]\nepochs = 9")
+    other.write_text("[adapt]\nmasking = 'token'")  # the default, but perhaps not the folder's
+    args = make(CompareArgs, arms=f"base,adapted,{same},{other},in-domain", in_domain=("a.txt",))
+    design = replace(plan_design(args), given=Path("done"))
+    assert [step2.given for arm in design.arms if (step2 := design.step2_of(arm))] == [
+        *(Path("done"), Path("done"), None, None)
+    ]
+
+
+def test_how_long_step_2_is() -> None:
+    assert design_of("base,adapted").pretrain == PretrainArgs()
+    minutes = design_of("base,adapted", minutes=3, adapt={"minutes": 5, "masking": "span"}).pretrain
+    assert (minutes.budget.minutes, minutes.objective.masking) == (3, "span")
+    with pytest.raises(SteepError, match="'epochs' 2 and 'minutes' 3: only one of epochs"):
+        design_of("base,adapted", minutes=3, adapt={"epochs": 2})
+
+
+def test_the_length_of_an_arms_step_2_replaces_the_studys(tmp_path: Path) -> None:
+    own = tmp_path / "long.toml"
+    own.write_text("[adapt]\nepochs = 3")
+    design = design_of(f"base,adapted,{own}", minutes=5)
+    long = design.step2_of(design.arm("long"))
+    assert (long.options.passes.epochs, long.options.budget.minutes) == (3, None)
+    own.write_text("[adapt]\nprobe = false")
+    with pytest.raises(SteepError, match="arm long: option 'best_by' is probe"):
+        design_of(f"base,adapted,{own}", adapt={"best_by": "probe", "probe": True})
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("own", "epoch = 3", r"own.toml: \[fit\]: there is no option 'epoch'. .* 'epochs'"),
-        ("own", "model = 'other'", r"own.toml: \[fit\]: option 'model' is the same for all arms"),
-        ("own", "test_share = 0.5", "option 'test_share' is the same for all arms"),
-        ("longer", "epochs = 3", "'longer' is another arm; rename the file"),
-        ("features", "epochs = 3", "two of them are called 'features'"),
+        ("own", "[fit]\nepoch = 3", r"own.toml: \[fit\]: there is no option 'epoch'. .* 'epochs'"),
+        ("own", "[fit]\nmodel = 'other'", r"\[fit\]: option 'model' is the same for all arms"),
+        ("own", "[fit]\ntest_share = 0.5", "option 'test_share' is the same for all arms"),
+        ("own", "[fit]\nmetric = 'auc'", "option 'metric' is the same for all arms of a study; gi"),
+        ("own", "[fit]\nminutes = 5", r"own.toml: \[fit\]: there is no option 'minutes'"),
+        ("own", "[adapt]\nseed = 5", r"own.toml: \[adapt\]: option 'seed' is the same for all"),
+        ("own", "[adapt]\nbatch_size = 5", r"\[adapt\]: there is no option 'batch_size'.*_tokens'"),
+        ("own", "[adapt]\nepochs = 2\nminutes = 5", "only one of epochs, max_steps and minutes"),
+        ("own", "[adpat]\nepochs = 2", r"not of \[adpat\]. Did you mean 'adapt'\?"),
+        ("own", "[fit]", r"own.toml: an arm is a table \[adapt\] or \[fit\] of options, or both"),
+        ("longer", "[fit]\nepochs = 3", "'longer' is another arm; rename the file"),
+        ("features", "[fit]\nepochs = 3", "two of them are called 'features'"),
     ],
 )
-def test_a_recipe_that_is_no_arm(tmp_path: Path, name: str, content: str, message: str) -> None:
+def test_a_file_that_is_no_arm(tmp_path: Path, name: str, content: str, message: str) -> None:
     own = tmp_path / f"{name}.toml"
-    own.write_text(f"[fit]\n{content}")
+    own.write_text(content)
     with pytest.raises(SteepError, match=message):
-        plan(CompareArgs(arms=f"base,adapted,features,{own}"))
+        design_of(f"base,adapted,features,{own}")
 
 
-def cell_lines(task: Task, outputs: np.ndarray) -> list[dict]:
-    if task.kind == "regression":
-        return [{"id": n, "predicted": float(value)} for n, value in enumerate(outputs)]
-    names = [f"p_{label}" for label in task.labels]
-    return [
-        {"id": n} | dict(zip(names, map(float, row), strict=True)) for n, row in enumerate(outputs)
-    ]
+def guess(share: float, cell: CellInput) -> CellOutput:
+    raise NotImplementedError
 
 
-@pytest.mark.parametrize("kind", ["single", "multi", "regression"])
-def test_a_cell_is_read_as_it_was_written(tmp_path: Path, kind: str) -> None:
-    task = Task(kind, ("y",) if kind == "regression" else ("a", "b, c", 'd"e'))
-    outputs = np.random.default_rng(0).random((4, 3))
-    outputs = outputs[:, 0] if kind == "regression" else outputs
-    cell = Cell("adapted", 3)
-    facts = {"seconds": 1.5, "diverged": True, "test": {}}
-    (tmp_path / runs.CELLS).mkdir()
-    write(cell, tmp_path, facts, cell_lines(task, outputs))
-    found = read(cell, tmp_path, task)
-    assert (found.arm, found.seed, found.seconds, found.diverged) == ("adapted", 3, 1.5, True)
-    np.testing.assert_array_equal(found.probabilities, outputs)
+def learn(job: Step2Job) -> None:
+    raise NotImplementedError
 
 
-def test_a_cell_is_finished_only_with_its_predictions(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cell = Cell("base", 0)
-    (tmp_path / runs.CELLS).mkdir()
-
-    def full(*_: object) -> None:
-        raise OSError("no space")
-
-    monkeypatch.setattr(runs, "write_csv", full)
-    with pytest.raises(OSError, match="no space"):
-        write(cell, tmp_path, {"seconds": 1.0, "diverged": False}, [{"p_a": 1.0}])
-    assert not cell.path(tmp_path).exists()
-    with pytest.raises(SteepError, match="no such file"):
-        read(cell, tmp_path, Task("single", ("a",)))
+def test_an_arm_may_be_anyones() -> None:
+    arm = Arm("guess", "guesses", partial(guess, 0.5), pretrain=learn, rival=True)
+    args = make(CompareArgs, arms="base,adapted,guess")
+    design = plan_design(args, [arm])
+    assert design.names == ("base", "adapted", "guess")
+    assert design.step2_arms == {"adapted": "adapted", "guess": "guess"}
+    with pytest.raises(SteepError, match="there is no arm 'guess'"):
+        plan_design(args)
+    with pytest.raises(SteepError, match="two arms called 'base'"):
+        plan_design(args, [Arm("base", "another", partial(guess, 0.5))])
+    for one in (arm, *built_in_arms(args.texts)):
+        assert pickle.loads(pickle.dumps(one)).name == one.name

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from steep.data.corpus import Task
-from steep.study.families import correct, holm
-from steep.study.verdict import CellResult, verdict
+from steep.study.families import correct_for_budgets, holm
+from steep.study.verdict import CellResult, Question, verdict
 
 TASK, ROWS = Task("single", ("a", "b")), 400
 
@@ -30,7 +30,7 @@ def part(answer: str, p: float | None, *others: float | None) -> dict[str, Any]:
 def test_the_figures_of_imdb_with_few_labels() -> None:
     """docs/results: 100 labels p 0.041, 500 labels p 0.65."""
     few, many = part("yes", 0.0406, 0.0397), part("cannot tell", 0.651, 0.107)
-    correct([few, many])
+    correct_for_budgets([few, many])
     assert (few["answer"], few["hint"]) == ("cannot tell", "yes")
     assert few["comparisons"][0]["p_holm"] == pytest.approx(0.0812)
     assert many["comparisons"][0]["p_holm"] is None and many["hint"] is None
@@ -39,14 +39,14 @@ def test_the_figures_of_imdb_with_few_labels() -> None:
 
 def test_the_headline_stands_and_others_have_to_hold() -> None:
     parts = [part("yes", 0.024), part("no", 0.03), part("yes", 0.04)]
-    correct(parts)
+    correct_for_budgets(parts)
     assert [(one["answer"], one["hint"]) for one in parts] == [
         ("cannot tell", "yes"),  # 3 x 0.024
         ("cannot tell", "no"),
         ("yes", None),
     ]
     parts = [part("yes", 0.012), part("cannot tell", None), part("cannot tell", 0.4)]
-    correct(parts)
+    correct_for_budgets(parts)
     assert [one["answer"] for one in parts] == ["yes", "cannot tell", "cannot tell"]
 
 
@@ -67,8 +67,12 @@ def test_the_correction_is_that_of_the_smallest_effect() -> None:
     assert few["comparisons"][0]["p_value"] < 0.001
     assert few["comparisons"][0]["p_smallest"] == pytest.approx(0.05, abs=0.002)
     assert (few["answer"], few["hint"]) == ("cannot tell", "yes")
-    assert "a hint of 'yes', not after correction for 2 budgets (p 0.09" in just["paragraph"]
+    assert (
+        "a hint of 'yes' that does not hold after correction for 2 budgets (p 0.09"
+        in just["paragraph"]
+    )
 
 
 def judge(cells: list[CellResult], smallest_effect: float) -> dict[str, Any]:
-    return verdict(TASK, np.ones(ROWS, int), cells, "accuracy", 1, smallest_effect)
+    question = Question("accuracy", smallest_effect)
+    return verdict(TASK, np.ones(ROWS, int), cells, question, 1)

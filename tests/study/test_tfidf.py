@@ -23,7 +23,7 @@ SINGLE = Task("single", WORDS)
 
 
 def test_single():
-    model = fit_tfidf(*TRAIN, *VALID, SINGLE)
+    model = fit_tfidf(TRAIN, VALID, SINGLE)
     p = model.predict(TEST[0])
     assert p.shape == (100, 3)
     assert np.allclose(p.sum(axis=1), 1)
@@ -34,14 +34,14 @@ def test_single():
 def test_single_without_one_of_the_classes():
     for absent in range(3):
         keep = np.flatnonzero(TRAIN[1] != absent)
-        model = fit_tfidf([TRAIN[0][i] for i in keep], TRAIN[1][keep], *VALID, SINGLE)
+        model = fit_tfidf(([TRAIN[0][i] for i in keep], TRAIN[1][keep]), VALID, SINGLE)
         p, present = model.predict(TEST[0]), TEST[1] != absent
         assert (p[:, absent] == 0).all()
         assert (p.argmax(axis=1) == TEST[1])[present].mean() > 0.9
 
 
 def test_one_class_only():
-    model = fit_tfidf(["a", "b"], np.array([1, 1]), *VALID, SINGLE)
+    model = fit_tfidf((["a", "b"], np.array([1, 1])), VALID, SINGLE)
     assert model.predict(["c"]).tolist() == [[0, 1, 0]]
 
 
@@ -51,7 +51,7 @@ def test_multi_with_labels_that_are_constant_in_training():
     def columns(labels: np.ndarray) -> np.ndarray:
         return np.stack([labels == 0, labels < 0, labels >= 0], axis=1).astype(np.float32)
 
-    model = fit_tfidf(TRAIN[0], columns(TRAIN[1]), VALID[0], columns(VALID[1]), task)
+    model = fit_tfidf((TRAIN[0], columns(TRAIN[1])), (VALID[0], columns(VALID[1])), task)
     p = model.predict(TEST[0])
     assert ((p[:, 0] > 0.5) == (TEST[1] == 0)).mean() > 0.95
     assert (p[:, 1] == 0).all() and (p[:, 2] == 1).all()
@@ -60,13 +60,13 @@ def test_multi_with_labels_that_are_constant_in_training():
 def test_multi_whose_validation_has_no_auc():
     task = Task("multi", ("good",))
     labels = (TRAIN[1] == 0).astype(np.float32)[:, None]
-    model = fit_tfidf(TRAIN[0], labels, VALID[0], np.zeros((60, 1), np.float32), task)
+    model = fit_tfidf((TRAIN[0], labels), (VALID[0], np.zeros((60, 1), np.float32)), task)
     assert model.predict(TEST[0]).shape == (100, 1)
 
 
 def test_regression():
     task = Task("regression", ("stars",))
-    model = fit_tfidf(TRAIN[0], TRAIN[1] * 2.0, VALID[0], VALID[1] * 2.0, task)
+    model = fit_tfidf((TRAIN[0], TRAIN[1] * 2.0), (VALID[0], VALID[1] * 2.0), task)
     predictions = model.predict(TEST[0])
     assert predictions.shape == (100,)
     assert np.corrcoef(predictions, TEST[1])[0, 1] > 0.9
@@ -74,7 +74,7 @@ def test_regression():
 
 def test_the_validation_rows_choose():
     """Other validation labels, same training rows: another strength."""
-    chosen = {fit_tfidf(*TRAIN, VALID[0], labels, SINGLE).strength for labels in _labellings()}
+    chosen = {fit_tfidf(TRAIN, (VALID[0], labels), SINGLE).strength for labels in _labellings()}
     assert len(chosen) > 1
 
 
@@ -84,11 +84,11 @@ def _labellings() -> list[np.ndarray]:
 
 
 def test_repeatable():
-    first, second = (fit_tfidf(*TRAIN, *VALID, SINGLE, seed=3) for _ in range(2))
+    first, second = (fit_tfidf(TRAIN, VALID, SINGLE, seed=3) for _ in range(2))
     assert isinstance(first, Tfidf)
     assert (first.predict(TEST[0]) == second.predict(TEST[0])).all()
 
 
 def test_no_words():
     with pytest.raises(SteepError, match="no words in the 2 training texts"):
-        fit_tfidf(["", "!?"], np.array([0, 1]), *VALID, SINGLE)
+        fit_tfidf((["", "!?"], np.array([0, 1])), VALID, SINGLE)

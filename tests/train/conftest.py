@@ -11,8 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import steep
+from steep.args.table import SplitArgs, TableArgs
 from steep.data.corpus import Data
+from steep.data.load import load
+from steep.options import make
 
 matplotlib.use("Agg")
 
@@ -95,4 +97,4 @@ def moved() -> Callable[[dict[str, Tensor], nn.Module], set[str]]:
 def _read(path: Path, header: list[str], lines: list, label: str) -> Data:
     with path.open("w", encoding="utf-8", newline="") as stream:
         csv.writer(stream).writerows([header, *lines])
-    return steep.read(path, text="text", label=label)
+    return load(path, make(TableArgs, text="text", label=label), SplitArgs())

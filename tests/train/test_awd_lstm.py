@@ -6,18 +6,21 @@ import numpy as np
 import pytest
 import torch
 
-from steep.args import FitArgs
+from steep.args import TuneArgs
+from steep.args.running import MachineArgs
 from steep.data.corpus import Data
-from steep.metrics.scores import score
-from steep.train import awd_lstm, awd_weights
-from steep.train.awd_weights import Awd
+from steep.metrics.scores import primary, score
+from steep.options import make
+from steep.shelf.awd_lstm.awd_weights import Awd, load_awd, read_awd
+from steep.study.arms import CellInput
+from steep.train import awd_lstm
 
 
 @pytest.fixture(scope="module")
 def learnt(tiny_awd: Path, single: Data) -> tuple[Awd, dict, list]:
     """The tiny model after 3 passes over the same few texts again and again, which it can learn."""
-    texts, start = single.train.whole(), awd_weights.read(tiny_awd)
-    return awd_lstm.adapt(
+    texts, start = single.train.whole(), read_awd(tiny_awd)
+    return awd_lstm.adapt_awd(
         [*texts, *texts[:10] * 300], texts[:10] * 5, start, 3, 0, torch.device("cpu")
     )
 
@@ -31,7 +34,7 @@ def test_the_text_is_learnt(learnt: tuple[Awd, dict, list], single: Data) -> Non
 
 
 def test_known_words_begin_as_they_are_and_new_ones_as_the_mean(tiny_awd: Path) -> None:
-    start = awd_weights.read(tiny_awd)
+    start = read_awd(tiny_awd)
     words = ["xxunk", "xxpad", "good", "unheard-of"]
     learn = awd_lstm._language([["good"] * 200] * 2, [["good"] * 200], words, start, "cpu")
     table, before = learn.model[0].encoder.weight, start.weights["0.encoder.weight"]
@@ -43,15 +46,26 @@ def test_known_words_begin_as_they_are_and_new_ones_as_the_mean(tiny_awd: Path) 
 
 def test_an_encoder_is_read_as_it_was_saved(learnt: tuple[Awd, dict, list], tmp_path: Path) -> None:
     learnt[0].save(tmp_path)
-    again = awd_weights.load(tmp_path)
+    again = load_awd(tmp_path)
     assert again.words == learnt[0].words
     assert all(torch.equal(again.weights[n], t) for n, t in learnt[0].weights.items())
 
 
 def fitted(start: Awd, data: Data, seed: int = 0, epochs: int = 6) -> tuple:
     assert data.test is not None
-    args = FitArgs(seed=seed, epochs=epochs, batch_size=8)
-    return awd_lstm.fit(data, data.test, start, args, torch.device("cpu"), "test")
+    cell = CellInput(
+        data=data,
+        test=data.test,
+        base="",
+        encoder=None,
+        tune=make(TuneArgs, epochs=epochs, batch_size=8),
+        seed=seed,
+        metric=primary(data.labelled()),
+        machine=MachineArgs(),
+        description="test",
+    )
+    found = awd_lstm.fit_awd(cell, start, torch.device("cpu"))
+    return found.valid, found.test, found.history
 
 
 def test_labels_are_learnt_the_same_with_the_same_seed(

@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy
 
 from steep.train.callbacks import Epochs
 from steep.train.heldout import MaskedScores
-from steep.train.windows import IGNORED
+from steep.train.pile import IGNORED
 
 
 def test_epochs_are_counted_over_all_fits() -> None:

@@ -1,7 +1,6 @@
 """Is the best epoch kept, a run repeatable, and a diverged one told?"""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,28 +15,43 @@ from steep.data.corpus import Data
 from steep.errors import SteepError
 from steep.metrics.scores import score
 from steep.models.devices import choose
+from steep.options import change, make
 from steep.train import callbacks, classify, engine
 from steep.train.classify import Fitted
 
 LONG = 12  # epochs to learn from 140 rows with a random encoder
-ARGS = FitArgs(
-    max_length=32, batch_size=8, epochs=6, learning_rate=5e-3, device="cpu", precision="fp32"
+ARGS = make(
+    FitArgs,
+    max_length=32,
+    batch_size=8,
+    epochs=6,
+    learning_rate=0.005,
+    device="cpu",
+    precision="fp32",
 )
 
 
 def fit(data: Data, checkpoint: Path, args: FitArgs = ARGS) -> Fitted:
-    return classify.train(engine.learner(data, checkpoint, args), data, args)
+    return train(learner(data, checkpoint, args), data, args)
+
+
+def learner(data: Data, checkpoint: Path, args: FitArgs) -> Learner:
+    return engine.learner(data, checkpoint, args.tune, choose(args.machine), args.seed.seed)
+
+
+def train(learn: Learner, data: Data, args: FitArgs) -> Fitted:
+    return classify.train(learn, data, args.tune, args.metric.metric, args.seed.seed)
 
 
 @pytest.fixture(scope="module")
 def fitted(single: Data, tiny_bert: Path) -> Fitted:
-    return fit(single, tiny_bert, replace(ARGS, epochs=LONG))
+    return fit(single, tiny_bert, change(ARGS, {"epochs": LONG}))
 
 
 def test_it_learns_what_the_table_tells(fitted: Fitted, single: Data) -> None:
     assert single.test is not None
     test = single.test
-    probabilities = fitted.predict(test, choose(ARGS))
+    probabilities = fitted.predict(test, choose(ARGS.machine))
     assert score(single.labelled(), test.labels(), probabilities)["accuracy"] > 0.85
     np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-5)
 
@@ -55,21 +69,21 @@ def test_the_history_has_a_line_an_epoch(fitted: Fitted) -> None:
 def test_every_parameter_moves(
     single: Data, tiny_bert: Path, weights: Callable, moved: Callable
 ) -> None:
-    args = replace(ARGS, epochs=1)
-    learn = engine.learner(single, tiny_bert, args)
+    args = change(ARGS, {"epochs": 1})
+    learn = learner(single, tiny_bert, args)
     before = weights(learn.model)
-    classify.train(learn, single, args)
+    train(learn, single, args)
     assert moved(before, learn.model) == before.keys()
 
 
 def test_the_same_seed_gives_the_same_weights(
     single: Data, tiny_bert: Path, weights: Callable
 ) -> None:
-    args = replace(ARGS, epochs=2)
+    args = change(ARGS, {"epochs": 2})
     runs = []
     for seed in (0, 0, 1):
         torch.manual_seed(len(runs))  # what was drawn before must not matter
-        runs.append(weights(fit(single, tiny_bert, replace(args, seed=seed)).learn.model))
+        runs.append(weights(fit(single, tiny_bert, change(args, {"seed": seed})).learn.model))
     assert all(torch.equal(runs[0][name], runs[1][name]) for name in runs[0])
     assert not any(torch.equal(runs[0][name], runs[2][name]) for name in runs[0])
 
@@ -94,11 +108,11 @@ class Spoil(Callback):
 @pytest.mark.parametrize("metric", ["accuracy", "log_loss"])
 def test_the_best_epoch_is_kept(single: Data, tiny_bert: Path, metric: str) -> None:
     # Epochs 5 and 6 train at a rate of next to nothing, from a head that was turned round.
-    args = replace(ARGS, schedule="one-cycle", metric=metric)
-    learn = engine.learner(single, tiny_bert, args)
+    args = change(ARGS, {"schedule": "one-cycle", "metric": metric})
+    learn = learner(single, tiny_bert, args)
     spoil = Spoil(start=6)
     learn.add_cb(spoil)
-    fitted = classify.train(learn, single, args)
+    fitted = train(learn, single, args)
     values = [line[metric] for line in fitted.history]
     worst = values[5] == (min(values) if metric == "accuracy" else max(values))
     assert worst, "the last epoch is to be the worst one"
@@ -108,14 +122,14 @@ def test_the_best_epoch_is_kept(single: Data, tiny_bert: Path, metric: str) -> N
     for name, value in learn.model.state_dict().items():
         assert torch.equal(value, spoil.seen[fitted.best_epoch - 1][name]), name
     again = score(
-        single.labelled(), single.valid.labels(), fitted.predict(single.valid, choose(args))
+        single.labelled(), single.valid.labels(), fitted.predict(single.valid, choose(args.machine))
     )
     assert again[metric] == pytest.approx(best, abs=1e-5)
 
 
 def test_an_unknown_metric_is_refused(single: Data, tiny_bert: Path) -> None:
     with pytest.raises(SteepError, match="rmse"):
-        fit(single, tiny_bert, replace(ARGS, metric="rmse"))
+        fit(single, tiny_bert, change(ARGS, {"metric": "rmse"}))
 
 
 class Explode(Callback):
@@ -133,9 +147,9 @@ class Explode(Callback):
 
 
 def diverge(data: Data, checkpoint: Path, step: int) -> Fitted:
-    learn: Learner = engine.learner(data, checkpoint, ARGS)
+    learn = learner(data, checkpoint, ARGS)
     learn.add_cb(Explode(step))
-    return classify.train(learn, data, ARGS)
+    return train(learn, data, ARGS)
 
 
 def test_a_loss_that_is_no_number_ends_the_run(single: Data, tiny_bert: Path) -> None:
@@ -144,27 +158,29 @@ def test_a_loss_that_is_no_number_ends_the_run(single: Data, tiny_bert: Path) ->
     assert (later.diverged, len(later.history)) == (True, 1)
     for fitted, epoch in ((first, 1), (later, 2)):
         with pytest.raises(SteepError, match=rf"infinite in epoch {epoch}.* below 0\.005"):
-            classify.check_finite(fitted, ARGS)
+            classify.check_finite(fitted, 0.005)
         # No step was taken with it, so a study can still score what there is.
-        assert np.isfinite(fitted.predict(single.valid, choose(ARGS))).all()
+        assert np.isfinite(fitted.predict(single.valid, choose(ARGS.machine))).all()
 
 
 def test_a_good_run_passes_the_check(fitted: Fitted) -> None:
-    classify.check_finite(fitted, ARGS)
+    classify.check_finite(fitted, 0.005)
 
 
 def test_weights_that_overflow_are_told(single: Data, tiny_bert: Path) -> None:
-    args = replace(ARGS, learning_rate=1e30, warmup=0.0, epochs=1)
+    args = change(ARGS, {"learning_rate": 1e30, "warmup_ratio": 0.0, "epochs": 1})
     fitted = fit(single, tiny_bert, args)
     assert fitted.diverged
     with pytest.raises(SteepError, match="Choose a learning_rate below"):
-        classify.check_finite(fitted, args)
+        classify.check_finite(fitted, 1e30)
 
 
 def test_weights_that_overflow_in_an_epochs_last_step_are_told(
     single: Data, tiny_bert: Path
 ) -> None:
-    args = replace(ARGS, learning_rate=1e30, warmup=0.0, epochs=1, batch_size=512)
+    args = change(
+        ARGS, {"learning_rate": 1e30, "warmup_ratio": 0.0, "epochs": 1, "batch_size": 512}
+    )
     fitted = fit(single, tiny_bert, args)
     assert fitted.diverged
 
@@ -172,11 +188,11 @@ def test_weights_that_overflow_in_an_epochs_last_step_are_told(
 def test_a_regression_predicts_on_the_targets_own_scale(
     graded: Data, tiny_bert: Path, tmp_path: Path
 ) -> None:
-    fitted = fit(graded, tiny_bert, replace(ARGS, epochs=30, learning_rate=3e-3))
+    fitted = fit(graded, tiny_bert, change(ARGS, {"epochs": 30, "learning_rate": 0.003}))
     with fitted.learn.no_bar():
         learners, _ = fitted.learn.get_preds()
     classify.in_own_units(fitted)
-    machine = choose(ARGS)
+    machine = choose(ARGS.machine)
     found = fitted.predict(graded.valid, machine)
     assert found.shape == (len(graded.valid),)
     assert score(graded.labelled(), graded.valid.labels(), found)["rmse"] < 60  # of 80 by the mean
@@ -194,7 +210,7 @@ def test_a_regression_predicts_on_the_targets_own_scale(
 
 
 def test_several_labels_are_learnt(multi: Data, tiny_bert: Path) -> None:
-    fitted = fit(multi, tiny_bert, replace(ARGS, epochs=LONG, seed=2))
-    found = fitted.predict(multi.valid, choose(ARGS))
+    fitted = fit(multi, tiny_bert, change(ARGS, {"epochs": LONG, "seed": 2}))
+    found = fitted.predict(multi.valid, choose(ARGS.machine))
     assert found.shape == (len(multi.valid), 2)
     assert score(multi.labelled(), multi.valid.labels(), found)["auc"] > 0.8

@@ -1,4 +1,4 @@
-"""Is `steep.learner` a plain fastai Learner that trains what it should, and nothing else?"""
+"""Is `engine.learner` a plain fastai Learner that trains what it should, and nothing else?"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +11,6 @@ from fastai.callback.core import Callback
 from fastai.learner import Learner
 from torch.nn.functional import cross_entropy
 
-import steep
 from steep.args import FitArgs
 from steep.data.corpus import Data
 from steep.data.inputs import Rows
@@ -19,10 +18,18 @@ from steep.errors import SteepError
 from steep.models.checkpoints import load_tokenizer
 from steep.models.devices import choose
 from steep.models.inference import predict
+from steep.options import change, make
+from steep.train import engine, schedules
 from steep.train.losses import loss_for
 
-ARGS = FitArgs(max_length=32, batch_size=16, learning_rate=2e-3, device="cpu", precision="fp32")
+ARGS = make(
+    FitArgs, max_length=32, batch_size=16, learning_rate=0.002, device="cpu", precision="fp32"
+)
 KINDS = ("single", "multi", "graded")
+
+
+def learner(data: Data, checkpoint: Path, args: FitArgs = ARGS) -> Learner:
+    return engine.learner(data, checkpoint, args.tune, choose(args.machine), args.seed.seed)
 
 
 @pytest.fixture(params=KINDS)
@@ -33,7 +40,7 @@ def data(request: pytest.FixtureRequest) -> Data:
 @pytest.fixture
 def learn(data: Data, tiny_bert: Path) -> Learner:
     torch.manual_seed(0)
-    return steep.learner(data, tiny_bert, ARGS)
+    return learner(data, tiny_bert, ARGS)
 
 
 def test_every_call_of_fastai_works(
@@ -47,7 +54,7 @@ def test_every_call_of_fastai_works(
         learn.freeze_to(-1)
         learn.fit_one_cycle(1, 1e-3)
         learn.unfreeze()
-        learn.fit_one_cycle(2, steep.discriminative(learn, 2e-3))
+        learn.fit_one_cycle(2, schedules.discriminative(learn, 2e-3))
         loss, metric = learn.validate()
         learn.show_results(max_n=3)
     assert np.isfinite([loss, metric]).all()
@@ -65,7 +72,7 @@ def test_get_preds_keeps_the_files_order(data: Data, learn: Learner) -> None:
             outputs, targets = learn.get_preds(ds_idx=ds_idx)
             np.testing.assert_allclose(targets.numpy(), corpus.labels(), rtol=1e-6)
             rows = Rows(corpus, data.labelled(), load_tokenizer(learn.model.model.name_or_path), 32)
-            own = predict(learn.model.model, rows, choose(ARGS), 7)
+            own = predict(learn.model.model, rows, choose(ARGS.machine), 7)
             if data.labelled().kind == "regression":
                 own = own * learn.loss_func.deviation[0] + learn.loss_func.mean[0]
             np.testing.assert_allclose(outputs.numpy(), own, rtol=1e-4, atol=1e-4)
@@ -73,7 +80,7 @@ def test_get_preds_keeps_the_files_order(data: Data, learn: Learner) -> None:
 
 def test_it_learns(tiny_bert: Path, single: Data) -> None:
     torch.manual_seed(0)
-    learn = steep.learner(single, tiny_bert, ARGS)
+    learn = learner(single, tiny_bert, ARGS)
     with learn.no_bar(), learn.no_logging():
         learn.fit_one_cycle(6, 5e-3)
         # numbers: a tensor kept of each step keeps freed memory in pieces (docs/performance.md)
@@ -92,7 +99,7 @@ def test_every_parameter_moves(learn: Learner, weights: Callable, moved: Callabl
 def test_what_is_frozen_does_not_move(
     tiny_bert: Path, single: Data, weights: Callable, moved: Callable
 ) -> None:
-    learn = steep.learner(single, tiny_bert, ARGS)
+    learn = learner(single, tiny_bert, ARGS)
     name_of = {id(p): name for name, p in learn.model.named_parameters()}
     groups = [{name_of[id(p)] for p in g} for g in learn.splitter(learn.model)]
     with learn.no_bar(), learn.no_logging():
@@ -109,8 +116,8 @@ def test_what_is_frozen_does_not_move(
 def test_steps_are_adam_w_without_decay_on_biases_and_norms(
     still_bert: Path, single: Data, weights: Callable
 ) -> None:
-    args = replace(ARGS, weight_decay=50.0)  # so much that it cannot be overlooked
-    ours, theirs = (steep.learner(single, still_bert, args) for _ in range(2))
+    args = change(ARGS, {"weight_decay": 50.0})  # so much that it cannot be overlooked
+    ours, theirs = (learner(single, still_bert, args) for _ in range(2))
     start = weights(ours.model)
     with ours.no_bar(), ours.no_logging():
         ours.fit(1, 1e-3)
@@ -142,7 +149,7 @@ def test_one_cycle_leaves_beta_alone(learn: Learner) -> None:
 def test_every_epoch_has_an_order_of_its_own(tiny_bert: Path, single: Data) -> None:
     orders: list[list[int]] = []
     for _ in range(2):
-        learn = steep.learner(single, tiny_bert, ARGS)
+        learn = learner(single, tiny_bert, ARGS)
         seen: list[int] = []
         learn.add_cb(Labels(seen))
         with learn.no_bar(), learn.no_logging():
@@ -166,42 +173,18 @@ class Labels(Callback):
         self.seen += self.yb[0].tolist()
 
 
-def test_a_batch_in_parts_is_the_batch(still_bert: Path, single: Data, weights: Callable) -> None:
-    assert len(single.train) % 8, "the last batch is to be a ragged one"
-    trained = []
-    for accumulate in (1, 4):
-        args = replace(ARGS, batch_size=8, accumulate=accumulate)
-        learn = steep.learner(single, still_bert, args)
-        with learn.no_bar(), learn.no_logging():
-            learn.fit(2, 1e-4)  # a constant rate; that of a schedule is tested with the schedules
-        assert learn.dls.train.bs == 8 // accumulate
-        trained.append(weights(learn.model))
-    start = weights(steep.learner(single, still_bert, ARGS).model)
-    # AdamW divides by the gradient's size, so where a gradient is next to nothing (the key's bias:
-    # softmax does not see it) its sign is noise.
-    names = [name for name in start if not name.endswith("key.bias")]
-    for name in names:
-        torch.testing.assert_close(trained[0][name], trained[1][name], atol=1e-6, rtol=0, msg=name)
-    assert min((trained[0][name] - start[name]).abs().max() for name in names) > 1e-4
-
-
-def test_a_batch_that_cannot_be_parted_is_refused(tiny_bert: Path, single: Data) -> None:
-    with pytest.raises(SteepError, match="batch_size 16 cannot be computed in 3 equal parts"):
-        steep.learner(single, tiny_bert, replace(ARGS, accumulate=3))
-
-
 def test_what_does_not_fit_is_refused(tiny_bert: Path, single: Data, tmp_path: Path) -> None:
     with pytest.raises(SteepError, match="max_length 65"):
-        steep.learner(single, tiny_bert, replace(ARGS, max_length=65))
+        learner(single, tiny_bert, change(ARGS, {"max_length": 65}))
     with pytest.raises(SteepError, match="--label"):
-        steep.learner(replace(single, task=None), tiny_bert, ARGS)
+        learner(replace(single, task=None), tiny_bert, ARGS)
     with pytest.raises(SteepError, match=r"no config\.json"):
-        steep.learner(single, tmp_path, ARGS)
+        learner(single, tmp_path, ARGS)
 
 
 def test_the_loss_of_targets_is_in_deviations_from_the_mean(graded: Data) -> None:
     labels = graded.train.labels()
-    loss = loss_for(graded.labelled(), labels, ARGS)
+    loss = loss_for(graded.labelled(), labels, ARGS.tune.loss)
     targets = torch.from_numpy(labels)
     perfect = (targets - labels.mean()) / labels.std()
     assert float(loss(perfect[:, None].float(), targets)) == pytest.approx(0, abs=1e-9)
@@ -210,5 +193,5 @@ def test_the_loss_of_targets_is_in_deviations_from_the_mean(graded: Data) -> Non
 
 
 def test_targets_that_are_all_alike_give_a_finite_loss(graded: Data) -> None:
-    loss = loss_for(graded.labelled(), np.full(5, 3.0), ARGS)
+    loss = loss_for(graded.labelled(), np.full(5, 3.0), ARGS.tune.loss)
     assert float(loss(torch.zeros(5, 1), torch.full((5,), 3.0))) == 0.0

@@ -1,6 +1,5 @@
 """Does what fastai's users call on a Learner work on texts?"""
 
-from dataclasses import replace
 from pathlib import Path
 
 import fastai.text.learner  # noqa: F401  (its own forms of what is shown must not get in the way)
@@ -12,19 +11,26 @@ import torch
 from fastai.interpret import ClassificationInterpretation, Interpretation
 from fastai.learner import Learner
 
-import steep
 from steep.args import FitArgs
 from steep.data.corpus import Data
 from steep.errors import SteepError
-from steep.train import rows
+from steep.models.devices import choose
+from steep.options import change, make
+from steep.train import engine, rows
 
-ARGS = FitArgs(max_length=32, batch_size=16, learning_rate=5e-3, device="cpu", precision="fp32")
+ARGS = make(
+    FitArgs, max_length=32, batch_size=16, learning_rate=0.005, device="cpu", precision="fp32"
+)
+
+
+def learner(data: Data, checkpoint: Path, args: FitArgs = ARGS) -> Learner:
+    return engine.learner(data, checkpoint, args.tune, choose(args.machine), args.seed.seed)
 
 
 @pytest.fixture(scope="module")
 def learn(single: Data, tiny_bert: Path) -> Learner:
     torch.manual_seed(0)
-    learn = steep.learner(single, tiny_bert, ARGS)
+    learn = learner(single, tiny_bert, ARGS)
     with learn.no_bar(), learn.no_logging():
         learn.fit_one_cycle(4, 5e-3)
     learn.remove_cb(learn.progress)
@@ -47,7 +53,7 @@ def test_predict_decodes_every_kind_of_task(
     kind: str, tiny_bert: Path, request: pytest.FixtureRequest
 ) -> None:
     data: Data = request.getfixturevalue(kind)
-    learn = steep.learner(data, tiny_bert, ARGS)
+    learn = learner(data, tiny_bert, ARGS)
     learn.remove_cb(learn.progress)
     label, decided, found = learn.predict("a good film in the night")
     if kind == "multi":
@@ -61,8 +67,8 @@ def test_predict_decodes_every_kind_of_task(
 def test_texts_are_cut_as_in_training(tiny_bert: Path, single: Data) -> None:
     text = " ".join(["good"] * 10 + ["bad"] * 10)
     for truncation, word in (("head", "good"), ("tail", "bad")):
-        args = replace(ARGS, max_length=8, truncation=truncation)
-        dls = steep.learner(single, tiny_bert, args).dls
+        args = change(ARGS, {"max_length": 8, "truncation": truncation})
+        dls = learner(single, tiny_bert, args).dls
         (inputs,) = dls.test_dl([text]).one_batch()
         ids = inputs[0, 0][inputs[0, 1] == 1].tolist()
         kept = dls.train_ds.tokenizer.decode(ids, skip_special_tokens=True)
@@ -138,7 +144,7 @@ def test_show_results_shows_text_label_and_prediction(
 
 
 def test_the_recorder_draws_both_losses(single: Data, tiny_bert: Path) -> None:
-    learn = steep.learner(single, tiny_bert, ARGS)
+    learn = learner(single, tiny_bert, ARGS)
     with learn.no_bar(), learn.no_logging():
         learn.fit_one_cycle(4, 5e-3)
     learn.recorder.plot_loss(skip_start=0)

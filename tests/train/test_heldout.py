@@ -1,7 +1,6 @@
 """Are the best weights kept, and does a training end that gains nothing more?"""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,21 @@ from steep.data.tokens import frame, tokenize
 from steep.models.checkpoints import MaskedLanguageModel, load_masked_lm
 from steep.models.devices import Machine
 from steep.objectives.masking import vocabulary
+from steep.options import change, make
 from steep.train import masked
 from steep.train.heldout import Best
-from steep.train.windows import Pile
+from steep.train.pile import Pile
+from steep.train.windows import Laid
 
 CPU = Machine(torch.device("cpu"), bf16=False, attention="eager")
-ARGS = AdaptArgs(
-    max_length=16, batch_tokens=256, steps=10, evaluate_every=3, learning_rate=1e-3, device="cpu"
+ARGS = make(
+    AdaptArgs,
+    max_length=16,
+    batch_tokens=256,
+    max_steps=10,
+    eval_steps=3,
+    learning_rate=0.001,
+    device="cpu",
 )
 
 
@@ -42,7 +49,8 @@ def losses(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[float]], list[dict
 
         def judged(best: Best) -> None:
             seen.append({n: p.detach().clone() for n, p in best.model.model.named_parameters()})
-            best.scores.loss_sum = next(given) * best.scores.count
+            scores = best.measures[0]
+            scores.loss_sum = next(given) * scores.count
             judge(best)
 
         monkeypatch.setattr(Best, "after_validate", judged)
@@ -55,7 +63,9 @@ def train(
     checkpoint: Path, pile: Pile, args: AdaptArgs = ARGS
 ) -> tuple[MaskedLanguageModel, dict[str, Any]]:
     lm, spans = load_masked_lm(checkpoint, "eager", 0), pile.spans()
-    return lm, masked.train(lm, pile, spans[20:], spans[:20], args, CPU, 0)
+    return lm, masked.train(
+        lm, Laid(pile, spans[20:], spans[:20]), args.pretrain, CPU, args.seed.seed
+    )
 
 
 def test_the_weights_of_the_best_measurement_are_kept(
@@ -78,7 +88,7 @@ def test_patience_ends_a_training_that_gains_nothing_more(
     tiny_bert: Path, pile: Pile, losses: Callable
 ) -> None:
     losses([2.0, 3.0, 2.0, 1.0])
-    _, report = train(tiny_bert, pile, replace(ARGS, patience=2))
+    _, report = train(tiny_bert, pile, change(ARGS, {"early_stopping_patience": 2}))
     assert (report["best_step"], report["steps"], report["stopped_early"]) == (3, 9, True)
     assert report["history"][-1]["step"] == 9
 
@@ -87,7 +97,7 @@ def test_the_end_of_the_budget_is_no_early_stop(
     tiny_bert: Path, pile: Pile, losses: Callable
 ) -> None:
     losses([3.0, 2.0, 2.0, 2.0])
-    _, report = train(tiny_bert, pile, replace(ARGS, patience=2))
+    _, report = train(tiny_bert, pile, change(ARGS, {"early_stopping_patience": 2}))
     assert (report["best_step"], report["steps"], report["stopped_early"]) == (6, 10, False)
 
 

@@ -8,8 +8,9 @@ import torch
 from transformers import AutoTokenizer
 
 from steep import runs
+from steep.options import make
 from steep.train import look
-from steep.train.windows import IGNORED
+from steep.train.pile import IGNORED
 
 
 def guess(chances: list[float], top: list[int]) -> look.Guess:
@@ -29,7 +30,7 @@ def test_words_and_examples_are_those_that_changed_most(
     before = guess([-4.0, -1.0, -2.0, -1.0], [dog, sea, film])
     after = guess([-1.0, -3.0, -1.0, -2.0], [film, sea, dog])
     monkeypatch.setattr(look, "LEAST", (2,))
-    found = look.look([(inputs, places, truth)], tokenizer, before, after)
+    found = look.compare_guesses([(inputs, places, truth)], tokenizer, before, after)
     assert (found["tokens"], found["least"], found["words"]) == (4, 2, 2)
     assert found["better"] == [{"word": "film", "times": 2, "before": -3.0, "after": -1.0}]
     assert found["worse"] == [{"word": "dog", "times": 2, "before": -1.0, "after": -2.5}]
@@ -45,17 +46,25 @@ def test_words_masked_too_seldom_do_not_count(tiny_bert: Path) -> None:
     ids = tokenizer.convert_tokens_to_ids(["film", "film", "film", "dog", "."] + ["."] * 5)
     inputs = torch.tensor([[[tokenizer.mask_token_id] * 10, [1] * 10]])
     batch = (inputs, torch.arange(10), torch.tensor(ids))
-    found = look.look([batch], tokenizer, guess([-2.0] * 10, ids[:3]), guess([-1.0] * 10, ids[:3]))
+    found = look.compare_guesses(
+        [batch], tokenizer, guess([-2.0] * 10, ids[:3]), guess([-1.0] * 10, ids[:3])
+    )
     assert [word["word"] for word in found["better"]] == ["film"]
     assert found["least"] == 3
 
 
 @pytest.fixture
 def seen(tiny_bert: Path, tiny_csv: Path, tmp_path: Path) -> dict:
-    from steep import AdaptArgs, adapt
+    from steep.args import AdaptArgs
+    from steep.stages.adapt import adapt
 
-    args = AdaptArgs(
-        model=str(tiny_bert), device="cpu", precision="fp32", max_length=32, heldout_share=0.3
+    args = make(
+        AdaptArgs,
+        model=str(tiny_bert),
+        device="cpu",
+        precision="fp32",
+        max_length=32,
+        heldout_share=0.3,
     )
     folder = adapt(tiny_csv, out=tmp_path / "out", args=args)
     return json.loads((folder / runs.LOOK).read_text()) | {

@@ -6,17 +6,26 @@ from pathlib import Path
 
 import pytest
 import torch
+from fastai.learner import Learner
 from torch import Tensor
 from torch.nn import functional
 
-import steep
-from steep.args import DataArgs, FitArgs
+from steep.args import FitArgs
+from steep.args.table import SplitArgs, TableArgs
+from steep.args.training import LossArgs
 from steep.data.corpus import Data, Task
+from steep.data.load import load
+from steep.models.devices import choose
+from steep.options import change, make
 from steep.train import engine, losses
 from steep.train.losses import Loss
 
-ARGS = FitArgs(max_length=32, batch_size=16, device="cpu", precision="fp32")
+ARGS = make(FitArgs, max_length=32, batch_size=16, device="cpu", precision="fp32")
 SINGLE, MULTI = Task("single", ("a", "b", "c")), Task("multi", ("a", "b", "c"))
+
+
+def learner(data: Data, checkpoint: Path, args: FitArgs = ARGS) -> Learner:
+    return engine.learner(data, checkpoint, args.tune, choose(args.machine), args.seed.seed)
 
 
 @pytest.fixture
@@ -38,7 +47,7 @@ def labels() -> Tensor:
 def test_single_labels_cost_what_torch_says(
     logits: Tensor, classes: Tensor, smoothing: float
 ) -> None:
-    found = Loss(SINGLE, replace(ARGS, label_smoothing=smoothing))(logits, classes)
+    found = Loss(SINGLE, LossArgs(label_smoothing=smoothing))(logits, classes)
     torch.testing.assert_close(
         found, functional.cross_entropy(logits, classes, label_smoothing=smoothing)
     )
@@ -48,44 +57,49 @@ def test_class_weights_are_those_of_torch(logits: Tensor, classes: Tensor) -> No
     """As row weights of mean 1 they give torch's loss, which divides by their sum."""
     per_class = torch.tensor([1.0, 4.0, 0.5])
     rows = per_class[classes] / per_class[classes].mean()
-    found = Loss(SINGLE, ARGS)(logits, classes, rows)
+    found = Loss(SINGLE, LossArgs())(logits, classes, rows)
     torch.testing.assert_close(found, functional.cross_entropy(logits, classes, per_class))
 
 
 def test_several_labels_cost_what_torch_says(logits: Tensor, labels: Tensor) -> None:
     expected = functional.binary_cross_entropy_with_logits(logits, labels)
-    torch.testing.assert_close(Loss(MULTI, ARGS)(logits, labels), expected)
+    torch.testing.assert_close(Loss(MULTI, LossArgs())(logits, labels), expected)
     positive = torch.tensor([1.0, 7.0, 2.0])
     expected = functional.binary_cross_entropy_with_logits(logits, labels, pos_weight=positive)
     weights = torch.where(labels > 0, positive, 1.0)
-    torch.testing.assert_close(Loss(MULTI, ARGS)(logits, labels, weights), expected)
+    torch.testing.assert_close(Loss(MULTI, LossArgs())(logits, labels, weights), expected)
 
 
 def test_smoothed_labels_are_a_little_of_both(logits: Tensor, labels: Tensor) -> None:
-    found = Loss(MULTI, replace(ARGS, label_smoothing=0.2))(logits, labels)
+    found = Loss(MULTI, LossArgs(label_smoothing=0.2))(logits, labels)
     expected = functional.binary_cross_entropy_with_logits(logits, labels * 0.8 + 0.1)
     torch.testing.assert_close(found, expected)
 
 
 @pytest.mark.parametrize("task", [SINGLE, MULTI])
 def test_focal_with_gamma_0_is_cross_entropy(
-    task: Task, logits: Tensor, classes: Tensor, labels: Tensor
+    task: Task, logits: Tensor, classes: Tensor, labels: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     targets = classes if task is SINGLE else labels
-    plain = Loss(task, ARGS)(logits, targets)
-    none = Loss(task, replace(ARGS, loss="focal", focal_gamma=0.0))(logits, targets)
-    torch.testing.assert_close(none, plain, rtol=0, atol=0)
-    some = Loss(task, replace(ARGS, loss="focal", focal_gamma=2.0))(logits, targets)
-    assert some < plain
+    plain = Loss(task, LossArgs())(logits, targets)
+    focal = Loss(task, LossArgs(loss="focal"))
+    assert focal(logits, targets) < plain
+    monkeypatch.setattr(losses, "GAMMA", 0.0)
+    torch.testing.assert_close(focal(logits, targets), plain, rtol=0, atol=0)
 
 
-def test_focal_is_its_formula(logits: Tensor, classes: Tensor, labels: Tensor) -> None:
-    args = replace(ARGS, loss="focal", focal_gamma=1.5)
+@pytest.mark.parametrize("gamma", [1.5, 2.0])
+def test_focal_is_its_formula(
+    logits: Tensor, classes: Tensor, labels: Tensor, gamma: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert losses.GAMMA == 2.0
+    monkeypatch.setattr(losses, "GAMMA", gamma)
+    args = LossArgs(loss="focal")
     p = logits.softmax(-1)[torch.arange(20), classes]
-    expected = (-((1 - p) ** 1.5) * p.log()).mean()
+    expected = (-((1 - p) ** gamma) * p.log()).mean()
     torch.testing.assert_close(Loss(SINGLE, args)(logits, classes), expected)
     p = torch.where(labels > 0, logits.sigmoid(), 1 - logits.sigmoid())
-    expected = (-((1 - p) ** 1.5) * p.log()).mean()
+    expected = (-((1 - p) ** gamma) * p.log()).mean()
     torch.testing.assert_close(Loss(MULTI, args)(logits, labels), expected)
 
 
@@ -101,15 +115,15 @@ def test_focal_has_a_gradient_where_nothing_is_in_doubt(gamma: float) -> None:
 
 
 def test_equal_weights_are_none(logits: Tensor, classes: Tensor) -> None:
-    loss = Loss(SINGLE, ARGS)
+    loss = Loss(SINGLE, LossArgs())
     torch.testing.assert_close(loss(logits, classes, torch.ones(20)), loss(logits, classes))
 
 
 def weighted(path: Path, rows: list, weights: list[int]) -> Data:
     lines = [f'{i},"{text}",{label},{w}' for (i, text, label), w in zip(rows, weights, strict=True)]
     path.write_text("\n".join(["id,text,label,w", *lines]) + "\n")
-    args = DataArgs(label="label", sample_weight="w", valid_share=0.1, test_share=0.0)
-    return steep.read(path, args=args)
+    table = make(TableArgs, label="label", sample_weight="w")
+    return load(path, table, make(SplitArgs, valid_share=0.1, test_share=0.0))
 
 
 def test_a_row_of_weight_0_is_as_if_it_were_not_there(
@@ -121,7 +135,7 @@ def test_a_row_of_weight_0_is_as_if_it_were_not_there(
     assert 0 < kept.sum() < len(kept)
     gradients = []
     for part in (data, without):
-        learn = engine.learner(part, still_bert, replace(ARGS, batch_size=len(part.train)))
+        learn = learner(part, still_bert, change(ARGS, {"batch_size": len(part.train)}))
         (batch,) = list(learn.dls.train)
         learn.loss_func(learn.model(batch[0]), *batch[1:]).backward()
         gradients.append({name: p.grad for name, p in learn.model.named_parameters()})
@@ -135,7 +149,7 @@ def test_fastai_trains_and_shows_weighted_rows(
     tmp_path: Path, tiny_rows: list, tiny_bert: Path
 ) -> None:
     data = weighted(tmp_path / "w.csv", tiny_rows, [1 + i % 3 for i in range(200)])
-    learn = steep.learner(data, tiny_bert, replace(ARGS, accumulate=2))
+    learn = learner(data, tiny_bert, change(ARGS, {"gradient_accumulation_steps": 2}))
     with learn.no_bar(), learn.no_logging():
         learn.fit_one_cycle(1, 1e-3)
         predictions, (labels, weights) = learn.get_preds(ds_idx=0)
@@ -148,7 +162,7 @@ def test_fastai_trains_and_shows_weighted_rows(
 def test_probabilities_as_targets_and_what_counts_as_right() -> None:
     torch.manual_seed(0)
     outputs, task = torch.randn(5, 3), Task("single", ("a", "b", "c"))
-    loss = Loss(task, FitArgs())
+    loss = Loss(task, LossArgs())
     shares = torch.rand(5, 3).softmax(-1)
     expected = -(shares * outputs.log_softmax(-1)).sum(-1).mean()
     assert float(loss(outputs, shares)) == pytest.approx(float(expected), rel=1e-6)
@@ -157,7 +171,7 @@ def test_probabilities_as_targets_and_what_counts_as_right() -> None:
     assert float(loss(outputs, hard)) == pytest.approx(float(loss(outputs, classes)), rel=1e-6)
     assert loss.truth(shares).tolist() == loss.truth(classes).tolist() == classes.tolist()
     assert loss.accuracy(outputs, shares) == loss.accuracy(outputs, classes)
-    several = Loss(Task("multi", ("a", "b")), FitArgs())
+    several = Loss(Task("multi", ("a", "b")), LossArgs())
     assert several.truth(torch.tensor([[0.4, 0.5]])).tolist() == [[0, 1]]
 
 
@@ -168,7 +182,7 @@ def test_shares_of_ordered_classes_fall_with_their_distance() -> None:
     expected = [math.exp(-2 * d) for d in (0, 1, 2, 3)]
     assert shares[0].tolist() == pytest.approx([x / sum(expected) for x in expected])
     assert shares[1, 1] == shares[1, 3] > shares[1, 0]
-    ordered = Loss(Task("single", ("1", "2", "3", "4"), ordered=True), FitArgs())
+    ordered = Loss(Task("single", ("1", "2", "3", "4"), ordered=True), LossArgs())
     outputs = torch.zeros(2, 4)
     outputs[0, 1], outputs[1, 3] = 5, 5  # of two wrong answers, the nearer one costs less
     near, far = ordered.of_rows(outputs, torch.tensor([0, 0])).tolist()

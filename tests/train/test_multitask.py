@@ -1,4 +1,4 @@
-"""Are batches drawn by the shares of the sets, all parts trained, a killed run gone on with?"""
+"""Are batches drawn by the shares of the sets, all parts trained, a killed run resumed?"""
 
 from collections import Counter
 from collections.abc import Callable
@@ -11,17 +11,17 @@ from fastai.callback.core import Callback
 from fastai.learner import Learner
 from transformers import AutoTokenizer
 
-from steep.args import MultitaskArgs
-from steep.args.multitask import Sampling
 from steep.data.corpus import Data
 from steep.errors import SteepError
 from steep.models.devices import choose
+from steep.options import change, make
+from steep.shelf.multitask import MultitaskArgs, Sampling
 from steep.train import multitask
-from steep.train.mixture import Mixture
+from steep.train.multitask import Mixture
 from steep.train.rows import ShownRows
 from steep.train.saves import Saves, open_saves
 
-ARGS = MultitaskArgs(max_length=32, batch_size=16, epochs=2, learning_rate=1e-3, device="cpu")
+ARGS = make(MultitaskArgs, max_length=32, batch_size=16, epochs=2, learning_rate=1e-3, device="cpu")
 
 
 @pytest.fixture
@@ -32,7 +32,8 @@ def sets(single: Data, multi: Data, graded: Data) -> dict[str, Data]:
 
 
 def learner(sets: dict[str, Data], checkpoint: Path, args: MultitaskArgs = ARGS) -> Learner:
-    return multitask.learner(sets, replace(args, model=str(checkpoint)), choose(args))
+    args = change(args, {"model": checkpoint})
+    return multitask.multitask_learner(sets, args, choose(args.machine))
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ def test_the_encoder_is_one_and_every_parameter_moves(
     models = [task.model for task in learn.model.tasks]
     assert all(model.base_model is models[0].base_model for model in models)
     before = weights(learn.model)
-    history = multitask.train(learn, sets, ARGS)
+    history = multitask.train_multitask(learn, sets, ARGS)
     assert moved(before, learn.model) == before.keys()
     assert [line["epoch"] for line in history] == [1, 2]
     assert {"single accuracy", "multi auc", "graded rmse"} <= history[0].keys()
@@ -112,7 +113,7 @@ def test_a_killed_run_ends_in_the_same_bits(
     def run(saves: Saves, *callbacks: Callback) -> tuple[dict, list]:
         learn = learner(sets, tiny_bert)
         learn.add_cbs(callbacks)
-        history = multitask.train(learn, sets, ARGS, saves)
+        history = multitask.train_multitask(learn, sets, ARGS, saves)
         return weights(learn.model), [line | {"seconds": 0} for line in history]
 
     whole = run(Saves())
@@ -125,9 +126,9 @@ def test_a_killed_run_ends_in_the_same_bits(
 
 
 def test_a_diverged_run_is_told(sets: dict[str, Data], tiny_bert: Path) -> None:
-    args = replace(ARGS, learning_rate=1e30, warmup=0.0)
+    args = change(ARGS, {"learning_rate": 1e30, "warmup_ratio": 0.0})
     with pytest.raises(SteepError, match="Choose a learning_rate below"):
-        multitask.train(learner(sets, tiny_bert, args), sets, args)
+        multitask.train_multitask(learner(sets, tiny_bert, args), sets, args)
 
 
 def test_discriminative_rates_know_all_heads(sets: dict[str, Data], tiny_bert: Path) -> None:

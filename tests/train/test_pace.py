@@ -5,15 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from steep.args import CheckArgs, FitArgs
+from steep.args import TuneArgs
+from steep.args.running import MachineArgs
 from steep.data.corpus import Data
+from steep.models.devices import choose
+from steep.options import make
 from steep.train import engine, pace
+
+CPU = choose(MachineArgs(device="cpu"))
 
 
 def test_measuring_changes_no_weight(
     single: Data, tiny_bert: Path, weights: Callable, moved: Callable
 ) -> None:
-    learn = engine.learner(single, tiny_bert, FitArgs(max_length=32, device="cpu"))
+    learn = engine.learner(single, tiny_bert, make(TuneArgs, max_length=32), CPU, 0)
     before = weights(learn.model)
     seconds, tokens = pace.seconds_per_step(learn)
     assert moved(before, learn.model) == set()
@@ -25,7 +30,7 @@ def test_measuring_changes_no_weight(
 def test_seconds_are_those_of_a_step_and_warm_steps_do_not_count(
     single: Data, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    learn = engine.learner(single, tiny_bert, FitArgs(max_length=32, batch_size=8, device="cpu"))
+    learn = engine.learner(single, tiny_bert, make(TuneArgs, max_length=32, batch_size=8), CPU, 0)
     clock = iter([0.0, 100.0, 106.0])  # start, after warming up, end
     monkeypatch.setattr(pace.time, "monotonic", lambda: next(clock))
     seconds, _ = pace.seconds_per_step(learn, warm=2, timed=6)
@@ -33,7 +38,7 @@ def test_seconds_are_those_of_a_step_and_warm_steps_do_not_count(
 
 
 def test_an_estimate_of_both_steps(single: Data, tiny_bert: Path) -> None:
-    found = pace.estimate(single, CheckArgs(model=str(tiny_bert), device="cpu"))
+    found = pace.estimate(single, str(tiny_bert), CPU, 0, TuneArgs())
     assert found["machine"].startswith("cpu in ")
     for step in ("adapt", "fit"):
         assert found[step]["tokens_per_second"] > 0

@@ -1,7 +1,6 @@
 """Does the probe only watch, unless it is asked to choose?"""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +18,23 @@ from steep.errors import SteepError
 from steep.models.checkpoints import load_masked_lm
 from steep.models.devices import Machine
 from steep.objectives.masking import vocabulary
+from steep.options import change, make
 from steep.train import engine, masked
+from steep.train.hooks import Hooks
+from steep.train.pile import Pile
 from steep.train.probe import Probe
 from steep.train.saves import open_saves
-from steep.train.windows import Pile
+from steep.train.windows import Laid
 
 FAST = Machine(torch.device("cpu"), bf16=True, attention="eager", fast=True)
-ARGS = AdaptArgs(
-    max_length=16, batch_tokens=256, steps=8, evaluate_every=3, learning_rate=3e-3, device="cpu"
+ARGS = make(
+    AdaptArgs,
+    max_length=16,
+    batch_tokens=256,
+    max_steps=8,
+    eval_steps=3,
+    learning_rate=0.003,
+    device="cpu",
 )
 Found = tuple[dict[str, Tensor], dict[str, Any]]
 
@@ -43,7 +51,8 @@ def train(tiny_bert: Path, single: Data, tmp_path: Path) -> Callable[..., Found]
         rows = [Rows(p, single.labelled(), tokenizer, 16) for p in (single.train, single.valid)]
         saves = open_saves(tmp_path / name, minutes, {}, overwrite=False)
         probe = Probe(*rows) if probed else None
-        report = masked.train(lm, pile, spans[20:], spans[:20], args, FAST, 0, saves, probe)
+        laid = Laid(pile, spans[20:], spans[:20], probe)
+        report = masked.train(lm, laid, args.pretrain, FAST, args.seed.seed, Hooks(saves=saves))
         return lm.model.state_dict(), report
 
     return run
@@ -80,7 +89,7 @@ def test_it_chooses_the_weights_when_asked(
     train: Callable[..., Found], scores: Callable[[list[float]], None]
 ) -> None:
     scores([0.5, 0.9, 0.7, 0.8])
-    _, report = train(replace(ARGS, probe=True, keep="probe"), "probe")
+    _, report = train(change(ARGS, {"probe": True, "best_by": "probe"}), "probe")
     assert (report["best_step"], report["probe"]["after"]) == (3, 0.9)
     scores([0.5, 0.9, 0.7, 0.8])
     _, report = train(ARGS, "loss")
@@ -92,16 +101,18 @@ def test_training_ends_when_it_gains_no_more(
     train: Callable[..., Found], scores: Callable[[list[float]], None]
 ) -> None:
     scores([0.5, 0.9, 0.9, 1.0])
-    _, report = train(replace(ARGS, probe=True, keep="probe", patience=1))
+    _, report = train(
+        change(ARGS, {"probe": True, "best_by": "probe", "early_stopping_patience": 1})
+    )
     assert (report["best_step"], report["steps"], report["stopped_early"]) == (3, 6, True)
 
 
 def test_a_killed_run_with_a_probe_ends_as_if_it_had_not_been(
     train: Callable[..., Found], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    args = replace(ARGS, probe=True, keep="probe")
+    args = change(ARGS, {"probe": True, "best_by": "probe"})
     whole, report = train(args, "whole")
-    run = engine.run
+    run = engine.run_fit
 
     class Pull(Callback):
         order = 999
@@ -110,19 +121,20 @@ def test_a_killed_run_with_a_probe_ends_as_if_it_had_not_been(
             if self.training and self.train_iter >= 5:
                 raise KeyboardInterrupt
 
-    def pulled(learn: Any, epochs: int, scheduler: Any, callbacks: list, *rest: Any) -> None:
-        run(learn, epochs, scheduler, [*callbacks, Pull()], *rest)
+    def pulled(*given: Any) -> None:
+        *before, callbacks, own = given
+        run(*before, [*callbacks, Pull()], own)
 
-    monkeypatch.setattr(engine, "run", pulled)
+    monkeypatch.setattr(engine, "run_fit", pulled)
     with pytest.raises(KeyboardInterrupt):
         train(args, minutes=1e-9)
-    monkeypatch.setattr(engine, "run", run)
-    again, gone_on = train(args, minutes=1e-9)
+    monkeypatch.setattr(engine, "run_fit", run)
+    again, resumed = train(args, minutes=1e-9)
     assert all(torch.equal(whole[name], value) for name, value in again.items())
-    curves = [[line["probe"] for line in found["history"]] for found in (report, gone_on)]
+    curves = [[line["probe"] for line in found["history"]] for found in (report, resumed)]
     assert curves[0] == curves[1]
 
 
 def test_it_cannot_choose_where_there_is_none() -> None:
     with pytest.raises(SteepError, match="add --probe"):
-        AdaptArgs(keep="probe")
+        make(AdaptArgs, best_by="probe")

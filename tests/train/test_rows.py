@@ -6,9 +6,10 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from steep.args import FitArgs
+from steep.args import TuneArgs
 from steep.data.batches import shuffled
 from steep.data.corpus import Data
+from steep.options import make
 from steep.train.rows import ShownRows, loaders
 
 CPU = torch.device("cpu")
@@ -16,7 +17,7 @@ CPU = torch.device("cpu")
 
 def test_an_epoch_holds_every_row_once_with_its_label(tiny_bert: Path, single: Data) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tiny_bert)
-    dls = loaders(single, tokenizer, FitArgs(max_length=32, batch_size=16), CPU)
+    dls = loaders(single, tokenizer, make(TuneArgs, max_length=32, batch_size=16), 0, CPU)
     texts = tokenizer(list(single.train.table["text"]))["input_ids"]
     texts = tokenizer.decode(texts, skip_special_tokens=True)
     expected = sorted(zip(texts, single.train.labels().tolist(), strict=True))
@@ -34,14 +35,18 @@ def test_an_epoch_holds_every_row_once_with_its_label(tiny_bert: Path, single: D
 def test_the_order_is_that_of_seed_and_epoch(
     tiny_bert: Path, single: Data, accumulate: int
 ) -> None:
-    args = FitArgs(max_length=32, batch_size=16, accumulate=accumulate, seed=3)
-    dls = loaders(single, AutoTokenizer.from_pretrained(tiny_bert), args, CPU)
-    assert dls.train.bs == 16 // accumulate
+    tune = make(TuneArgs, max_length=32, batch_size=16, gradient_accumulation_steps=accumulate)
+    dls = loaders(single, AutoTokenizer.from_pretrained(tiny_bert), tune, 3, CPU)
+    assert dls.train.bs == 16
     for epoch in (0, 4):
         dls.train.get_idxs.epoch = epoch
         order = shuffled(dls.train_ds.lengths, 16, 3, epoch)
         labels = torch.cat([labels for _, labels in dls.train])
         assert labels.tolist() == single.train.labels()[order].tolist()
+        dls.train.get_idxs.start = 3  # where a killed run is resumed
+        labels = torch.cat([labels for _, labels in dls.train])
+        assert labels.tolist() == single.train.labels()[order[3 * 16 :]].tolist()
+        dls.train.get_idxs.start = 0
 
 
 def test_a_row_is_shown_as_text_and_label(tiny_bert: Path, single: Data, multi: Data) -> None:

@@ -8,7 +8,7 @@ import torch
 from steep import runs
 from steep.errors import SteepError
 from steep.train.saves import HALF, Saves, open_saves
-from steep.train.state import read
+from steep.train.state import read_state
 
 STATE = {"phase": "adapting", "train_iter": 3, "total": 9, "weights": {"w": torch.ones(2)}}
 
@@ -26,7 +26,7 @@ def test_a_broken_save_is_named(tmp_path: Path) -> None:
 
 def saved(out: Path, identity: dict) -> Saves:
     saves = open_saves(out, 5, identity, overwrite=False)
-    assert saves.write(STATE)
+    assert saves.save(STATE)
     return saves
 
 
@@ -35,7 +35,7 @@ def test_what_kills_left_of_saves_goes_with_the_next_save_and_with_the_last(tmp_
     for _ in range(2):
         (unfinished / HALF).mkdir()
         (unfinished / HALF / ".tmpX7").write_bytes(b"half of a save, as safetensors names it")
-        assert saves.write(STATE)
+        assert saves.save(STATE)
         assert [path.name for path in unfinished.iterdir()] == [runs.SAVE]
     (unfinished / HALF).mkdir()
     saves.remove()
@@ -49,12 +49,12 @@ def test_a_failed_save_leaves_the_one_before(tmp_path: Path, capsys: pytest.Capt
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
     try:
         large = STATE | {"weights": {"w": torch.zeros(10_000)}}
-        assert not saves.write(large)
+        assert not saves.save(large)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert "could not save, so a kill would lose more work" in capsys.readouterr().err
     assert [path.name for path in saves.file.parent.iterdir()] == [runs.SAVE]
-    assert torch.equal(read(saves.file)["weights"]["w"], torch.ones(2))
+    assert torch.equal(read_state(saves.file)["weights"]["w"], torch.ones(2))
 
 
 def test_another_run_is_refused_by_what_sets_it_apart(tmp_path: Path) -> None:
@@ -70,8 +70,11 @@ def test_another_run_is_refused_by_what_sets_it_apart(tmp_path: Path) -> None:
 
 def test_ctrl_c_between_the_saves_names_the_save_that_is_kept(tmp_path: Path) -> None:
     saves = Saves(runs.unfinished(tmp_path / "out"), 5)
-    with pytest.raises(KeyboardInterrupt, match="^$"), saves.told():
+    with pytest.raises(KeyboardInterrupt, match="^$"), saves.explain_interrupt():
         raise KeyboardInterrupt
     saved(tmp_path / "out", {})
-    with pytest.raises(KeyboardInterrupt, match="is kept. Run the same command"), saves.told():
+    with (
+        pytest.raises(KeyboardInterrupt, match="is kept. Run the same command"),
+        saves.explain_interrupt(),
+    ):
         raise KeyboardInterrupt

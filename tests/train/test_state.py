@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from steep.train.state import read, read_header, write
+from steep.train.state import read_state, read_state_header, write_state
 
 
 def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -14,8 +14,8 @@ def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
         "bytes": torch.get_rng_state(),
         "empty": {},
     }
-    write(tmp_path / "save", state)
-    found = read(tmp_path / "save")
+    write_state(tmp_path / "save", state)
+    found = read_state(tmp_path / "save")
     assert found["numbers"] == state["numbers"]
     for name in ("tensor", "flag"):
         assert torch.equal(found["deep"][name], state["deep"][name])
@@ -25,6 +25,6 @@ def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
 
 def test_half_a_file_is_no_state(tmp_path: Path) -> None:
     path = tmp_path / "save"
-    write(path, {"tensor": torch.zeros(1000)})
+    write_state(path, {"tensor": torch.zeros(1000)})
     path.write_bytes(path.read_bytes()[:-100])
-    assert read_header(path) is None
+    assert read_state_header(path) is None

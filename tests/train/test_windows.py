@@ -12,7 +12,8 @@ from steep.data.batches import padded_length
 from steep.data.corpus import Data
 from steep.data.tokens import Tokens, frame, tokenize
 from steep.objectives.masking import vocabulary
-from steep.train.windows import IGNORED, ROUND, Batch, Heldout, Pile, Stream, loaders
+from steep.train.pile import IGNORED, ROUND, Batch, Pile
+from steep.train.windows import Heldout, Stream, loaders
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +100,7 @@ def test_batches_come_in_few_shapes(pile: Pile) -> None:
 
 
 def test_the_share_is_masked_and_only_words_are(pile: Pile) -> None:
-    inputs, positions, labels = stream(replace(pile, mask_share=0.4), 50)[0]
+    inputs, positions, labels = stream(replace(pile, mlm_probability=0.4), 50)[0]
     real = labels != IGNORED
     ids, attention = original((inputs, positions, labels)), inputs[:, 1]
     words = (~torch.from_numpy(pile.words.special)[ids]) & (attention == 1)

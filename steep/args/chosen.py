@@ -1,0 +1,100 @@
+"""Whose word wins? What was given, then the TOML file, then the recipe, then the defaults."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from steep.args.commands import DataArgs
+from steep.args.recipes import recipe
+from steep.errors import SteepError
+from steep.options import (
+    as_mapping,
+    change,
+    from_mapping,
+    nearest,
+    options_of,
+    read_toml,
+    tables_of,
+)
+
+if TYPE_CHECKING:
+    from steep.data.corpus import Data
+
+Args = TypeVar("Args")
+INPUTS = ("file", "files", "folder", "model", "out", "pile", "piles")  # where they are no options
+
+
+def options_for(kind: type[Args], command: str, given: dict[str, Any], source: Any = None) -> Args:
+    """The options of a command: `given` ones, then those of `config` and of `recipe`.
+
+    Where `source` is data that was read already, its columns and splits are used, and what is given
+    must not contradict them. Raises SteepError for what is no option, or a contradiction.
+    """
+    values = dict(given)
+    config = values.pop("config", None)
+    values = _merged(_from_toml(kind, command, Path(config)) if config else {}, values)
+    if name := values.get("recipe"):
+        values = recipe(name) | values
+    args = from_mapping(kind, values, command)
+    if is_data(source):
+        return _as_read(args, source, values)
+    return args
+
+
+def is_data(source: Any) -> bool:
+    """Whether `source` was read already; without importing what reads it."""
+    return type(source).__module__ == "steep.data.corpus"
+
+
+def _merged(lower: dict[str, Any], higher: dict[str, Any]) -> dict[str, Any]:
+    """Both, where `higher` wins; tables within are merged, too."""
+    tables = {
+        name: lower[name] | value
+        for name, value in higher.items()
+        if isinstance(value, dict) and isinstance(lower.get(name), dict)
+    }
+    return lower | higher | tables
+
+
+def _from_toml(kind: type[Any], command: str, path: Path) -> dict[str, Any]:
+    """What a TOML file says for a command.
+
+    A command with tables of its own, as compare has [adapt], reads them, and [fit], too: options
+    that it shares with these commands, such as the columns, may stand in any of them.
+    """
+    content, tables = read_toml(path), tables_of(kind)
+    known = {option.name for option in options_of(kind)}
+    found: dict[str, Any] = {}
+    for name in (*tables, *(("fit",) if tables else ())):
+        values = content.get(name, {})
+        own = {option.name for option in options_of(tables[name])} if name in tables else set()
+        inner = {n: v for n, v in values.items() if n in own}
+        outer = {n: v for n, v in values.items() if n not in own}
+        outer = _without_inputs(outer, known, f"{path}: [{name}]", command)
+        found |= outer | ({name: inner} if inner else {})
+    source = f"{path}: [{command}]"
+    values = _without_inputs(content.get(command, {}), known | {*tables}, source, command)
+    from_mapping(kind, values, source)
+    return _merged(found, values)
+
+
+def _without_inputs(
+    values: dict[str, Any], known: set[str], source: str, command: str
+) -> dict[str, Any]:
+    """The options among `values`; SteepError for what is neither an option nor an input."""
+    for name in values.keys() - known - {*INPUTS}:
+        hint = nearest(name, known)
+        raise SteepError(f"{source}: there is no option '{name}' in 'steep {command}'.{hint}")
+    return {name: value for name, value in values.items() if name in known}
+
+
+def _as_read(args: Args, data: "Data", values: dict[str, Any]) -> Args:
+    """`args` with the columns and splits of `data`; SteepError where `values` contradict them."""
+    read = as_mapping(DataArgs(table=data.table, split=data.split))
+    for name in (name for name in values if name in read):
+        if str(values[name]) != str(read[name]):
+            raise SteepError(
+                f"{name} {values[name]!r} contradicts the data, which was read with "
+                f"{name} {read[name]!r}. Leave it out, or read the data anew."
+            )
+    names = {option.name for option in options_of(type(args))}
+    return change(args, {n: v for n, v in read.items() if n in names})

@@ -1,0 +1,130 @@
+"""Which options has step 2, further pre-training?"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from steep.args.training import LengthArgs, MemoryArgs, OptimiserArgs
+from steep.errors import SteepError
+from steep.options import Part, option
+
+Masking = Literal["token", "word", "span"]
+Trained = Literal["all", "embeddings"]
+BestBy = Literal["loss", "probe"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PassArgs(Part):
+    """Budget of step 2."""
+
+    epochs: float | None = option(
+        None,
+        "Passes over the text, also 0.5 of one; by default one. Or give steps or minutes.",
+        least=0.001,
+        common=True,
+    )
+    max_steps: int | None = option(None, "Optimiser steps.", least=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MinutesArgs(Part):
+    """Budget of step 2."""
+
+    minutes: float | None = option(
+        None, "Minutes of step 2; a few timed steps tell how many fit in.", least=0.01, common=True
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectiveArgs(Part):
+    """Masked language modelling."""
+
+    masking: Masking = option(
+        "token", "What is masked: single tokens, whole words, or spans of words (SpanBERT)."
+    )
+    mlm_probability: float = option(
+        0.15, "Share of tokens to predict (80 % masked, 10 % random).", least=0.01, most=0.9
+    )
+    train: Trained = option("all", "Train all layers, or only the embeddings (Ladkat 2022).")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchTokensArgs(Part):
+    """Optimisation."""
+
+    batch_tokens: int = option(4096, "Tokens in a batch, padding included.", least=8)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackArgs(Part):
+    """Text."""
+
+    pack: bool = option(
+        False, "Put several short documents into one window, with a separator between them."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationArgs(Part):
+    """Evaluation and early stopping."""
+
+    heldout_share: float = option(0.05, "Share of documents held out to measure the masked loss.")
+    eval_steps: int | None = option(
+        None, "Steps between two evaluations; by default ten in a run, fewer if short.", least=1
+    )
+    early_stopping_patience: int | None = option(
+        None, "Stop after this many evaluations in a row without improvement.", least=1
+    )
+    best_by: BestBy = option(
+        "loss", "What selects the best weights, and stops early: the masked loss, or the probe."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeArgs(Part):
+    """Linear probe."""
+
+    probe: bool = option(
+        False,
+        "At each evaluation, fit a linear classifier to frozen features of labelled training rows "
+        "and score it on validation rows.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainArgs:
+    """How a language model is pre-trained further."""
+
+    passes: PassArgs = PassArgs()
+    budget: MinutesArgs = MinutesArgs()
+    optimiser: OptimiserArgs = OptimiserArgs(
+        learning_rate=1e-4, layer_decay=1.0, warmup_ratio=0.06
+    )
+    length: LengthArgs = LengthArgs(max_length=128)
+    objective: ObjectiveArgs = ObjectiveArgs()
+    batch: BatchTokensArgs = BatchTokensArgs()
+    memory: MemoryArgs = MemoryArgs()
+    packing: PackArgs = PackArgs()
+    evaluation: EvaluationArgs = EvaluationArgs()
+    probing: ProbeArgs = ProbeArgs()
+
+    def __post_init__(self) -> None:
+        passes, steps = self.passes.epochs, self.passes.max_steps
+        budget = {"epochs": passes, "max_steps": steps, "minutes": self.budget.minutes}
+        given = [f"'{name}' {value:g}" for name, value in budget.items() if value is not None]
+        if len(given) > 1:
+            raise SteepError(
+                f"options {' and '.join(given)}: only one of epochs, max_steps and minutes can say "
+                "how long to train. Leave the others out."
+            )
+        if self.evaluation.best_by == "probe" and not self.probing.probe:
+            raise SteepError("option 'best_by' is probe, but there is none: add --probe.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextArgs(Part):
+    """Text."""
+
+    transductive: bool = option(False, "Train on the text of validation and test rows, too.")
+    file_weight: tuple[str, ...] = option(
+        (), "How often a file is read in a pass: FILE=2 twice, FILE=0.5 half of it (repeatable)."
+    )

@@ -1,0 +1,283 @@
+"""Which commands are there? The functions behind the command line and `import steep` alike.
+
+Here core and shelf meet: a feature of the shelf has a command of its own, or gives the core values
+(`steep.openings`). Options are keywords; `options_for` says whose word wins. Whatever is heavy is
+imported when it is needed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from steep.args import (
+    AdaptArgs,
+    CheckArgs,
+    CompareArgs,
+    DataArgs,
+    DemoArgs,
+    EvaluateArgs,
+    FitArgs,
+    PredictArgs,
+)
+from steep.args.chosen import options_for
+from steep.openings import Openings
+from steep.shelf.awd_lstm import AwdArgs
+from steep.shelf.explain import ExplainArgs
+from steep.shelf.export import EngineArgs, ExportArgs
+from steep.shelf.lr_find import LrFindArgs
+from steep.shelf.multitask import MultitaskArgs
+from steep.shelf.select import SelectArgs
+from steep.shelf.self_training import SelfTrainArgs
+from steep.shelf.sentence_pairs import PairArgs
+from steep.shelf.trackers import TrackArgs
+
+if TYPE_CHECKING:
+    from fastai.callback.core import Callback
+    from fastai.learner import Learner
+
+    from steep.data.corpus import Data
+    from steep.data.readers import Source
+
+    Model = str | Path
+    Config = str | Path | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptCommand:
+    """steep adapt, with what the shelf adds."""
+
+    core: AdaptArgs = AdaptArgs()
+    pairs: PairArgs = PairArgs()
+    track: TrackArgs = TrackArgs()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitCommand:
+    """steep fit, with what the shelf adds."""
+
+    core: FitArgs = FitArgs()
+    track: TrackArgs = TrackArgs()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictCommand:
+    """steep predict, with what the shelf adds."""
+
+    core: PredictArgs = PredictArgs()
+    engine: EngineArgs = EngineArgs()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateCommand:
+    """steep evaluate, with what the shelf adds."""
+
+    core: EvaluateArgs = EvaluateArgs()
+    engine: EngineArgs = EngineArgs()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareCommand:
+    """steep compare, with what the shelf adds."""
+
+    core: CompareArgs = CompareArgs()
+    awd: AwdArgs = AwdArgs()
+
+
+def read(source: "Source", **options: Any) -> "Data":
+    """A table of texts, read and split: what every function of Steep takes.
+
+    `source` is a file, a folder, a pandas DataFrame or a `datasets.Dataset`. Raises SteepError for
+    whatever is wrong with it or the options.
+    """
+    from steep.data.load import load
+
+    args = options_for(DataArgs, "read", options)
+    return load(source, args.table, args.split)
+
+
+def check(source: "Source | Data", *, out: "Config" = None, **options: Any) -> dict[str, Any]:
+    """What is in a table, what will go wrong, and what it will cost: printed, and returned."""
+    from steep.stages import check as stage
+
+    args = options_for(CheckArgs, "check", options, source)
+    return stage.check(source, args=args, out=_path(out))
+
+
+def adapt(
+    source: "Source | Data | Sequence[Source]",
+    model: "Model | None" = None,
+    *,
+    out: "Model",
+    unlabelled: "Sequence[Source]" = (),
+    callbacks: "Sequence[Callback]" = (),
+    **options: Any,
+) -> Path:
+    """Step 2: further pre-training of `model` on text; returns the folder `out`, a checkpoint."""
+    from steep.shelf import sentence_pairs, trackers
+    from steep.stages import adapt as stage
+
+    args = options_for(AdaptCommand, "adapt", options | _given(model), source)
+    openings = Openings(
+        callbacks=callbacks,
+        followers=trackers.followers(args.track),
+        objective=sentence_pairs.objective(args.pairs, args.core.pretrain),
+        options=sentence_pairs.kept(args.pairs),
+    )
+    return stage.adapt(
+        source, out=Path(out), args=args.core, unlabelled=unlabelled, openings=openings
+    )
+
+
+def select(pile: "Source | Sequence[Source]", *, out: "Model", **options: Any) -> Path:
+    """Choose, from a large pile of text, what is most like your task's; returns the folder."""
+    from steep.shelf.select import select as feature
+
+    return feature.select(pile, out=Path(out), args=options_for(SelectArgs, "select", options))
+
+
+def fit(
+    source: "Source | Data",
+    model: "Model | None" = None,
+    *,
+    out: "Model",
+    callbacks: "Sequence[Callback]" = (),
+    **options: Any,
+) -> Path:
+    """Step 3: fine-tune a classifier; returns the folder `out`, a Hugging Face checkpoint.
+
+    `model` is a checkpoint or a folder of `steep.adapt`, whose encoder and splits are then used.
+    """
+    from steep.shelf import trackers
+    from steep.stages import fit as stage
+
+    args = options_for(FitCommand, "fit", options | _given(model), source)
+    openings = Openings(callbacks=callbacks, followers=trackers.followers(args.track))
+    return stage.fit(source, out=Path(out), args=args.core, openings=openings)
+
+
+def self_train(
+    source: "Source | Data",
+    piles: "Source | Sequence[Source]",
+    model: "Model | None" = None,
+    *,
+    out: "Model",
+    **options: Any,
+) -> Path:
+    """Fit a teacher, pseudo-label unlabelled text, and fit a student on both."""
+    from steep.shelf.self_training import self_train as feature
+
+    args = options_for(SelfTrainArgs, "self_train", options | _given(model), source)
+    return feature.self_train(source, piles, out=Path(out), args=args)
+
+
+def learner(source: "Source | Data", model: "Model | None" = None, **options: Any) -> "Learner":
+    """A plain fastai `Learner` that fine-tunes `model` on the data: everything of fastai works."""
+    from steep.stages import fit as stage
+
+    return stage.learner(source, options_for(FitArgs, "fit", options | _given(model), source))
+
+
+def lr_find(
+    source: "Source | Data",
+    model: "Model | None" = None,
+    *,
+    out: "Config" = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Run fastai's lr_find several times; say what it suggests and whether it is reliable."""
+    from steep.shelf.lr_find import lr_find as feature
+
+    args = options_for(LrFindArgs, "lr_find", options | _given(model), source)
+    return feature.lr_find(source, args=args, out=_path(out))
+
+
+def multitask(
+    files: "Sequence[Source]", model: "Model | None" = None, *, out: "Model", **options: Any
+) -> Path:
+    """Train one encoder on several labelled tables; returns the folder `out`, a checkpoint."""
+    from steep.shelf.multitask import multitask as feature
+
+    args = options_for(MultitaskArgs, "multitask", options | _given(model))
+    return feature.multitask(files, out=Path(out), args=args)
+
+
+def predict(model: "Model", source: "Source", *, out: "Model", **options: Any) -> Path:
+    """Predictions for every row, in the order of the source; returns the CSV file `out`."""
+    from steep.shelf import export as engines
+    from steep.stages import predict as stage
+
+    args = options_for(PredictCommand, "predict", options)
+    compute = engines.compute_with(Path(model), args.engine.engine, args.core.batch.batch_size)
+    return stage.predict(model, source, out=Path(out), args=args.core, compute=compute)
+
+
+def evaluate(
+    model: "Model", source: "Source", *, out: "Config" = None, **options: Any
+) -> dict[str, Any]:
+    """How good a model is on labelled rows, with intervals: printed, and returned."""
+    from steep.shelf import export as engines
+    from steep.stages import evaluate as stage
+
+    args = options_for(EvaluateCommand, "evaluate", options)
+    compute = engines.compute_with(Path(model), args.engine.engine, args.core.batch.batch_size)
+    return stage.evaluate(model, source, args=args.core, out=_path(out), compute=compute)
+
+
+def explain(model: "Model", source: "Source", *, out: "Model", **options: Any) -> Path:
+    """Which words speak for a model's answers to single rows; returns the folder `out`."""
+    from steep.shelf.explain import explain as feature
+
+    args = options_for(ExplainArgs, "explain", options)
+    return feature.explain(model, source, out=Path(out), args=args)
+
+
+def export(model: "Model", source: "Source", **options: Any) -> Path:
+    """Write a model as ONNX, checked against torch on rows of `source`."""
+    from steep.shelf.export import export as feature
+
+    return feature.export(model, source, args=options_for(ExportArgs, "export", options))
+
+
+def compare(
+    source: "Source | Data", model: "Model | None" = None, *, out: "Model", **options: Any
+) -> Path:
+    """Was step 2 worth it? A paired study of several seeds; returns the folder `out`.
+
+    Step 2 is configured by `adapt`, a dictionary of its options; the other options are step 3's
+    and the study's.
+    """
+    from steep.shelf import awd_lstm
+    from steep.study import compare as study
+
+    args = options_for(CompareCommand, "compare", options | _given(model), source)
+    arms = [awd_lstm.arm(args.awd)]
+    return study.compare(source, out=Path(out), args=args.core, arms=arms)
+
+
+def report(folder: "Model", *, out: "Config" = None, texts: bool = True) -> Path:
+    """One self-contained HTML page about a run or a study; returns its path."""
+    from steep.reports.page import STAGES, write_report
+    from steep.shelf.explain.explained_page import EXPLAIN_PAGE
+
+    pages = {
+        "adapt": replace(STAGES["adapt"], options=AdaptCommand),
+        "compare": replace(STAGES["compare"], options=CompareCommand),
+        "explain": EXPLAIN_PAGE,
+    }
+    return write_report(folder, out, texts, pages)
+
+
+def demo(*, out: "Model" = "demo", **options: Any) -> Path:
+    """All of it on real film reviews that come along; returns the report."""
+    from steep.stages import demo as stage
+
+    return stage.demo(Path(out), options_for(DemoArgs, "demo", options))
+
+
+def _given(model: "Model | None") -> dict[str, Any]:
+    return {} if model is None else {"model": str(model)}
+
+
+def _path(out: "Config") -> Path | None:
+    return None if out is None else Path(out)

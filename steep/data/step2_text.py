@@ -1,0 +1,126 @@
+"""Which text does step 2 read? The training rows and further corpora, less what is held out."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from steep import runs
+from steep.args.pretraining import TextArgs
+from steep.args.table import SplitArgs, TableArgs
+from steep.data.corpus import Corpus, Data, join_corpora
+from steep.data.leaks import Held, find_leaks, held_out
+from steep.data.load import load
+from steep.data.readers import Source, is_plain
+from steep.data.shares import parse_file_weights
+from steep.data.tables import read_texts
+from steep.errors import SteepError
+from steep.options import change
+
+
+@dataclass(frozen=True)
+class Step2Text:
+    """The text to train on, and for each file its name, documents used and left out.
+
+    The documents of file `i` are those from `ends[i - 1]` to `ends[i]`, int64 (files,); it is read
+    `times[i]` times in a pass.
+    """
+
+    corpus: Corpus
+    sources: list[dict[str, Any]]
+    ends: np.ndarray
+    times: np.ndarray
+
+
+def read_corpora(
+    source: Data | Source | Sequence[Source],
+    unlabelled: Sequence[Source],
+    table: TableArgs,
+    split: SplitArgs,
+    text: TextArgs,
+) -> tuple[Data, list[Corpus]]:
+    """The data of the task, and the further corpora, which are read whole.
+
+    Of several sources the first is that of the task. Plain text, which has no labels, is not split.
+    """
+    others = list(unlabelled)
+    if not isinstance(source, Data):
+        first, *more = [source] if isinstance(source, Source) else source
+        whole = change(split, {"valid_share": 0.0, "test_share": 0.0})
+        others = [*more, *others]
+        source = load(first, table, whole if is_plain(first) else split)
+    further = [read_texts([one], table.columns) for one in others]
+    parse_file_weights(text.file_weight, _names(source, further))
+    return source, further
+
+
+def gather(data: Data, further: Sequence[Corpus], text: TextArgs, run: runs.Run) -> Step2Text:
+    """The text to train on; held-out rows, and texts that give them away, are left out."""
+    kept = [data.valid, data.test] if data.test is not None else [data.valid]
+    own = [data.train, *(kept if text.transductive else [])]
+    held = sum(map(len, kept))
+    run.note(_say_held(held, data, text))
+    for corpus in further:
+        for note in corpus.notes:
+            run.note(note)
+    used = list(further)
+    if further and held and not text.transductive:
+        index = held_out(kept)
+        used = [without_leaks(corpus, index, run.note) for corpus in further]
+    whole = join_corpora([*own, *used])
+    if not len(whole):
+        raise SteepError(f"{data.train.source}: no text is left to train on; all is held out.")
+    names = _names(data, further)
+    there = [len(data.train) + held, *map(len, further)]
+    counts = [sum(map(len, own)), *map(len, used)]
+    sources = [
+        {"name": name, "documents": count, "left_out": total - count}
+        for name, count, total in zip(names, counts, there, strict=True)
+    ]
+    ends = np.cumsum([sum(map(_texts, own)), *map(_texts, used)])
+    return Step2Text(whole, sources, ends, parse_file_weights(text.file_weight, names))
+
+
+def _names(data: Data, further: Sequence[Corpus]) -> list[str]:
+    return [data.train.source, *(corpus.source for corpus in further)]
+
+
+def _texts(corpus: Corpus) -> int:
+    """Documents of a corpus: a second text is one of its own."""
+    return len(corpus) * (1 + corpus.has_pairs)
+
+
+def without_leaks(corpus: Corpus, held: Held, note: Callable[[str], None]) -> Corpus:
+    """A further corpus without the texts that give a held-out row away; their counts are noted.
+
+    The whole document goes, not the passage: its other sentences are of the same author on the
+    same matter, and a document less costs little. Raises SteepError if nothing is left.
+    """
+    leaks = find_leaks(corpus, held)
+    equal, overlap = int(leaks.equal.sum()), int(leaks.overlap.sum())
+    if equal:
+        note(f"{corpus.source}: {equal:,} texts equal a held-out row and are left out")
+    if overlap:
+        note(
+            f"{corpus.source}: {overlap:,} texts hold nearly all of a held-out row, or are a part "
+            "of one, and are left out"
+        )
+    if equal + overlap == len(corpus):
+        raise SteepError(
+            f"{corpus.source}: nothing is left of it: every text is, holds, or is part of a "
+            "held-out row. Leave this file out, or cut its documents smaller with --unit line."
+        )
+    return (
+        corpus.take(np.flatnonzero(~(leaks.equal | leaks.overlap))) if equal + overlap else corpus
+    )
+
+
+def _say_held(count: int, data: Data, text: TextArgs) -> str:
+    if not count:
+        return "no rows are held out: all text is trained on"
+    if text.transductive:
+        return "transductive: the text of validation and test rows is trained on, too"
+    whole = " (--valid-share 0 --test-share 0 uses a file without labels whole)"
+    hint = whole if data.task is None else ""
+    return f"{count:,} validation and test rows are left out of step 2{hint}"

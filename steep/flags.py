@@ -1,0 +1,141 @@
+"""How does a composition of options become a command? Flags and help, from its fields.
+
+The first screen of help shows the common options; `--help-all` shows all, under the headings of
+their parts.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin
+
+import typer
+from typer.core import TyperOption
+
+from steep.console import say
+from steep.errors import SteepError
+from steep.options import Option, options_of, read_toml
+
+NOTHING_LEFT = "Nothing half-written is left."
+FIRST = ("text", "label", "test", "model")  # what is asked for before the output
+Command = Callable[..., None]
+
+
+def command(
+    app: typer.Typer, kind: type[Any], stopped: str = NOTHING_LEFT
+) -> Callable[[Command], Command]:
+    """A decorator that makes `function(..., **options)` a command of `app`, under its own name.
+
+    Its parameters stay as they are; `options` become a flag for each option of `kind`. The function
+    gets those that were given, and `config`, the TOML file, where there is one. `stopped` is what
+    to say after Ctrl-C.
+    """
+
+    def decorate(function: Command) -> Command:
+        own = [p for p in inspect.signature(function).parameters.values() if p.kind != p.VAR_KEYWORD]
+        flags = [_parameter(option) for option in options_of(kind)]
+        first = [flag for flag in flags if flag.name in FIRST]
+        others = [flag for flag in flags if flag.name not in FIRST]
+        names = {flag.name for flag in flags}
+
+        def call(context: typer.Context, **values: Any) -> None:
+            given = {name: values[name] for name in names if _is_given(context, name)}
+            inputs = {parameter.name: values[parameter.name] for parameter in own}
+            config = {"config": values["config"]} if values["config"] is not None else {}
+            with_errors(lambda: function(**inputs, **given, **config), stopped)
+
+        call.__doc__ = function.__doc__
+        shown = [*first, *own, *others, _config({p.name for p in own}), _help_all()]
+        call.__signature__ = inspect.Signature([CONTEXT, *_keywords(shown)])  # type: ignore[attr-defined]
+        app.command(function.__name__.replace("_", "-"))(call)
+        return function
+
+    return decorate
+
+
+CONTEXT = inspect.Parameter(
+    "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
+)
+
+
+def with_errors(action: Callable[[], None], stopped: str = NOTHING_LEFT) -> None:
+    """Run `action`; a user's mistake ends with one message and code 2, Ctrl-C with code 130."""
+    try:
+        action()
+    except SteepError as error:
+        say(f"Error: {error}")
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt as interrupt:
+        say(f"Stopped. {str(interrupt) or stopped}")
+        raise typer.Exit(130) from None
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Whether a flag was typed: what was not leaves its place to --config and --recipe."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _parameter(option: Option) -> inspect.Parameter:
+    common = option.metadata["common"]
+    flag = typer.Option(
+        f"--{option.name.replace('_', '-')}",
+        help=option.metadata["help"].replace("[", "\\["),  # "[fit]" is no markup
+        show_default=option.default not in (None, (), False),
+        rich_help_panel=None if common else option.heading,
+        hidden=not common,
+    )
+    default, hint = option.default, option.hint
+    if get_origin(hint) is tuple:  # repeatable; typer knows lists only
+        default, hint = list(default), list[get_args(hint)[0]]  # type: ignore[misc]
+    return inspect.Parameter(
+        option.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=default,
+        annotation=Annotated[hint, flag],
+    )
+
+
+def _keywords(parameters: list[inspect.Parameter]) -> Iterator[inspect.Parameter]:
+    """The parameters as keywords: their order is that of help alone."""
+    for parameter in parameters:
+        yield parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+
+
+def _config(own: set[str]) -> inspect.Parameter:
+    """`--config FILE.toml`; the command's inputs may stand in its table, too, such as `out`."""
+
+    def use(context: typer.Context, path: Path | None) -> Path | None:
+        def read() -> None:
+            if path is not None and context.info_name is not None:
+                values = read_toml(path).get(context.info_name.replace("-", "_"), {})
+                context.default_map = {n: v for n, v in values.items() if n in own}
+
+        with_errors(read)
+        return path
+
+    flag = typer.Option(
+        "--config",
+        callback=use,
+        is_eager=True,
+        help="TOML file with a table named like the command; flags win over it.",
+    )
+    return _eager("config", Path | None, None, flag)
+
+
+def _help_all() -> inspect.Parameter:
+    def show(context: typer.Context, wanted: bool) -> None:
+        if wanted:
+            for parameter in context.command.params:
+                if isinstance(parameter, TyperOption):
+                    parameter.hidden = False
+            typer.echo(context.get_help())
+            raise typer.Exit
+
+    flag = typer.Option("--help-all", callback=show, is_eager=True, help="Show all options.")
+    return _eager("help_all", bool, False, flag)
+
+
+def _eager(name: str, hint: Any, default: Any, flag: Any) -> inspect.Parameter:
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, default=default, annotation=Annotated[hint, flag])

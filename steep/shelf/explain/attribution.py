@@ -1,0 +1,67 @@
+"""How much does each token of an input contribute to a score? Integrated gradients.
+
+Sundararajan, Taly and Yan 2017, "Axiomatic Attribution for Deep Networks", as captum computes it:
+gradients are integrated along the straight line from the word embeddings of a baseline, the text
+with every token masked, to those of the text itself. The attributions sum to the change of the
+score along that line, up to the error of the numerical integral, which is returned, too.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from steep.models.heads import Classifier
+
+POINTS_AT_ONCE = 16  # points of the line in one batch
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """What each token of an input contributes to a score: `tokens`, float64 (tokens,).
+
+    `score` is the logit (or the target of a regression) of the text, `baseline` that of the masked
+    text; `error` is by how much the attributions miss the difference of the two.
+    """
+
+    tokens: np.ndarray
+    score: float
+    baseline: float
+
+    @property
+    def error(self) -> float:
+        return float(self.tokens.sum()) - (self.score - self.baseline)
+
+
+def integrated_gradients(
+    classifier: Classifier, inputs: np.ndarray, masked: np.ndarray, target: int, n_steps: int
+) -> Attribution:
+    """The attributions of one input to the logit `target`.
+
+    inputs: int64 (2 or 3, length) of ids, mask, segments, as `Rows` gives them; masked: the ids
+    int64 (length,) with [MASK] in place of the text's tokens. `classifier` computes in fp32, and
+    reads no windows.
+    """
+    from captum.attr import LayerIntegratedGradients
+
+    device = next(classifier.parameters()).device
+    ids, rest = torch.from_numpy(inputs[None]).to(device).split([1, len(inputs) - 1], dim=1)
+    baseline = torch.from_numpy(masked[None]).to(device)
+
+    def score(ids: Tensor, rest: Tensor) -> Tensor:
+        return classifier(torch.cat([ids[:, None], rest], dim=1))[:, target]
+
+    encoder: Any = classifier.model.base_model
+    gradients = LayerIntegratedGradients(score, encoder.get_input_embeddings())
+    found = gradients.attribute(
+        ids[:, 0],
+        baselines=baseline,
+        additional_forward_args=(rest,),
+        n_steps=n_steps,
+        internal_batch_size=POINTS_AT_ONCE,
+    )
+    with torch.inference_mode():
+        ends = [float(score(some, rest)) for some in (ids[:, 0], baseline)]
+    return Attribution(found[0].double().sum(-1).cpu().numpy(), *ends)

@@ -1,0 +1,83 @@
+"""Export to ONNX, and to int8, each checked against torch; and prediction with such a file.
+
+A feature that the core does not know. It needs the extra 'onnx', and no file of train/.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from steep.args.running import OverwriteArgs, SeedArgs
+from steep.args.table import ColumnArgs, TargetArgs
+from steep.args.training import BatchArgs
+from steep.errors import SteepError
+from steep.options import Part, option
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from steep.data.inputs import Rows
+
+Engine = Literal["torch", "onnx", "int8"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineArgs(Part):
+    """Hardware."""
+
+    engine: Engine = option(
+        "torch", "What computes the predictions; onnx and int8 need the files of 'steep export'."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnnxArgs(Part):
+    """ONNX."""
+
+    int8: bool = option(
+        False, "Write model-int8.onnx, too, and measure what quantisation costs.", common=True
+    )
+    max_rows: int = option(1000, "Rows to check and measure on, at most, drawn by seed.", least=1)
+    tolerance: float = option(
+        0.001, "Largest difference of a probability between ONNX and torch.", least=0
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportArgs:
+    """steep export: a trained model as an ONNX file, checked against torch."""
+
+    columns: ColumnArgs = ColumnArgs()
+    target: TargetArgs = TargetArgs()
+    onnx: OnnxArgs = OnnxArgs()
+    batch: BatchArgs = BatchArgs(batch_size=64)
+    seed: SeedArgs = SeedArgs()
+    output: OverwriteArgs = OverwriteArgs()
+
+
+def compute_with(
+    folder: Path, engine: Engine, batch_size: int
+) -> "Callable[[Rows], np.ndarray] | None":
+    """What `predict` and `evaluate` compute rows with; None for torch, which is their default.
+
+    The function returns probabilities (rows, labels), or targets (rows,), in the order of the rows.
+    Raises SteepError if the model was not exported for the engine.
+    """
+    if engine == "torch":
+        return None
+    # Only now: what reads folders imports numpy, which help does without.
+    from steep import runs
+    from steep.console import say
+
+    file = folder / runs.ONNX[engine]
+    if folder.is_dir() and not file.is_file():  # where there is no folder, `predict` says so
+        raise SteepError(f"{file}: there is no such file. Write it with 'steep export'.")
+
+    def compute(rows: "Rows") -> "np.ndarray":
+        from steep.shelf.export.onnx import predict_with_onnx
+
+        say(f"computing with {file.name}, by ONNX Runtime")
+        return predict_with_onnx(file, rows, batch_size)
+
+    return compute

@@ -1,0 +1,184 @@
+"""steep export: a trained model as ONNX, checked against torch on real rows; and as int8."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from steep import runs
+from steep.args.running import MachineArgs
+from steep.console import say
+from steep.data.corpus import Corpus
+from steep.data.duplicates import row_hashes
+from steep.data.long import SLIDING
+from steep.data.readers import Source
+from steep.data.tables import read_table
+from steep.errors import SteepError
+from steep.metrics.intervals import percentiles, resampled
+from steep.metrics.scores import score
+from steep.metrics.thresholds import decide
+from steep.models.trained import Trained, load_trained_model
+from steep.options import change
+from steep.seeds import numbers
+from steep.shelf.export import ExportArgs
+from steep.stages.predict import table_for
+
+Found = dict[str, Any]
+EXACT = MachineArgs(device="cpu", precision="fp32", plain=True)  # as the model is exported
+
+
+def export(model: str | Path, source: Source, *, args: ExportArgs) -> Path:
+    """Write model.onnx, and model-int8.onnx if asked for, into the folder `model`.
+
+    Both are compared with torch (fp32, on the CPU) on rows of `source`, for int8 on rows that the
+    model was not trained on; the findings are printed, and kept in export.json. Raises SteepError,
+    and writes nothing, if ONNX differs from torch by more than the tolerance.
+    """
+    folder = Path(model)
+    trained = load_trained_model(folder)
+    _check_free(folder, args.output.overwrite)
+    if trained.truncation.startswith(SLIDING):
+        raise SteepError(
+            f"{folder}: its windows are pooled ({trained.truncation}) by Steep, outside of the "
+            "model that ONNX would hold. Predict with torch, or fit with --truncation head+tail."
+        )
+    corpus = _rows(trained, source, args)
+    with runs.adding(folder) as aside:
+        found = _write(trained, corpus, args, aside)
+        runs.write_json(aside / runs.EXPORT, found)
+    for line in _lines(found):
+        say(line)
+    return folder / runs.ONNX["int8" if args.onnx.int8 else "onnx"]
+
+
+def _lines(found: Found) -> list[str]:
+    """What export.json says, for people."""
+    engines = [
+        f"{name}: {facts['megabytes']:.1f} MB, {facts['rows_per_second']:,.0f} rows a second, "
+        f"largest difference from torch {facts['max_difference']:.2g}"
+        for name, facts in found["engines"].items()
+    ]
+    losses = [
+        f"int8: {name} {loss['int8']:.4f}, by torch {loss['torch']:.4f}: "
+        f"{loss['difference']:+.4f} ({loss['low']:+.4f} to {loss['high']:+.4f})"
+        for name, loss in found.get("int8_loss", {}).items()
+    ]
+    if "int8_changed" in found:
+        changed = f"{found['int8_changed']:,} of {found['rows']:,} rows"
+        losses.append(f"int8: another decision than torch in {changed}")
+    return engines + losses
+
+
+def _check_free(folder: Path, overwrite: bool) -> None:
+    there = [name for name in (*runs.ONNX.values(), runs.EXPORT) if (folder / name).exists()]
+    if there and not overwrite:
+        raise SteepError(f"{folder / there[0]} exists. Add --overwrite to replace it.")
+
+
+def _rows(trained: Trained, source: Source, args: ExportArgs) -> Corpus:
+    """A sample of rows; for int8 labelled, and not of those that the model was trained on."""
+    if not args.onnx.int8:
+        corpus = read_table(source, table_for(trained, args.columns), trained.task)
+        return _drawn(corpus, np.arange(len(corpus)), args, "")
+    label = args.target.label or trained.table.target.label
+    if label is None:
+        raise SteepError(
+            "The cost of int8 is measured on labelled rows: name the column of labels with --label."
+        )
+    table = change(table_for(trained, args.columns, label), {"task": trained.task.kind})
+    corpus = read_table(source, table, trained.task)
+    known = np.isin(row_hashes(corpus), runs.read_hashes(trained.folder))
+    free = np.flatnonzero(~known)
+    if not len(free):
+        say(
+            f"{corpus.source}: the model was trained on every row, so the cost of int8 is "
+            "underestimated"
+        )
+        free = np.arange(len(corpus))
+    return _drawn(corpus, free, args, f", without {known.sum():,} that it was trained on")
+
+
+def _drawn(corpus: Corpus, places: np.ndarray, args: ExportArgs, without: str) -> Corpus:
+    stream = numbers(args.seed.seed, "export")
+    drawn = np.sort(stream.permutation(places)[: args.onnx.max_rows])
+    say(f"{corpus.source}: {len(drawn):,} of {len(corpus):,} rows{without}")
+    return corpus.take(drawn)
+
+
+def _write(trained: Trained, corpus: Corpus, args: ExportArgs, aside: Path) -> Found:
+    """Write the files into the folder `aside`; the findings, for export.json."""
+    from steep.models import inference
+    from steep.models.checkpoints import load_trained
+    from steep.models.devices import choose
+    from steep.shelf.export import onnx
+
+    onnx.check_onnx_installed()
+    rows, size = trained.rows(corpus), args.batch.batch_size
+    machine, net = choose(EXACT), load_trained(trained.folder, "eager")
+    engines: Found = {}
+    by_torch = _timed(engines, "torch", lambda: inference.predict(net, rows, machine, size))
+    engines["torch"] |= {"megabytes": _megabytes(trained.folder / runs.WEIGHTS)}
+    file = aside / runs.ONNX["onnx"]
+    onnx.write_onnx(net, rows, file)
+    by_onnx = _timed(engines, "onnx", lambda: onnx.predict_with_onnx(file, rows, size))
+    _compare(engines, "onnx", by_torch, by_onnx, file)
+    _check_difference(engines["onnx"]["max_difference"], args.onnx.tolerance)
+    found = {"source": corpus.source, "rows": len(corpus), "tolerance": args.onnx.tolerance}
+    if not args.onnx.int8:
+        return found | {"engines": engines}
+    small = aside / runs.ONNX["int8"]
+    onnx.write_int8(file, small)
+    by_int8 = _timed(engines, "int8", lambda: onnx.predict_with_onnx(small, rows, size))
+    _compare(engines, "int8", by_torch, by_int8, small)
+    loss = _int8_loss(trained, corpus, by_torch, by_int8, args.seed.seed)
+    return found | {"engines": engines} | loss
+
+
+def _timed(engines: Found, name: str, compute: Callable[[], np.ndarray]) -> np.ndarray:
+    started = time.monotonic()
+    given = compute()
+    rate = len(given) / max(time.monotonic() - started, 1e-9)
+    engines[name] = {"rows_per_second": round(rate, 1), "max_difference": 0.0}
+    return given
+
+
+def _compare(
+    engines: Found, name: str, by_torch: np.ndarray, by_engine: np.ndarray, file: Path
+) -> None:
+    difference = float(np.abs(by_torch.astype(float) - by_engine).max())
+    engines[name] |= {"max_difference": difference, "megabytes": _megabytes(file)}
+
+
+def _check_difference(difference: float, tolerance: float) -> None:
+    if not difference <= tolerance:
+        raise SteepError(
+            f"ONNX and torch differ by {difference:.2g} on these rows, more than the tolerance "
+            f"{tolerance:g}; nothing was written. This architecture may not export correctly."
+        )
+
+
+def _int8_loss(
+    trained: Trained, corpus: Corpus, by_torch: np.ndarray, by_int8: np.ndarray, seed: int
+) -> Found:
+    """Every metric by torch and by int8, and the interval of their paired difference."""
+    task, labels = trained.task, corpus.labels()
+    both = [trained.decisions.probabilities(task, given) for given in (by_torch, by_int8)]
+    before, after = (score(task, labels, given) for given in both)
+    drawn = resampled(task, labels, both, seed=seed)
+    found: Found = {"int8_loss": {}}
+    for name in before.keys() & after.keys():
+        gaps = drawn[1][name] - drawn[0][name]
+        low, high = percentiles(gaps[np.isfinite(gaps)])
+        values = {"torch": before[name], "int8": after[name]}
+        gap = {"difference": after[name] - before[name], "low": low, "high": high}
+        found["int8_loss"][name] = values | gap
+    if task.kind != "regression":
+        one, two = (decide(task, given).reshape(len(corpus), -1) for given in both)
+        found["int8_changed"] = int((one != two).any(axis=1).sum())
+    return found
+
+
+def _megabytes(path: Path) -> float:
+    return round(path.stat().st_size / 1e6, 1) if path.is_file() else 0.0

@@ -1,0 +1,58 @@
+"""Multi-task training: one encoder for several labelled tables, a start for 'steep fit'.
+
+A feature that the core does not know (Sun et al. 2019, section 5.5). It needs train/multitask.py.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from steep.args.running import MachineArgs, OverwriteArgs, SaveArgs, SeedArgs
+from steep.args.table import ShareArgs
+from steep.args.training import (
+    BatchArgs,
+    EpochArgs,
+    LengthArgs,
+    ModelArgs,
+    OptimiserArgs,
+    ScheduleArgs,
+)
+from steep.options import Part, option
+
+Sampling = Literal["size", "root"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskArgs(Part):
+    """Tables."""
+
+    text: tuple[str, ...] = option(
+        (),
+        "Column of texts, by default 'text': once for all tables, or once for each.",
+        common=True,
+    )
+    label: tuple[str, ...] = option(
+        (),
+        "Column of labels, as for 'steep fit': once for all tables, or once for each.",
+        common=True,
+    )
+    sampling: Sampling = option(
+        "size", "How often a batch is of a table: in proportion to its size, or to the root of it."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultitaskArgs:
+    """steep multitask: one encoder for several labelled tables."""
+
+    tasks: TaskArgs = TaskArgs()
+    shares: ShareArgs = ShareArgs()
+    start: ModelArgs = ModelArgs()
+    epochs: EpochArgs = EpochArgs()
+    optimiser: OptimiserArgs = OptimiserArgs()
+    length: LengthArgs = LengthArgs()
+    batch: BatchArgs = BatchArgs()
+    schedule: ScheduleArgs = ScheduleArgs()
+    seed: SeedArgs = SeedArgs()
+    machine: MachineArgs = MachineArgs()
+    saving: SaveArgs = SaveArgs()
+    output: OverwriteArgs = OverwriteArgs()

@@ -1,0 +1,171 @@
+"""What is an arm of a study? How its step 2 is made, and how its cells are fitted."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from steep.args import AdaptArgs, TuneArgs
+from steep.args.running import MachineArgs, StudyTextArgs
+from steep.data import weights
+from steep.data.corpus import Corpus, Data
+
+BASE, ADAPTED, LONGER = "base", "adapted", "longer"
+
+
+@dataclass(frozen=True)
+class Step2Job:
+    """A step 2 to be run: it reads the training texts of `data` and `files`, and writes `out`.
+
+    `args` are the options of step 2 in this study: the checkpoint, the seed, `args.pretrain`, ...
+    The folder `out` has to appear complete, or not at all, and with a manifest (`runs.writing`).
+    """
+
+    data: Data
+    files: tuple[Path, ...]
+    out: Path
+    args: AdaptArgs
+
+
+@dataclass(frozen=True)
+class CellInput:
+    """What a cell is fitted on, and with what.
+
+    The training rows of `data` are those of the cell's label budget; `test` holds the rows to
+    predict. `encoder` is the folder that the arm's step 2 wrote, None where there is no step 2.
+    """
+
+    data: Data
+    test: Corpus
+    base: str
+    encoder: Path | None
+    tune: TuneArgs
+    seed: int
+    metric: str
+    machine: MachineArgs
+    description: str
+
+
+@dataclass(frozen=True)
+class CellOutput:
+    """Predictions on the validation and test rows, as in `steep.metrics.scores.score`, and history.
+
+    A training that diverged predicts NaN on the test rows.
+    """
+
+    valid: np.ndarray
+    test: np.ndarray
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """An arm of a study, by the name that --arms knows it by.
+
+    `fit` fits a cell, in another process perhaps: a function of a module, or a partial of one.
+    `pretrain` makes the arm's step 2, None where there is none. `check` raises SteepError where
+    checkpoint, data and options do not fit; it runs before anything is trained.
+    """
+
+    name: str
+    about: str
+    fit: Callable[[CellInput], CellOutput]
+    pretrain: Callable[[Step2Job], None] | None = None
+    check: Callable[[CellInput], None] | None = None
+    texts: tuple[Path, ...] = ()
+    """Files that its step 2 reads beside those of the study."""
+    fit_options: Mapping[str, Any] = field(default_factory=dict)
+    """The options of [fit] in which it differs from the study."""
+    adapt_options: Mapping[str, Any] = field(default_factory=dict)
+    """The options of [adapt] in which it differs from the study."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Further options that change its results (plain JSON): kept in study.json, to resume by."""
+    rival: bool = False
+    """Whether adapted is compared with it: what could have been done instead of step 2."""
+    equal_time: bool = False
+    """Whether it trains for as many epochs as fit into the time of base and step 2 together."""
+    timed: bool = True
+    """Whether it costs what base costs with its options; the time of others is not estimated."""
+
+
+def built_in_arms(texts: StudyTextArgs) -> tuple[Arm, ...]:
+    """The arms of the core; `texts` are the texts of those that read others."""
+    base = Arm(BASE, "the checkpoint, fine-tuned", fine_tune, check=check_learner)
+    about = "the checkpoint after step 2 on the text at hand, fine-tuned"
+    adapted = replace(base, name=ADAPTED, about=about, pretrain=pretrain_further)
+    return (
+        Arm("tfidf", "word counts and a linear model", fit_word_counts, timed=False),
+        base,
+        adapted,
+        replace(
+            adapted,
+            name="in-domain",
+            about="the checkpoint after step 2 on that and other texts of the domain",
+            texts=texts.in_domain,
+        ),
+        replace(
+            adapted,
+            name="cross-domain",
+            about="the checkpoint after step 2 on that and texts of other domains",
+            texts=texts.in_domain + texts.cross_domain,
+        ),
+        replace(
+            base,
+            name=LONGER,
+            about="base, trained for longer: by the time that step 2 takes",
+            rival=True,
+            equal_time=True,
+        ),
+    )
+
+
+def pretrain_further(job: Step2Job) -> None:
+    """Step 2 of the core, as `steep adapt` runs it."""
+    from steep.stages.adapt import adapt
+
+    adapt(job.data, out=job.out, args=job.args, unlabelled=job.files)
+
+
+def check_learner(cell: CellInput) -> None:
+    """Raises SteepError where the checkpoint cannot be fine-tuned on these rows as asked."""
+    # Only now: importing torch takes longer than finding a mistake in a file or an option.
+    from steep.models.devices import choose
+    from steep.train import engine
+
+    start, base = _start(cell)
+    engine.learner(cell.data, start, cell.tune, choose(cell.machine), cell.seed, base)
+
+
+def fine_tune(cell: CellInput) -> CellOutput:
+    """Step 3 of the core. Arms differ in the encoder's weights, or in options; in nothing else."""
+    from steep.models.devices import choose
+    from steep.train import classify, engine
+    from steep.train.hooks import Hooks
+
+    machine, (start, base) = choose(cell.machine), _start(cell)
+    learn = engine.learner(cell.data, start, cell.tune, machine, cell.seed, base)
+    hooks = Hooks(description=cell.description)
+    fitted = classify.train(learn, cell.data, cell.tune, cell.metric, cell.seed, hooks)
+    classify.in_own_units(fitted)
+    valid, test = (fitted.predict(corpus, machine) for corpus in (cell.data.valid, cell.test))
+    return CellOutput(
+        valid, np.full_like(test, np.nan) if fitted.diverged else test, fitted.history
+    )
+
+
+def fit_word_counts(cell: CellInput) -> CellOutput:
+    """tf-idf: rows and classes have the weights of the other arms; the loss is always its own."""
+    from steep.study.tfidf import fit_tfidf
+
+    train, valid, task = cell.data.train, cell.data.valid, cell.data.labelled()
+    counts = weights.of_rows(train, task, cell.tune.loss)
+    labelled, held_out = ((part.whole(), part.labels()) for part in (train, valid))
+    model = fit_tfidf(labelled, held_out, task, cell.seed, counts)
+    return CellOutput(model.predict(valid.whole()), model.predict(cell.test.whole()))
+
+
+def _start(cell: CellInput) -> tuple[str | Path, str | None]:
+    """The checkpoint to start from, and the one whose head takes its encoder."""
+    return (cell.base, None) if cell.encoder is None else (cell.encoder, cell.base)

@@ -1,0 +1,71 @@
+"""How does a study end? With its verdict, the cautions that go with it, and what it cost."""
+
+from typing import Any
+
+from steep import runs
+from steep.console import say
+from steep.errors import SteepError
+from steep.study.arms import ADAPTED, BASE
+from steep.study.cell_files import kept_cell
+from steep.study.design import Design
+from steep.study.study import Study
+from steep.study.verdict import CellResult, Question, verdict
+from steep.study.waves import step2_seconds
+
+ONE_ENCODER = (
+    "All seeds share one adapted encoder: the interval does not include what another run of step "
+    "2, with other masks and another order, would have changed."
+)
+OTHER_TEXT = "The folder given by --model may have been adapted to other text than that of {arms}."
+UNDERTRAINED = (
+    "A linear model on word counts beats the fine-tuned checkpoint: the fine-tuning is too short, "
+    "or its learning rate too low. Raise --epochs or --learning-rate before asking what step 2 is "
+    "worth."
+)
+
+
+def finish_study(study: Study, failed: dict[str, str]) -> None:
+    """Write and say the verdict; `failed` says what went wrong, by the name of the cell."""
+    task, args, out = study.data.labelled(), study.args, study.out
+    results = [kept_cell(c, out, task) for c in study.design.cells if c.path(out).is_file()]
+    _check_results(study, results, failed)
+    step2 = step2_seconds(study)
+    rivals = tuple(arm.name for arm in study.design.arms if arm.rival)
+    question = Question(study.metric, args.study.smallest_effect, rivals, args.seed.seed)
+    found = verdict(task, study.test.labels(), results, question, step2)
+    found["warnings"] += [f"{cell}: the run failed twice ({why})" for cell, why in failed.items()]
+    found["warnings"] += cautions(found, study.design, args.study.step2_per_seed)
+    runs.write_json(out / runs.VERDICT, found)
+    everything = [runs.read_json(path)["seconds"] for path in out.glob(f"*/{runs.MANIFEST}")]
+    seconds = round(sum(everything) + sum(cell.seconds for cell in results), 1)
+    spent = {"step2_seconds": step2, "failed": failed, "seconds": seconds}
+    runs.write_json(out / runs.STUDY, runs.read_json(out / runs.STUDY) | spent)
+    say(f"\n{found['paragraph']}")
+    for warning in found["warnings"]:
+        say(f"Note: {warning}")
+    say(f"study: {out}; 'steep report {out}' makes a page of it")
+
+
+def cautions(found: dict[str, Any], design: Design, per_seed: bool) -> list[str]:
+    """What a reader of the verdict `found` should know of the design of the study."""
+    said = [ONE_ENCODER] if len(design.seeds) > 1 and not per_seed else []
+    others = [arm for arm, owner in design.step2_arms.items() if owner != ADAPTED]
+    if design.given is not None and others:
+        said.append(OTHER_TEXT.format(arms=", ".join(others)))
+    for comparison in found["comparisons"]:
+        if comparison["arm"] == "tfidf" and (comparison["low"] or 0) > 0:
+            said.append(UNDERTRAINED)
+    return said
+
+
+def _check_results(study: Study, results: list[CellResult], failed: dict[str, str]) -> None:
+    """Raises SteepError where the arms to compare have no run with the most labels.
+
+    The answer is that of the most labels, whatever the other label budgets say.
+    """
+    most = study.design.budgets[-1]
+    for arm in (BASE, ADAPTED):
+        if not any((cell.arm, cell.labels) == (arm, most) for cell in results):
+            reasons = ", ".join(sorted(set(failed.values())))
+            few = f" with {most:,} labels" if most else ""
+            raise SteepError(f"{study.out}: every run of the arm {arm}{few} failed: {reasons}.")

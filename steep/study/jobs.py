@@ -1,0 +1,145 @@
+"""How are the cells of a study run? One by one, in several processes, or on a Ray cluster."""
+
+import multiprocessing
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from types import ModuleType
+from typing import TypeVar
+
+from steep.errors import SteepError
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+TRIES = 2
+PATIENCE = 10.0  # seconds that a Ray cluster has to answer; on its own it waits for minutes
+
+
+def run_jobs(
+    work: Callable[[Job], Result], jobs: Sequence[Job], count: int = 1, address: str | None = None
+) -> Iterator[tuple[Job, Result | Exception]]:
+    """Every job with what it gave, or with the error in which it ended a second time.
+
+    On the Ray cluster at `address`, or else in `count` processes. `work` and the jobs go to other
+    processes, so they have to be picklable. Raises SteepError where no cluster can be reached.
+    """
+    if address is not None:
+        return on_ray(work, jobs, address)
+    return in_processes(work, jobs, count) if count > 1 else one_by_one(work, jobs)
+
+
+def one_by_one(
+    work: Callable[[Job], Result], jobs: Sequence[Job]
+) -> Iterator[tuple[Job, Result | Exception]]:
+    """The jobs, one by one."""
+    for job in jobs:
+        for last in (False, True):
+            try:
+                yield job, work(job)
+                break
+            except Exception as error:  # whatever went wrong: it is tried again, then told
+                if last:
+                    yield job, error
+
+
+def in_processes(
+    work: Callable[[Job], Result], jobs: Sequence[Job], count: int
+) -> Iterator[tuple[Job, Result | Exception]]:
+    """The jobs in `count` processes, as they end; a process that dies takes no other job along."""
+    left = list(jobs)
+    for last in (False, True):
+        failed: dict[Job, Exception] = {}
+        with ProcessPoolExecutor(count, multiprocessing.get_context("spawn")) as pool:
+            futures = {pool.submit(work, job): job for job in left}
+            for future in as_completed(futures):
+                try:
+                    yield futures[future], future.result()
+                except Exception as error:
+                    failed[futures[future]] = error
+        left = list(failed)
+        if last:
+            yield from ((job, _plain(why)) for job, why in failed.items())
+
+
+def on_ray(
+    work: Callable[[Job], Result], jobs: Sequence[Job], address: str
+) -> Iterator[tuple[Job, Result | Exception]]:
+    """The jobs as tasks of a Ray cluster, as they end; one whose machine dies runs elsewhere."""
+    engine = _connect(address)
+
+    def task(job: Job) -> Result:  # Ray takes functions only, and `work` may be a partial
+        return work(job)
+
+    remote = engine.remote(max_retries=TRIES, retry_exceptions=False)(task)
+    tasks = {remote.remote(job): job for job in jobs}
+    tried: dict[Job, int] = dict.fromkeys(jobs, 1)
+    try:
+        while tasks:
+            (done, *_), _ = engine.wait(list(tasks), num_returns=1)
+            job = tasks.pop(done)
+            try:
+                yield job, engine.get(done)
+            except Exception as error:
+                if tried[job] == TRIES:
+                    yield job, error
+                    continue
+                tried[job] += 1
+                tasks[remote.remote(job)] = job
+    finally:
+        engine.shutdown()
+
+
+def reach_ray(address: str) -> ModuleType:
+    """Ray itself, once something answers at `address`; SteepError if nothing does, in seconds."""
+    try:
+        import ray as engine
+    except ImportError:
+        raise SteepError("ray is not installed: pip install 'steep[ray]'.") from None
+    try:
+        _knock(address)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise _silent(address, error) from None
+    return engine
+
+
+def _connect(address: str) -> ModuleType:
+    engine = reach_ray(address)
+    try:
+        engine.init(address=address, log_to_driver=False, configure_logging=False)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise _silent(address, error) from None
+    return engine
+
+
+def _knock(address: str) -> None:
+    """Raise OSError or SubprocessError where nobody, or somebody else than Ray, listens.
+
+    Names without a port (local, auto) are left to Ray, which answers at once.
+    """
+    found = re.fullmatch(r"(ray://)?\[?([^/\s]+?)\]?:(\d+)", address)
+    if found is None:
+        return
+    socket.create_connection((found[2], int(found[3])), PATIENCE / 2).close()
+    if not found[1]:  # a Ray client's port has no such check, and gives up by itself
+        ask = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
+        subprocess.run(ask, capture_output=True, timeout=PATIENCE, check=True)
+
+
+def _silent(address: str, error: Exception) -> SteepError:
+    why = str(error).strip().partition("\n")[0]
+    if isinstance(error, subprocess.SubprocessError):
+        why = "what listens there is no Ray head"
+    return SteepError(
+        f"ray {address}: no cluster answers there ({why}). Start one with 'ray start --head', or "
+        "leave the option out."
+    )
+
+
+def _plain(error: Exception) -> Exception:
+    if isinstance(error, BrokenProcessPool):
+        return RuntimeError("its process was killed (by lack of memory, most often)")
+    return error

@@ -1,0 +1,96 @@
+"""When is what a frozen encoder gives computed once for all epochs? While the head trains alone."""
+
+import numpy as np
+from fastai.callback.core import Callback
+from fastai.learner import Learner
+from torch import Tensor
+
+from steep.args import TuneArgs
+from steep.data.batches import by_length
+from steep.models.feature_cache import KNOWN, FeatureCache
+from steep.train.callback_order import At
+from steep.train.callbacks import Bar
+from steep.train.phases import head_alone, phases_of
+from steep.train.rows import ShownRows
+
+MOST = 2_000_000_000  # bytes of memory that features may take
+BYTES = 4  # of a number; 2 in bf16
+
+
+def epochs_of_features(learn: Learner, tune: TuneArgs) -> int:
+    """In how many epochs, from the first on, the head reads features that are computed once."""
+    return _head_alone(learn, tune) if not _why_not(learn) else 0
+
+
+def feature_notes(learn: Learner, tune: TuneArgs) -> list[str]:
+    """What the user should know of features; nothing where the head does not train alone."""
+    if not _head_alone(learn, tune):
+        return []
+    if why := _why_not(learn):
+        return [f"the frozen encoder is computed in every epoch: {why}"]
+    size = f"{_size(learn) / 1e6:,.1f} MB"
+    return [f"what the frozen encoder gives is computed once and kept in memory ({size} at most)"]
+
+
+class FrozenFeatures(Callback):
+    """Computes once what the head reads of every row, and forgets it after so many `epochs`.
+
+    The rows come in an order and batches of their own, so that a run that was killed finds the same
+    features, bit for bit. Dropout of the head is drawn in every epoch, as without.
+    """
+
+    order, run_valid = At.FROZEN_FEATURES, False
+
+    def __init__(self, epochs: int, bar: Bar) -> None:
+        self.epochs, self.bar = epochs, bar
+
+    def before_train(self) -> None:
+        if self.epoch >= self.epochs:
+            self.learn.model.cache = None
+        elif self.model.cache is None:
+            self._compute()
+
+    def after_fit(self) -> None:
+        self.learn.model.cache = None
+
+    def _compute(self) -> None:
+        cache = self.learn.model.cache = FeatureCache(self.model.model, self.model.reads_first)
+        self.model.eval()
+        batches = [b for rows in (self.dls.train_ds, self.dls.valid_ds) for b in self._split(rows)]
+        tracked = self.bar.track(batches, "frozen encoder, once")
+        cache.fill(self.model, (self._inputs(*batch) for batch in tracked))
+        self.model.train()
+
+    def _split(self, rows: ShownRows) -> list[tuple[ShownRows, np.ndarray]]:
+        """The rows in batches, the longest first: if memory runs out, it does so at once."""
+        size, order = max(1, 2 * self.dls.train.bs // rows.most), by_length(rows.lengths)
+        return [(rows, some) for some in np.split(order, range(size, len(order), size))]
+
+    def _inputs(self, rows: ShownRows, members: np.ndarray) -> Tensor:
+        return rows.batch([rows[i] for i in members])[0].to(self.dls.device)
+
+
+def _head_alone(learn: Learner, tune: TuneArgs) -> int:
+    """In how many epochs, from the first on, the head trains alone; 0 where it is but one."""
+    groups = len(learn.splitter(learn.model))
+    epochs, rate = tune.epochs.epochs, tune.optimiser.learning_rate
+    alone = head_alone(phases_of(tune.layers, groups, epochs, rate), groups)
+    return alone if alone > 1 else 0
+
+
+def _why_not(learn: Learner) -> str:
+    """Why features cannot be kept, in words; empty where they can."""
+    kind = learn.model.model.config.model_type
+    if kind not in KNOWN:
+        return f"what it gives for a row may depend on the batch in models of type '{kind}'"
+    size = _size(learn)
+    if size > MOST:
+        return f"what it gives would take {size / 1e6:,.0f} MB of memory, over {MOST / 1e6:,.0f}"
+    return ""
+
+
+def _size(learn: Learner) -> int:
+    """The bytes of the features of all rows, at most."""
+    sets = (learn.dls.train_ds, learn.dls.valid_ds)
+    cache = FeatureCache(learn.model.model, learn.model.reads_first)
+    return BYTES * sum(cache.numbers(int(r.lengths.sum()), len(r) * r.most) for r in sets)

@@ -1,0 +1,162 @@
+"""How is unlabelled text cut into windows, and how do windows become masked batches?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from steep.args.pretraining import Masking
+from steep.data.batches import by_tokens, pad, padded_length
+from steep.data.packing import inner_edges, packed, separators
+from steep.data.store import BLOCK, select_rows
+from steep.data.tokens import Frame, Tokens, windows
+from steep.objectives.masking import Vocabulary, mask
+
+Batch = tuple[Tensor, ...]
+ROUND = 64  # the number of masked positions is filled up to a multiple of this: few shapes
+IGNORED = -100  # label of such a filling position, as torch's cross entropy has it
+
+
+class Source(Protocol):
+    """What cuts windows out of text, and batches out of windows: a `Pile`, or a `PairPile`."""
+
+    @property
+    def tokens(self) -> Tokens:
+        """The tokens of the documents."""
+
+    def spans(self) -> np.ndarray:
+        """Where every window lies in the tokens, int64 (windows, 2 or more), its begin first."""
+
+    def packed(self, spans: np.ndarray) -> np.ndarray:
+        """Windows of `spans`, joined where that is wanted and they fit."""
+
+    def notes(self, train: np.ndarray, heldout: np.ndarray) -> list[str]:
+        """What the user should know of these parts of `spans`."""
+
+    def plan(
+        self, spans: np.ndarray, batch_tokens: int, seed: int, number: int
+    ) -> Sequence[np.ndarray]:
+        """The rows of each batch in pass `number`; every pass has as many batches."""
+
+    def batch(self, spans: np.ndarray, random: np.random.Generator) -> Batch:
+        """Rows of the plan, masked: inputs, positions, labels and what else is to be predicted."""
+
+
+@dataclass(frozen=True)
+class Pile:
+    """Text as windows of at most `max_length` tokens, special tokens included.
+
+    With `edges`, where documents begin in the tokens, a window may hold several of them.
+    """
+
+    tokens: Tokens
+    frame: Frame
+    words: Vocabulary
+    max_length: int
+    mlm_probability: float
+    masking: Masking = "token"
+    edges: np.ndarray | None = None
+
+    def spans(self) -> np.ndarray:
+        """Begin and end of every window in the tokens, int64 (windows, 2).
+
+        Windows of unknown tokens alone are left out: a batch of them would have nothing to predict,
+        and its mean loss would not be a number.
+        """
+        return select_rows(self.all_windows, self.known(self.all_windows))
+
+    @cached_property
+    def all_windows(self) -> np.ndarray:
+        """Begin and end of all windows in the tokens, int64 (windows, 2)."""
+        return windows(self.tokens, self.frame.room(self.max_length))
+
+    def known(self, spans: np.ndarray) -> np.ndarray:
+        """Which of the spans (n, 2) hold a token that can be masked, bool (n,)."""
+        found = np.empty(len(spans), bool)
+        for first in range(0, len(spans), BLOCK):
+            some = spans[first : first + BLOCK]
+            begin, end = some.min(), some.max()
+            known = np.append(~self.words.special[self.tokens.ids[begin:end]], False)
+            found[first : first + BLOCK] = np.logical_or.reduceat(known, (some - begin).ravel())[
+                ::2
+            ]
+        return found
+
+    def packing(self) -> "Pile":
+        """The same text, in windows that may hold several documents."""
+        return replace(self, edges=np.unique(self.tokens.offsets))
+
+    def packed(self, spans: np.ndarray) -> np.ndarray:
+        """Windows of `spans`, joined where that is wanted and they fit."""
+        if self.edges is None:
+            return spans
+        return packed(spans, self.frame.room(self.max_length), len(self.frame.after))
+
+    def notes(self, train: np.ndarray, heldout: np.ndarray) -> list[str]:
+        """What the user should know of these parts of `spans`, which are all of them."""
+        unknown = len(self.all_windows) - len(train) - len(heldout)
+        note = f"{unknown:,} windows hold no token that the tokenizer knows: left out"
+        return [note] if unknown else []
+
+    def plan(self, spans: np.ndarray, batch_tokens: int, seed: int, number: int) -> "Plan":
+        """The windows of each batch in pass `number`; every pass has as many batches."""
+        special = self.max_length - self.frame.room(self.max_length)
+        lengths = np.subtract(spans[:, 1], spans[:, 0], dtype=np.int32, casting="unsafe") + special
+        if self.edges is not None:
+            lengths += (len(self.frame.after) * separators(self.edges, spans)).astype(np.int32)
+        return Plan(spans, by_tokens(lengths, batch_tokens, seed, number))
+
+    def batch(self, spans: np.ndarray, random: np.random.Generator) -> Batch:
+        """The windows of `spans` (rows, 2), masked.
+
+        Returns ids and attention mask, int64 (rows, 2, length); the masked positions in the
+        flattened (rows * length), int64 (m,); and the tokens that stood there, int64 (m,).
+        """
+        before, after = self.frame.before, self.frame.after
+        inputs = [np.concatenate([before, self._text(a, b), after]) for a, b in spans]
+        return self.masked([inputs], random)
+
+    def _text(self, begin: int, end: int) -> np.ndarray:
+        """The tokens of a window, with what ends an input where a document ends within."""
+        ids = self.tokens.ids[begin:end]
+        if self.edges is None:
+            return ids
+        after, inside = self.frame.after, inner_edges(self.edges, begin, end) - begin
+        return np.insert(ids, np.repeat(inside, len(after)), np.tile(after, len(inside)))
+
+    def masked(self, channels: list[list[np.ndarray]], random: np.random.Generator) -> Batch:
+        """A batch of inputs: their ids and what else comes with every token, such as segments.
+
+        As `batch` returns it, with the further channels as rows 2 and on of the first tensor.
+        """
+        inputs, *others = channels
+        length = padded_length(max(map(len, inputs)))
+        ids = pad(inputs, self.frame.pad, length)
+        attention = pad([np.ones(len(row)) for row in inputs], 0, length)
+        real = np.flatnonzero(attention)
+        truth = ids.ravel()[real]
+        hidden, chosen = mask(truth, self.mlm_probability, self.masking, self.words, random)
+        ids.ravel()[real] = hidden
+        fill = -len(chosen) % ROUND
+        positions = np.concatenate([real[chosen], np.zeros(fill, np.int64)])
+        labels = np.concatenate([truth[chosen], np.full(fill, IGNORED)])
+        rows = np.stack([ids, attention, *(pad(other, 0, length) for other in others)], axis=1)
+        return torch.from_numpy(rows), torch.from_numpy(positions), torch.from_numpy(labels)
+
+
+@dataclass(frozen=True)
+class Plan(Sequence[np.ndarray]):
+    """The rows of `spans` that make up each batch; they are looked up when it is their turn."""
+
+    spans: np.ndarray
+    members: list[np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
+        return self.spans[self.members[index]]

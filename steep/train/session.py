@@ -1,0 +1,92 @@
+"""How does a training run begin and end? Its folder, its saves, and who follows it.
+
+adapt, fit and multitask train within a `Session`: the folder appears when it is complete, a killed
+run of the same options, data and versions is resumed, and nothing is left of a finished one.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from steep import runs
+from steep.args.running import OverwriteArgs, SaveArgs
+from steep.data.corpus import Corpus
+from steep.data.facts import fingerprint
+from steep.models.devices import Machine
+from steep.openings import Openings
+from steep.options import as_mapping, identity_of
+from steep.train.saves import Saves, open_saves
+
+NO_OPENINGS = Openings()
+SPACE, SAVED = 3, 8  # times the checkpoint's size that a run needs on the disk, and its saves
+
+
+@dataclass(frozen=True)
+class Session:
+    """A training run under way: where it writes, what it resumes, where it computes."""
+
+    run: runs.Run
+    machine: Machine
+    saves: Saves = field(default_factory=Saves)
+    openings: Openings = Openings()
+
+    def check_space(self, parameters: int) -> None:
+        """Raises SteepError if the disk has no room for a model of so many parameters."""
+        saved = SAVED if self.saves.minutes else 0
+        runs.check_space(self.run.folder, (SPACE + saved) * parameters * 4)
+
+
+@contextmanager
+def session(
+    stage: str,
+    out: Path,
+    args: Any,
+    corpora: Mapping[str, Corpus],
+    machine: Machine,
+    openings: Openings = NO_OPENINGS,
+) -> Iterator[Session]:
+    """The session of the run that writes `out`; `corpora` is all data that it depends on, by name.
+
+    `args` is the composition of a command with the parts `saving` and `output`. Raises SteepError
+    if `out` is in use, or an unfinished run of another kind lies there.
+    """
+    saving: SaveArgs = args.saving
+    output: OverwriteArgs = args.output
+    options = as_mapping(args) | dict(openings.options)
+    itself = identity(identity_of(args) | dict(openings.options), corpora, machine)
+    saves = open_saves(out, saving.save_every, itself, output.overwrite)
+    with (
+        runs.writing(out, stage, args, output.overwrite) as run,
+        saves.explain_interrupt(),
+        _followed(out, options, openings),
+    ):
+        saves.announce(run)
+        run.record(args=options, device=str(machine.device))
+        run.record(precision="bf16" if machine.bf16 else "fp32")
+        yield Session(run, machine, saves, openings)
+    saves.remove()
+
+
+def identity(
+    options: Mapping[str, Any], corpora: Mapping[str, Corpus], machine: Machine
+) -> dict[str, Any]:
+    """What two runs must have in common for one to resume the other, by name."""
+    return {
+        "options": options,
+        "data": {name: fingerprint(corpus) for name, corpus in corpora.items()},
+        "versions": runs.versions(),
+        "machine": {"computing": str(machine), "fast layers": machine.fast},
+    }
+
+
+@contextmanager
+def _followed(out: Path, options: Mapping[str, Any], openings: Openings) -> Iterator[None]:
+    for follower in openings.followers:
+        follower.begin(out, options)
+    try:
+        yield
+    finally:
+        for follower in openings.followers:
+            follower.end()

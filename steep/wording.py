@@ -1,0 +1,89 @@
+"""How are numbers, durations, lists and quoted texts written? The same way everywhere."""
+
+import math
+import re
+from collections.abc import Sequence
+
+NOTHING = "–"
+ACRONYMS = {"f1": "F1", "auc": "AUC", "mcc": "MCC", "mae": "MAE", "rmse": "RMSE", "r2": "R²"}
+MARKUP = re.compile(r"[\\`*_\[\]<>#~$]|^[-+](?=[\s-]|$)")
+NUMBERED = re.compile(r"^(\d+)([.)])(?=\s|$)")  # would begin a list
+BACKSLASH = "&#92;"  # as an entity, because '\|' is read before '\\' in a table
+
+
+def number(value: float | None, digits: int = 3, sign: bool = False) -> str:
+    """A number with a fixed count of decimals and a true minus; a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    return f"{value:{'+' if sign else ''}.{digits}f}".replace("-", "−")
+
+
+def span(low: float | None, high: float | None, sign: bool = False) -> str:
+    """An interval in words."""
+    if low is None or high is None:
+        return NOTHING
+    return f"{number(low, sign=sign)} to {number(high, sign=sign)}"
+
+
+def chance(p: float | None) -> str:
+    """A p-value; the smallest ones are only bounded."""
+    return "< 0.001" if p is not None and p < 0.001 else number(p)
+
+
+def count(value: float | None) -> str:
+    """A whole number with commas between thousands."""
+    return NOTHING if value is None or not math.isfinite(value) else f"{round(value):,}"
+
+
+def counted(value: int, noun: str) -> str:
+    """'1 row', '2 rows', '2 classes'."""
+    ending = "" if value == 1 else "es" if noun.endswith("s") else "s"
+    return f"{value:,} {noun}{ending}"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds, minutes or hours, whichever reads best."""
+    if seconds is None:
+        return NOTHING
+    if seconds < 90:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def plain(name: str) -> str:
+    """A key of a file as words: 'macro_f1' is 'macro F1'."""
+    return " ".join(ACRONYMS.get(word, word) for word in name.split("_"))
+
+
+def capital(sentence: str) -> str:
+    """The sentence with a capital first letter, the rest as it is."""
+    return sentence[:1].upper() + sentence[1:]
+
+
+def listed(names: list[str]) -> str:
+    """'a', 'a and b', 'a, b and c'."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def some(names: Sequence[str], most: int = 5) -> str:
+    """The first names, and how many there are beyond: 'a, b and 3 more'."""
+    beyond = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + beyond
+
+
+def inline(text: str) -> str:
+    """A text in Markdown, as one line of prose or a table cell: markup escaped, no line breaks."""
+    flat = " ".join(text.replace("&", "&amp;").split())
+    escaped = MARKUP.sub(lambda found: _escape(found.group()), flat)
+    return NUMBERED.sub(r"\1\\\2", escaped.replace("|", "\\|"))
+
+
+def verbatim(lines: str, language: str = "sh") -> str:
+    """Code in Markdown, fenced by more backticks than it holds."""
+    ticks = re.findall(r"`+", lines)
+    fence = "`" * max([3, *(len(found) + 1 for found in ticks)])
+    return f"{fence}{language}\n{lines}\n{fence}"
+
+
+def _escape(sign: str) -> str:
+    return BACKSLASH if sign == "\\" else "\\" + sign

@@ -1,0 +1,160 @@
+"""Do the arms of a study differ in the encoder's weights, and in nothing else?"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pytest
+import torch
+from transformers import AutoTokenizer, BertForMaskedLM
+
+from steep.args import DataArgs, TuneArgs
+from steep.args.running import MachineArgs, StudyTextArgs
+from steep.data.corpus import Corpus, Data
+from steep.data.load import load
+from steep.models.checkpoints import load_masked_lm
+from steep.options import change, make
+from steep.study.arms import built_in_arms
+from steep.study.cells import CellJob, Common, Outcome, run_cell
+from steep.study.design import Cell
+
+FACTS = {"epochs", "seconds", "diverged", "valid", "test", "history"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_core() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+
+
+TUNE = make(TuneArgs, max_length=32, epochs=2, learning_rate=2e-3)
+ARMS = {arm.name: arm for arm in built_in_arms(StudyTextArgs())}
+
+
+@pytest.fixture
+def data(tiny_csv: Path) -> Data:
+    how = make(DataArgs, text="text", label="label")
+    return load(tiny_csv, how.table, how.split)
+
+
+@pytest.fixture
+def common(data: Data, tiny_bert: Path) -> Common:
+    assert data.test is not None
+    machine = MachineArgs(precision="fp32")
+    return Common(data, data.test, str(tiny_bert), "accuracy", machine)
+
+
+@pytest.fixture
+def adapted(tiny_bert: Path, tmp_path: Path) -> Path:
+    """The tiny BERT as 'steep adapt' saves it, unchanged."""
+    load_masked_lm(tiny_bert, "eager", 0).save(tmp_path / "adapted")
+    return tmp_path / "adapted"
+
+
+def of(
+    common: Common,
+    arm: str,
+    seed: int,
+    encoder: Path | None = None,
+    tune: TuneArgs = TUNE,
+    labels: int | None = None,
+) -> Outcome:
+    return run_cell(common, CellJob(Cell(arm, seed, labels), ARMS[arm], encoder, tune))
+
+
+def test_an_encoder_that_was_not_changed_changes_nothing(common: Common, adapted: Path) -> None:
+    torch.manual_seed(1)
+    base = of(common, "base", 3)
+    torch.manual_seed(2)
+    same = of(common, "adapted", 3, adapted)
+    np.testing.assert_array_equal(base.test, same.test)
+    assert base.facts["valid"] == same.facts["valid"]
+    other = of(common, "base", 4)
+    assert not np.array_equal(base.test, other.test)
+
+
+def test_a_folder_without_pooler_leaves_the_base_pooler(
+    common: Common, tmp_path: Path, tiny_bert: Path
+) -> None:
+    BertForMaskedLM.from_pretrained(tiny_bert).save_pretrained(tmp_path / "plain")
+    AutoTokenizer.from_pretrained(tiny_bert).save_pretrained(tmp_path / "plain")
+    base, same = of(common, "base", 3), of(common, "adapted", 3, tmp_path / "plain")
+    np.testing.assert_array_equal(base.test, same.test)
+
+
+def test_an_adapted_encoder_is_used(common: Common, adapted: Path, tiny_bert: Path) -> None:
+    lm = load_masked_lm(tiny_bert, "eager", 0)
+    for parameter in lm.model.base_model.parameters():
+        parameter.data += 0.1
+    lm.save(adapted)
+    base, moved = of(common, "base", 3), of(common, "adapted", 3, adapted)
+    assert not np.allclose(base.test, moved.test)
+
+
+def test_a_cell_uses_the_label_budget_of_its_seed(
+    common: Common, adapted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from steep.train import classify
+
+    seen, train = [], classify.train
+
+    def watched(learn, data, *rest):
+        seen.append(data.train.rows().tolist())
+        return train(learn, data, *rest)
+
+    monkeypatch.setattr(classify, "train", watched)
+    once = change(TUNE, {"epochs": 1})
+    for arm, seed, encoder in (("base", 0, None), ("adapted", 0, adapted), ("base", 1, None)):
+        of(common, arm, seed, encoder, once, labels=20)
+    assert [len(rows) for rows in seen] == [20, 20, 20]
+    assert seen[0] == seen[1] != seen[2]
+
+
+@pytest.mark.parametrize("arm", ["tfidf", "base"])
+def test_a_cell_tells_scores_of_validation_and_test(common: Common, arm: str) -> None:
+    outcome = of(common, arm, 0)
+    assert outcome.facts.keys() == FACTS
+    assert outcome.test.shape == (len(common.test), 2)
+    truth = common.test.labels()
+    right = float((outcome.test.argmax(1) == truth).mean())
+    assert outcome.facts["test"]["accuracy"] == pytest.approx(right)
+    assert outcome.facts["valid"]["accuracy"] > 0.4
+    assert len(outcome.facts["history"]) == (2 if arm == "base" else 0)
+
+
+@pytest.mark.parametrize("arm", ["tfidf", "base"])
+def test_nothing_is_chosen_by_the_test_rows(common: Common, data: Data, arm: str) -> None:
+    """Without them in the data, and with others to predict, the same model comes out."""
+    known = of(common, arm, 0)
+
+    def blind(test: Corpus) -> Outcome:
+        return of(replace(common, data=replace(data, test=None), test=test), arm, 0)
+
+    same, other = blind(common.test), blind(data.train)
+    np.testing.assert_array_equal(same.test, known.test)
+    for name in ("valid", "history"):
+        without_clock = [
+            [{k: v for k, v in line.items() if k != "seconds"} for line in found]
+            if isinstance(found := outcome.facts[name], list)
+            else found
+            for outcome in (known, same, other)
+        ]
+        assert without_clock[0] == without_clock[1] == without_clock[2]
+
+
+@pytest.mark.parametrize("batch_size", [32, 512])
+def test_a_cell_that_diverges_is_kept_as_such(common: Common, batch_size: int) -> None:
+    wild = {"learning_rate": 1e30, "warmup_ratio": 0.0, "batch_size": batch_size}
+    outcome = of(common, "base", 0, tune=change(TUNE, wild))
+    assert outcome.facts["diverged"]
+    assert outcome.facts["test"] == {}
+    assert not np.isfinite(outcome.test).any()
