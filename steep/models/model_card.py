@@ -62,8 +62,8 @@ def write_card(
 ) -> Path:
     """Write README.md into `folder`: the card of a fit that will be called `name`.
 
-    `step2` is the folder of `steep adapt` that it began from; `panels` are further sections: titles,
-    and what they say in Markdown.
+    `step2` is the folder of `steep adapt` that it began from; `panels` are further sections, each a
+    title and what it says in Markdown.
     """
     adapted = None
     if step2 is not None:

@@ -78,8 +78,8 @@ def planned(study: Study) -> Design:
     if most is not None:
         design = cut_to(design, costs.seconds, most)
     say(
-        f"plan: {len(design.cells)} cells ({design}), about {duration(costs.seconds(design))} one "
-        f"after another, {costs.disk(design) / 1e6:,.0f} MB on the disk"
+        f"plan: {len(design.cells)} cells ({design}), about {duration(costs.seconds(design))} if "
+        f"run one after another, {costs.disk(design) / 1e6:,.0f} MB on disk"
     )
     for line in (*_step2_lines(design, costs), *_fit_lines(design, costs, len(study.data.train))):
         say(f"  {line}")

@@ -16,7 +16,10 @@ ONE_ENCODER = (
     "All seeds share one adapted encoder: the interval does not include what another run of step "
     "2, with other masks and another order, would have changed."
 )
-OTHER_TEXT = "The folder given by --model may have been adapted to other text than that of {arms}."
+OTHER_TEXT = (
+    "The folder named by --model may have been adapted to other text than {arms}, whose step 2 ran "
+    "in this study."
+)
 UNDERTRAINED = (
     "A linear model on word counts beats the fine-tuned checkpoint: the fine-tuning is too short, "
     "or its learning rate too low. Raise --epochs or --learning-rate before asking what step 2 is "

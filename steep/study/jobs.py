@@ -16,7 +16,7 @@ from steep.errors import SteepError
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 TRIES = 2
-PATIENCE = 10.0  # seconds that a Ray cluster has to answer; on its own it waits for minutes
+PATIENCE = 10.0  # seconds that a Ray cluster has to answer; Ray itself would wait for minutes
 
 
 def run_jobs(
@@ -41,7 +41,7 @@ def one_by_one(
             try:
                 yield job, work(job)
                 break
-            except Exception as error:  # whatever went wrong: it is tried again, then told
+            except Exception as error:  # whatever went wrong: it is tried again, then reported
                 if last:
                     yield job, error
 
@@ -116,7 +116,7 @@ def _connect(address: str) -> ModuleType:
 
 
 def _knock(address: str) -> None:
-    """Raise OSError or SubprocessError where nobody, or somebody else than Ray, listens.
+    """Raise OSError or SubprocessError where nothing, or something other than Ray, listens.
 
     Names without a port (local, auto) are left to Ray, which answers at once.
     """
@@ -132,7 +132,7 @@ def _knock(address: str) -> None:
 def _silent(address: str, error: Exception) -> SteepError:
     why = str(error).strip().partition("\n")[0]
     if isinstance(error, subprocess.SubprocessError):
-        why = "what listens there is no Ray head"
+        why = "something other than a Ray head listens there"
     return SteepError(
         f"ray {address}: no cluster answers there ({why}). Start one with 'ray start --head', or "
         "leave the option out."
@@ -141,5 +141,5 @@ def _silent(address: str, error: Exception) -> SteepError:
 
 def _plain(error: Exception) -> Exception:
     if isinstance(error, BrokenProcessPool):
-        return RuntimeError("its process was killed (by lack of memory, most often)")
+        return RuntimeError("its process was killed (most often for lack of memory)")
     return error

@@ -15,8 +15,8 @@ parts. From five seeds on it is counted once: I / k is taken out of se_rows^2. W
 would leave hardly any degrees of freedom (with 2 seeds t is 12.7 instead of about 3), so it is
 counted twice, which errs on the safe side. The weak spot is little interaction and seeds that
 matter: two or three seeds can agree by luck, se_seeds comes out too small, and Welch and
-Satterthwaite then trust the rows too much. So: five seeds, and two are a look, not a proof. How
-often "yes" is wrong is simulated in benchmarks/verdicts.py; the table is in docs/statistics.md.
+Satterthwaite then trust the rows too much. So: use five seeds; two give an impression, no proof.
+How often "yes" is wrong is simulated in benchmarks/verdicts.py; see docs/statistics.md.
 
 The two-level bootstrap (rows and seeds, both drawn with replacement; "pigeonhole", Owen 2007) is
 a check only: with k seeds it sees (k - 1) / k of their variance, and interaction twice.

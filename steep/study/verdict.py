@@ -7,7 +7,7 @@ answers at other label budgets have to hold after a correction for their number
 (`steep.study.families`).
 The other comparisons are shown beside it, each with its own interval and a corrected p value.
 
-How the interval comes about, why it may be trusted with five seeds and hardly with two, and what
+How the interval is computed, why it can be trusted with five seeds but hardly with two, and what
 it leaves out (one split, one adapted encoder): `steep.study.paired` and docs/statistics.md.
 """
 

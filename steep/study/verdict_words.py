@@ -84,10 +84,10 @@ def _plan(verdict: dict[str, Any]) -> str:
     found = f"A gain of {smallest} or more would have been found in 8 of 10 such studies."
     if comparison["seeds_needed"]:
         more = counted(comparison["seeds_needed"] - len(comparison["seeds"]), "more seed")
-        return f"{found} About {more} would be needed to confirm the gain seen here."
+        return f"{found} About {more} would be needed to confirm the difference seen here."
     if comparison["bottleneck"] == "rows":
         return f"{found} More seeds will not settle this; more test rows might."
-    return f"{found} More seeds will not settle this: the gain seen here is too small for that."
+    return f"{found} More seeds will not settle this: the difference seen here is too small."
 
 
 def _chance(verdict: dict[str, Any]) -> str:

@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from steep.args import RunArgs
+from steep.args.running import MachineArgs
+from steep.args.training import MemoryArgs
 from steep.errors import SteepError
 from steep.models import devices
-from steep.models.devices import choose
+from steep.models.devices import Machine, choose, for_checkpointing
 
 
 @pytest.mark.parametrize("name", ["cuda", "mps"])
@@ -14,23 +15,30 @@ def test_a_missing_device_is_refused(monkeypatch: pytest.MonkeyPatch, name: str)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(SteepError, match=f"device {name}.*--device cpu"):
-        choose(RunArgs(device=name))
-    assert choose(RunArgs()).device == torch.device("cpu")
+        choose(MachineArgs(device=name))
+    assert choose(MachineArgs()).device == torch.device("cpu")
 
 
 def test_the_gpu_is_taken_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
-    machine = choose(RunArgs())
+    machine = choose(MachineArgs())
     assert (machine.device.type, machine.bf16, machine.attention) == ("cuda", True, "sdpa")
-    assert choose(RunArgs(device="cpu")).device.type == "cpu"
+    assert choose(MachineArgs(device="cpu")).device.type == "cpu"
 
 
 def test_bf16_is_used_where_the_processor_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for native in (True, False):
         monkeypatch.setattr(devices, "_has_bf16", lambda device, native=native: native)
-        assert choose(RunArgs(device="cpu")).bf16 is native
-        assert choose(RunArgs(device="cpu", precision="fp32")).bf16 is False
+        assert choose(MachineArgs(device="cpu")).bf16 is native
+        assert choose(MachineArgs(device="cpu", precision="fp32")).bf16 is False
     with pytest.raises(SteepError, match="precision bf16"):
-        choose(RunArgs(device="cpu", precision="bf16"))
-    assert str(choose(RunArgs(device="cpu"))) == "cpu in fp32"
+        choose(MachineArgs(device="cpu", precision="bf16"))
+    assert str(choose(MachineArgs(device="cpu"))) == "cpu in fp32"
+
+
+def test_without_the_fast_layers_where_activations_are_recomputed() -> None:
+    machine = Machine(torch.device("cpu"), bf16=True, attention="eager", fast=True)
+    assert for_checkpointing(machine, MemoryArgs()) is machine
+    found = for_checkpointing(machine, MemoryArgs(gradient_checkpointing=True))
+    assert (found.fast, found.bf16, found.autocast) == (False, True, True)

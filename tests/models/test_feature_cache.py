@@ -1,17 +1,22 @@
-"""Do layers whose outputs are kept give, in any batch, what they would compute?"""
+"""Does a head that reads what was kept say, in any batch, what it would have said?"""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
-from steep.models.frozen import KNOWN, Frozen
 from torch import Tensor, nn
-from transformers import AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
+from transformers import (
+    AutoModel,
+    AutoModelForSequenceClassification,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
 
 from steep.models import kernels
+from steep.models.feature_cache import KNOWN, FeatureCache
 from steep.models.heads import Classifier
 from steep.models.layers import encoder_layers
+from steep.models.pooling import PooledClassifier, set_pooling
 
 Build = Callable[..., PreTrainedModel]
 ROWS = [
@@ -28,80 +33,90 @@ def batch(rows: list[Tensor], length: int) -> Tensor:
     return found
 
 
-@pytest.fixture
-def reader(family: PreTrainedConfig, build: Build) -> Classifier:
-    """A classifier of a family that may keep what its layers give."""
-    model = build(AutoModelForSequenceClassification, family).eval()
+@pytest.fixture(params=["model", "mean", "concat"])
+def reader(request: pytest.FixtureRequest, family: PreTrainedConfig, build: Build) -> Classifier:
+    """A classifier, with its own head or a pooling, of a family whose outputs may be kept."""
+    if request.param == "model":
+        model = build(AutoModelForSequenceClassification, family)
+    else:
+        set_pooling(family, request.param)
+        model = PooledClassifier(build(AutoModel, family))
     assert model.config.model_type in KNOWN
-    reader = Classifier(model, autocast=False)
-    reader.frozen = Frozen(model)
-    return reader
+    return Classifier(model.eval(), autocast=False)
 
 
-def keep(reader: Classifier, depths: list[int]) -> Frozen:
-    """Keep outputs of all rows but the last two, one of them twice."""
-    assert reader.frozen is not None
-    reader.frozen.compute(reader, [batch(ROWS[:4], 9), batch(ROWS[3:6], 14)], depths)
-    return reader.frozen
+def keep(reader: Classifier) -> FeatureCache:
+    """Keep what is read of all rows but the last two, of one of them twice."""
+    reader.cache = FeatureCache(reader.model, reader.reads_first)
+    reader.cache.fill(reader, [batch(ROWS[:4], 9), batch(ROWS[3:6], 14)])
+    return reader.cache
+
+
+def counted(reader: Classifier) -> list[int]:
+    """Grows by one whenever a layer of the encoder is computed."""
+    called = list[int]()
+    for layer in encoder_layers(reader.model.base_model):
+        first = next(m for m in layer.modules() if isinstance(m, nn.Linear))
+        first.register_forward_hook(lambda *_: called.append(1))
+    return called
 
 
 @torch.no_grad()
 def test_every_family_gives_the_same_with_other_neighbours_and_padding(reader: Classifier) -> None:
-    layers = encoder_layers(reader.model.base_model)
     other, unknown = batch(ROWS[5:2:-1], 12), batch(ROWS[5:], 12)
     plain = [reader(other), reader(unknown)]
-    frozen, called = keep(reader, [*range(1, len(layers) + 1)]), set[nn.Module]()
-    for layer in layers:
-        first = next(m for m in layer.modules() if isinstance(m, nn.Linear))
-        first.register_forward_hook(lambda module, *_: called.add(module))
-    for depth in range(1, len(layers) + 1):
-        called.clear()
-        frozen.use(depth)
-        torch.testing.assert_close(reader(other), plain[0], atol=1e-5, rtol=1e-4)
-        assert len(called) == len(layers) - depth
-        assert torch.equal(reader(unknown), plain[1])
+    keep(reader)
+    called = counted(reader)
+    torch.testing.assert_close(reader(other), plain[0], atol=1e-5, rtol=1e-4)
+    assert not called
+    assert torch.equal(reader(unknown), plain[1])
+    assert called
 
 
 @torch.no_grad()
-def test_what_is_computed_in_steps_is_bit_for_bit_the_same(reader: Classifier) -> None:
-    depths = [*range(1, len(encoder_layers(reader.model.base_model)) + 1)]
-    at_once = dict(keep(reader, depths).kept)
-    assert reader.frozen is not None
-    reader.frozen.forget(above=1)
-    assert [*reader.frozen.kept] == [1]
-    for depth in depths[1:]:
-        keep(reader, [depth])
-    assert reader.frozen.kept.keys() == at_once.keys()
-    assert all(torch.equal(at_once[d], states) for d, states in reader.frozen.kept.items())
+def test_the_same_batches_give_the_same_bits(reader: Classifier) -> None:
+    once, again = keep(reader).kept, keep(reader).kept
+    assert once.keys() == again.keys()
+    assert all(torch.equal(state, again[key]) for key, state in once.items())
 
 
 @torch.no_grad()
-def test_a_last_layer_is_kept_whole_though_the_head_reads_its_first_position(
-    family: PreTrainedConfig, build: Build
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_fast_layers_keep_what_is_read_and_no_more(
+    family: PreTrainedConfig, build: Build, dtype: torch.dtype
 ) -> None:
     model = build(AutoModelForSequenceClassification, family).eval()
-    kernels.install(model, 0, torch.float32)
+    kernels.install(model, 0, dtype)
     reader = Classifier(model, autocast=False)
     plain = reader(batch(ROWS[:4], 9))
-    reader.frozen = Frozen(model)
-    last = len(encoder_layers(model.base_model))
-    frozen = keep(reader, [last])
-    assert not frozen.kept[last].isnan().any()
-    frozen.use(last)
-    torch.testing.assert_close(reader(batch(ROWS[:4], 9)), plain, atol=1e-5, rtol=1e-4)
+    kept = keep(reader).kept.values()
+    assert len(kept) == 6, "every row once"
+    assert not any(state.isnan().any() for state in kept)
+    if reader.reads_first:
+        assert {len(state) for state in kept} == {1}
+    else:
+        assert sorted(map(len, kept)) == sorted(map(len, ROWS[:6]))
+    tolerance = 1e-5 if dtype == torch.float32 else 0.02
+    torch.testing.assert_close(reader(batch(ROWS[:4], 9)), plain, atol=tolerance, rtol=1e-4)
+
+
+def test_dropout_and_gradients_of_the_head_are_its_own(reader: Classifier) -> None:
+    keep(reader)
+    rows = batch(ROWS[:4], 9)
+    reader.train()
+    reader.model.base_model.eval().requires_grad_(False)
+    loss = reader(rows).pow(2).sum()
+    loss.backward()
+    trained = [p for p in reader.parameters() if p.requires_grad]
+    assert trained
+    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in trained)
+    again = reader(rows).pow(2).sum().detach()
+    dropout = any(m.p > 0 for m in reader.modules() if isinstance(m, nn.Dropout) and m.training)
+    assert (float(again) != float(loss.detach())) == dropout
 
 
 @torch.no_grad()
-def test_files_have_no_name_and_every_row_once_as_it_was(
-    family: PreTrainedConfig, build: Build, tmp_path: Path
-) -> None:
-    model = build(AutoModelForSequenceClassification, family).eval()
-    kernels.install(model, 0, torch.bfloat16)
-    reader = Classifier(model, autocast=False)
-    reader.frozen = Frozen(model, tmp_path)
-    plain = reader(batch(ROWS[:4], 9))
-    frozen = keep(reader, [1])
-    assert not [*tmp_path.iterdir()]
-    assert len(frozen.kept[1]) == sum(map(len, ROWS[:6]))
-    frozen.use(1)
-    torch.testing.assert_close(reader(batch(ROWS[:4], 9)), plain, atol=0.02, rtol=0)
+def test_what_is_kept_is_counted(reader: Classifier) -> None:
+    cache = keep(reader)
+    tokens = sum(map(len, ROWS[:6]))
+    assert cache.numbers(tokens, 6) == sum(state.numel() for state in cache.kept.values())

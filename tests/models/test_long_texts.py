@@ -1,4 +1,4 @@
-"""Are windows joined alike whatever their order, their neighbours and what fills a batch up?"""
+"""Are windows pooled alike whatever their order, their neighbours and what fills a batch up?"""
 
 from pathlib import Path
 
@@ -13,21 +13,21 @@ from steep.errors import SteepError
 from steep.models import kernels
 from steep.models.checkpoints import load_classifier
 from steep.models.heads import Classifier
-from steep.models.long_texts import Joined, joining, load_joined
+from steep.models.long_texts import window_pooling
 
 TASK = Task("single", ("a", "b", "c"))
-WAYS = ["mean", "max", "attention"]
+WAYS = ["mean", "max"]
 
 
 def classifier(folder: Path, how: str, pooling: str = "model") -> Classifier:
     model = load_classifier(folder, TASK, "eager", 0, pooling=pooling)
-    joined = joining(f"sliding-{how}", model)
-    assert joined is not None
+    pooled = window_pooling(f"sliding-{how}", model)
+    assert pooled is not None
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        for parameter in [*model.parameters(), *joined.parameters()]:
+        for parameter in model.parameters():
             parameter.data += 0.3 * torch.randn_like(parameter)
-    return Classifier(model, False, joined).eval()
+    return Classifier(model, False, pooled).eval()
 
 
 def rows(most: int, *counts: int) -> Tensor:
@@ -73,40 +73,26 @@ def test_the_mean_of_features_is_that_of_logits(tiny_bert: Path) -> None:
     assert (by_max(batch)[0] - net(batch)[0]).abs().max() > 0.01
 
 
-@torch.no_grad()
-def test_attention_starts_as_the_mean_and_then_weighs(tiny_bert: Path) -> None:
-    joined = Joined("attention", 4)
-    features, real = torch.randn(3, 4), torch.tensor([[True, True], [True, False]])
-    expected = torch.stack([features[:2].mean(0), features[2]])
-    torch.testing.assert_close(joined(features, real), expected)
-    joined.query.weight.fill_(50.0)
-    first = features[:2].sum(1).argmax()
-    torch.testing.assert_close(joined(features, real)[0], features[first], atol=1e-3, rtol=0)
-
-
-def test_every_weight_has_a_gradient(tiny_bert: Path) -> None:
-    net = classifier(tiny_bert, "attention").train()
+@pytest.mark.parametrize("how", WAYS)
+def test_every_weight_has_a_gradient(tiny_bert: Path, how: str) -> None:
+    net = classifier(tiny_bert, how).train()
     net(rows(3, 2, 3)).pow(2).sum().backward()
     assert [name for name, p in net.named_parameters() if p.grad is None] == []
-    assert net.joined is not None
-    assert net.joined.query.weight.grad.abs().max() > 0
+    assert net.model.classifier.weight.grad.abs().max() > 0
 
 
+@pytest.mark.parametrize("how", WAYS)
 @torch.no_grad()
-def test_the_fast_layers_join_as_the_plain_ones(tiny_bert: Path) -> None:
-    net, batch = classifier(tiny_bert, "attention"), rows(3, 1, 3)
+def test_the_fast_layers_pool_as_the_plain_ones(tiny_bert: Path, how: str) -> None:
+    net, batch = classifier(tiny_bert, how), rows(3, 1, 3)
     before = net(batch)
     kernels.install(net.model, 0, torch.float32)
     torch.testing.assert_close(net(batch), before, atol=1e-4, rtol=0)
 
 
-def test_the_attention_is_kept_beside_the_checkpoint(tiny_bert: Path, tmp_path: Path) -> None:
-    net = classifier(tiny_bert, "attention")
-    assert net.joined is not None
-    net.joined.save(tmp_path)
-    again = load_joined(tmp_path, "sliding-attention", net.model)
-    assert again is not None
-    assert torch.equal(again.query.weight, net.joined.query.weight)
-    assert load_joined(tmp_path / "none", "head", net.model) is None
-    with pytest.raises(SteepError, match="cannot be read"):
-        load_joined(tmp_path / "none", "sliding-attention", net.model)
+def test_windows_are_pooled_before_a_linear_layer_alone(tiny_bert: Path) -> None:
+    model = load_classifier(tiny_bert, TASK, "eager", 0)
+    assert window_pooling("head", model) is None
+    model.classifier = torch.nn.Identity()
+    with pytest.raises(SteepError, match="no linear layer at its end.*head\\+tail"):
+        window_pooling("sliding-mean", model)

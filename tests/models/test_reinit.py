@@ -16,7 +16,7 @@ def test_the_top_layers_and_the_pooler_are_new_in_every_family(
 ) -> None:
     model = build(AutoModelForSequenceClassification, family)
     if family.model_type == "albert":  # its layers share their weights
-        with pytest.raises(SteepError, match="has 1 layers of its own"):
+        with pytest.raises(SteepError, match="has 1 layers"):
             reinitialise(model, 1, 0)
         return
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
@@ -52,5 +52,5 @@ def test_the_lowest_layer_stays(build: Callable[..., PreTrainedModel]) -> None:
     from transformers import BertConfig
 
     config = BertConfig(vocab_size=60, hidden_size=16, num_hidden_layers=2, num_attention_heads=2)
-    with pytest.raises(SteepError, match="reinit 2: the checkpoint has 2 layers"):
+    with pytest.raises(SteepError, match="reinit_layers 2: the checkpoint has 2 layers"):
         reinitialise(build(AutoModelForSequenceClassification, config), 2, 0)

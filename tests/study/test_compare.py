@@ -33,6 +33,7 @@ def test_the_study_names_its_seeds_rows_and_splits(whole: Path) -> None:
     study, splits = (json.loads((whole / f).read_text()) for f in ("study.json", "splits.json"))
     assert study["seeds"] == [0, 1]
     assert study["arms"] == ["tfidf", "base", "adapted"]
+    assert study["format"] == 2
     assert study["data"]["parts"] == {p: len(splits[p]["rows"]) for p in ("train", "valid", "test")}
     for cell in (whole / "cells").glob("*.csv"):
         lines = cell.read_text().splitlines()[1:]
@@ -65,6 +66,22 @@ def test_step_2_of_a_study_is_what_steep_adapt_would_do() -> None:
     study = make(CompareArgs, model="m", warmup_ratio=0.4, epochs=9, adapt=own, **shared)
     args = step2_args(study, "m", plan_design(study).pretrain, 7)
     assert args == make(AdaptArgs, model="m", seed=7, **own, **shared)
+
+
+def test_a_study_takes_step_2_and_step_3_from_one_file_and_minutes_from_a_flag(
+    steep: Steep, base: Words, tmp_path: Path
+) -> None:
+    both, out = tmp_path / "both.toml", tmp_path / "study"
+    both.write_text("[adapt]\nmax-length = 32\nmasking = 'word'\n[fit]\nbatch-size = 16")
+    words = ("--arms base,adapted --seeds 1 --minutes 0.02 --config", both)
+    steep(*base, *words, "--out", out)
+    study, step2 = (json.loads((out / n).read_text()) for n in ("study.json", "adapted/steep.json"))
+    assert (study["args"]["batch_size"], study["args"]["adapt"]["masking"]) == (16, "word")
+    assert (step2["args"]["masking"], step2["args"]["minutes"]) == ("word", 0.02)
+    assert (step2["args"]["max_length"], step2["args"]["epochs"]) == (32, None)
+    both.write_text("[adapt]\nmax-length = 32\nepochs = 2")
+    done = steep(*base, *words, "--out", tmp_path / "no", code=2)
+    assert "options 'epochs' 2 and 'minutes' 0.02: only one of" in done.stderr
 
 
 def test_an_undertrained_checkpoint_is_pointed_out() -> None:

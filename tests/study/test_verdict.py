@@ -9,6 +9,7 @@ from scipy import stats
 from steep.data.corpus import Task
 from steep.errors import SteepError
 from steep.study.verdict import CellResult, Question, verdict
+from steep.study.verdict_words import in_words
 
 TASK, REGRESSION = Task("single", ("a", "b")), Task("regression", ("stars",))
 ROWS = 150
@@ -252,6 +253,21 @@ def test_an_arm_of_equal_compute_is_compared_with_step_2():
     assert rival["p_holm"] == rival["p_value"]  # of two, one without a p value: nothing varies
     assert none["p_value"] is None
     assert "Against 'longer' the gain is" in found["paragraph"]
+
+
+def test_what_would_settle_it():
+    cells = study(np.random.default_rng(21), 5)
+    found = judge(cells)
+    assert found["answer"] == "cannot tell"
+    main, unsaid = found["comparisons"][0], found.keys() - {"sentence", "paragraph"}
+    for seeds, bottleneck, told in (
+        (6, "seeds", "About 1 more seed would be needed to confirm the difference seen here."),
+        (9, "rows", "About 4 more seeds would be needed to confirm the difference seen here."),
+        (None, "rows", "More seeds will not settle this; more test rows might."),
+        (None, "seeds", "More seeds will not settle this: the difference seen here is too small"),
+    ):
+        main |= {"seeds_needed": seeds, "bottleneck": bottleneck}
+        assert told in in_words({key: found[key] for key in unsaid})["paragraph"]
 
 
 def test_mistakes():

@@ -1,4 +1,4 @@
-"""Are frozen layers computed once, and is what is learnt the same as when they are not?"""
+"""Is a frozen encoder computed once, and is what is learnt the same as when it is not?"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,16 +6,19 @@ from pathlib import Path
 import pytest
 import torch
 from fastai.callback.core import Callback
+from fastai.learner import Learner
 from torch import nn
 from transformers import AutoConfig, AutoTokenizer, BertForPreTraining
 
 from steep.args import FitArgs
 from steep.data.corpus import Data
-from steep.models import frozen
+from steep.models.devices import choose
 from steep.models.layers import encoder_layers
 from steep.options import change, make
-from steep.train import classify, engine, reuse
+from steep.train import classify, engine, frozen_features
 from steep.train.classify import Fitted
+from steep.train.frozen_features import epochs_of_features
+from steep.train.hooks import Hooks
 from steep.train.saves import open_saves
 
 ARGS = make(
@@ -24,29 +27,21 @@ ARGS = make(
     batch_size=16,
     epochs=4,
     learning_rate=0.001,
+    unfreeze="never",
     device="cpu",
     precision="fp32",
 )
 WAYS = [
-    {"unfreeze": "never"},
-    {"unfreeze": "gradual", "accumulate": 2},
-    {"unfreeze": "chain-thaw", "epochs": 8},
-    {"head_start": 2},
-    {"unfreeze": "never", "pooling": "mean", "plain": True},
-    {"unfreeze": "gradual", "pooling": "last4"},
-    {"unfreeze": "gradual", "truncation": "sliding-mean", "max_length": 12, "windows": 3},
+    {},
+    {"gradient_accumulation_steps": 2},
+    {"plain": True},
+    {"pooling": "mean"},
+    {"pooling": "concat", "plain": True},
+    {"pooling": "last4"},
+    {"unfreeze": "none", "head_epochs": 2},
+    {"truncation": "sliding-mean", "max_length": 12, "max_windows": 3},
+    {"truncation": "sliding-max", "max_length": 12, "max_windows": 3, "pooling": "mean"},
 ]
-
-
-def test_what_is_computed_when() -> None:
-    gradual = [6, 5, 4, 3, 2, 1, 0, 0]
-    assert reuse.depths(gradual, 0) == [1, 2, 3, 4, 5, 6]
-    assert reuse.depths(gradual, 3) == [1, 2, 3]
-    assert reuse.depths(gradual, 5) == [], "what is used once is not kept"
-    assert reuse.depths([6, 6, 6], 0) == [6]
-    assert reuse.depths([6, 0, 0], 0) == []
-    thaw = [3, 0, 0, 1, 2, 0]
-    assert [reuse.depths(thaw, epoch) for epoch in range(6)] == [[], [], [], [1], [], []]
 
 
 class Computed(Callback):
@@ -77,10 +72,21 @@ def deep_bert(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder
 
 
+@pytest.fixture
+def in_every_epoch(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """A function after whose call the encoder is computed in every epoch."""
+    return lambda: monkeypatch.setattr(classify, "epochs_of_features", lambda *_: 0)
+
+
+def learner(data: Data, checkpoint: Path, args: FitArgs) -> Learner:
+    return engine.learner(data, checkpoint, args.tune, choose(args.machine), args.seed.seed)
+
+
 def train(data: Data, checkpoint: Path, args: FitArgs) -> tuple[Fitted, dict[int, int]]:
-    learn, computed = engine.learner(data, checkpoint, args), Computed()
-    fitted = classify.train(learn, data, args, callbacks=[computed])
-    assert learn.model.frozen is None
+    learn, computed = learner(data, checkpoint, args), Computed()
+    hooks = Hooks(callbacks=[computed])
+    fitted = classify.train(learn, data, args.tune, None, args.seed.seed, hooks)
+    assert learn.model.cache is None
     return fitted, computed.rows
 
 
@@ -91,64 +97,72 @@ def same(one: Fitted, two: Fitted, atol: float) -> None:
         if not name.endswith("key.bias"):  # its gradient is rounding alone
             torch.testing.assert_close(p, other[name], atol=atol, rtol=0, msg=name)
     for line, expected in zip(one.history, two.history, strict=True):
-        assert line["train_loss"] == pytest.approx(expected["train_loss"], abs=1e-4)
+        assert line["train_loss"] == pytest.approx(expected["train_loss"], abs=1e-5)
+        assert line["valid_loss"] == pytest.approx(expected["valid_loss"], abs=1e-5)
         assert line["accuracy"] == expected["accuracy"]
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_it_learns_what_it_would_have_learnt(single: Data, deep_bert: Path, way: dict) -> None:
+def test_it_learns_what_it_would_have_learnt(
+    single: Data, deep_bert: Path, way: dict, in_every_epoch: Callable
+) -> None:
     args = change(ARGS, way)
     once, rows = train(single, deep_bert, args)
-    anew, all_rows = train(single, deep_bert, change(args, {"recompute": True}))
+    in_every_epoch()
+    anew, all_rows = train(single, deep_bert, args)
     same(once, anew, atol=1e-5)
-    assert rows[0] < all_rows[0]
+    alone = way.get("head_epochs", 4)
+    assert rows[0] == all_rows[0] * (4 - alone + 1) / 4, "once, and in epochs when it learns"
 
 
-def test_layers_that_never_learn_see_every_row_once(single: Data, deep_bert: Path) -> None:
-    _, rows = train(single, deep_bert, change(ARGS, {"unfreeze": "never"}))
-    assert rows == dict.fromkeys(range(4), len(single.train) + len(single.valid))
+def test_a_frozen_encoder_sees_every_row_once(single: Data, deep_bert: Path) -> None:
+    for pooling in ("model", "mean"):
+        _, rows = train(single, deep_bert, change(ARGS, {"pooling": pooling}))
+        assert rows == dict.fromkeys(range(4), len(single.train) + len(single.valid))
 
 
-@pytest.mark.parametrize("depths", [0, 1])
-def test_with_little_room_less_is_kept(
-    single: Data, deep_bert: Path, depths: int, monkeypatch: pytest.MonkeyPatch
+def test_only_a_head_that_is_alone_for_long_reads_what_is_kept(
+    single: Data, deep_bert: Path
 ) -> None:
-    args = change(ARGS, {"unfreeze": "gradual"})
-    size = reuse._size(engine.learner(single, deep_bert, args))
-    everything, rows = train(single, deep_bert, args)
-    monkeypatch.setattr(reuse, "room", lambda folder: depths * size)
-    fitted, more = train(single, deep_bert, args)
-    same(fitted, everything, atol=1e-5)
-    assert rows[0] == 160, "all rows, once"
-    assert more[0] == (640 if depths == 0 else 320)
+    found = {}
+    for unfreeze in ("none", "gradual", "chain-thaw", "never"):
+        args = change(ARGS, {"unfreeze": unfreeze, "epochs": 7})
+        found[unfreeze] = epochs_of_features(learner(single, deep_bert, args), args.tune)
+    assert found == {"none": 0, "gradual": 0, "chain-thaw": 0, "never": 7}
+    args = change(ARGS, {"epochs": 1})
+    assert epochs_of_features(learner(single, deep_bert, args), args.tune) == 0
 
 
-def test_a_full_disk_is_said_and_all_is_computed(
-    single: Data,
-    deep_bert: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture,
+def test_memory_is_bounded_and_the_user_is_told(
+    single: Data, deep_bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
+    learn = learner(single, deep_bert, ARGS)
+    (note,) = classify.notes(learn, ARGS.tune)
+    assert "computed once and kept in memory (0.0 MB at most)" in note
+    size = frozen_features._size(learn)
+    rows = len(single.train) + len(single.valid)
+    assert size == 4 * 32 * rows, "the first position of each row"
+    whole = frozen_features._size(learner(single, deep_bert, change(ARGS, {"plain": True})))
+    assert whole > 6 * size, "where the head may read all positions, all are kept"
+    pooled = learner(single, deep_bert, change(ARGS, {"pooling": "concat", "plain": True}))
+    assert frozen_features._size(pooled) == 3 * size
+    monkeypatch.setattr(frozen_features, "MOST", size)
+    assert epochs_of_features(learn, ARGS.tune) == 4
+    monkeypatch.setattr(frozen_features, "MOST", size - 1)
+    (note,) = classify.notes(learn, ARGS.tune)
+    assert "computed in every epoch: what it gives would take" in note
+    _, computed = train(single, deep_bert, ARGS)
+    assert computed[0] == 4 * rows
 
-    args = change(ARGS, {"unfreeze": "never"})
-    anew, _ = train(single, deep_bert, change(args, {"recompute": True}))
-    monkeypatch.setattr(frozen, "TemporaryFile", full)
-    fitted, _ = train(single, deep_bert, args)
-    same(fitted, anew, atol=0)
-    assert "No space left on device" in capsys.readouterr().err
 
-
-def test_the_user_is_told(single: Data, deep_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    args = change(ARGS, {"unfreeze": "gradual"})
-    learn = engine.learner(single, deep_bert, args)
-    assert "computed once" in " ".join(classify.notes(learn, args))
-    assert "computed once" not in " ".join(classify.notes(learn, change(args, {"recompute": True})))
-    assert reuse.notes(learn, ARGS) == []
-    monkeypatch.setattr(reuse, "KNOWN", ())
-    assert "in every epoch" in " ".join(classify.notes(learn, args))
-    assert reuse.frozen_layers(learn, args) == []
+def test_families_that_are_not_known_are_computed_in_every_epoch(
+    single: Data, deep_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frozen_features, "KNOWN", ())
+    learn = learner(single, deep_bert, ARGS)
+    assert "may depend on the batch" in " ".join(classify.notes(learn, ARGS.tune))
+    assert epochs_of_features(learn, ARGS.tune) == 0
+    assert classify.notes(learn, change(ARGS, {"unfreeze": "none"}).tune) == []
 
 
 class Pull(Callback):
@@ -165,19 +179,21 @@ class Pull(Callback):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("way", [{"unfreeze": "gradual"}, {"unfreeze": "chain-thaw", "epochs": 8}])
+@pytest.mark.parametrize(
+    "way", [{}, {"pooling": "mean"}, {"unfreeze": "none", "head_epochs": 2, "epochs": 3}]
+)
 def test_a_killed_run_finds_the_same_bits(
     single: Data, deep_bert: Path, way: dict, tmp_path: Path
 ) -> None:
     args = change(ARGS, {"precision": "auto", **way})
 
     def run(out: Path, callbacks: list[Callback], minutes: float = 1e-9) -> Fitted:
-        learn = engine.learner(single, deep_bert, args)
-        saves = open_saves(out, minutes, {}, overwrite=False)
-        return classify.train(learn, single, args, saves=saves, callbacks=callbacks)
+        learn = learner(single, deep_bert, args)
+        hooks = Hooks(saves=open_saves(out, minutes, {}, overwrite=False), callbacks=callbacks)
+        return classify.train(learn, single, args.tune, None, args.seed.seed, hooks)
 
     whole = run(tmp_path / "whole", [], minutes=0)
-    for batch in (2, 14, 15, 11):
+    for batch in (2, 8, 12):
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path / "out", [Pull(batch)])
     same(run(tmp_path / "out", []), whole, atol=0)

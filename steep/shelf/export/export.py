@@ -168,7 +168,7 @@ def _int8_loss(
     before, after = (score(task, labels, given) for given in both)
     drawn = resampled(task, labels, both, seed=seed)
     found: Found = {"int8_loss": {}}
-    for name in before.keys() & after.keys():
+    for name in (name for name in before if name in after):
         gaps = drawn[1][name] - drawn[0][name]
         low, high = percentiles(gaps[np.isfinite(gaps)])
         values = {"torch": before[name], "int8": after[name]}

@@ -60,7 +60,7 @@ class HeadArgs(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DecayArgs(Part):
+class StepArgs(Part):
     """Optimisation."""
 
     weight_decay: float = _same(OptimiserArgs, "weight_decay")
@@ -82,7 +82,7 @@ class LrFindArgs:
     curve: CurveArgs = CurveArgs()
     length: LengthArgs = LengthArgs()
     batch: BatchArgs = BatchArgs()
-    decay: DecayArgs = DecayArgs()
+    steps: StepArgs = StepArgs()
     memory: MemoryArgs = MemoryArgs()
     head: HeadArgs = HeadArgs()
     loss: LossArgs = LossArgs()

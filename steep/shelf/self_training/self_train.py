@@ -10,6 +10,7 @@ import numpy as np
 from steep import runs
 from steep.args import FitArgs, PredictArgs
 from steep.args.table import ColumnArgs
+from steep.args.training import ModelArgs
 from steep.console import say
 from steep.data import budget
 from steep.data.corpus import Corpus, Data, Task, join_corpora
@@ -26,7 +27,7 @@ from steep.openings import Follower, Openings
 from steep.options import as_mapping, change, identity_of
 from steep.shelf.self_training import SelfTrainArgs
 from steep.shelf.self_training.pseudo_labels import pseudo_labels, with_pseudo_labels
-from steep.stages.fit import fit, splits_of
+from steep.stages.fit import adapted, fit, splits_of
 
 TEACHER = "teacher"  # OUT.teacher is the folder of the teacher
 
@@ -74,7 +75,8 @@ def self_train(
     # The labelled rows are drawn already, and the student must not draw from its own.
     student = change(fitting, {"label_budget": None, "shots": None})
     fit(learnt, out=out, args=student, openings=Openings(followers=followers, options=_own(args)))
-    _complete(out, data, {"self_training": pseudo.found, "sources": sources})
+    found = {"self_training": pseudo.found, "sources": sources}
+    _complete(out, data, fitting.start, found)
     return out
 
 
@@ -94,15 +96,17 @@ def _unlabelled(
     notes: list[str],
 ) -> tuple[Corpus, list[dict[str, Any]]]:
     """The texts that may get pseudo-labels, and the name and counts of each of the `piles`."""
-    kept = [corpus for name, corpus in data.parts.items() if name != "train" and len(corpus)]
-    held, corpora, sources = held_out(kept), [], []
+    parts = [corpus for name, corpus in data.parts.items() if name != "train" and len(corpus)]
+    held, corpora, sources = held_out(parts), [], []
     for pile in piles if isinstance(piles, list | tuple) else [piles]:
         whole = read_texts([pile], columns)
         notes += whole.notes
-        corpora.append(without_leaks(whole, held, notes.append))
-        left = len(whole) - len(corpora[-1])
-        used = len(corpora[-1])
-        sources.append({"name": whole.source, "documents": used, "left_out": left})
+        kept = without_leaks(whole, held, notes.append)
+        corpora.append(kept)
+        counts = {"documents": len(kept), "left_out": len(whole) - len(kept)}
+        sources.append({"name": whole.source, **counts})
+    if not corpora:
+        raise SteepError("Self-training needs a file of unlabelled text.")
     texts = join_corpora(corpora)
     known = np.isin(corpus_hashes(texts), corpus_hashes(train))
     if known.any():
@@ -159,11 +163,18 @@ def _own(args: SelfTrainArgs) -> dict[str, Any]:
     return as_mapping(args.pseudo) | as_mapping(args.fit.few)
 
 
-def _complete(out: Path, data: Data, found: dict[str, Any]) -> None:
-    """Say in the finished run what fit cannot know: what was labelled, and by whom."""
+def _complete(out: Path, data: Data, start: ModelArgs, found: dict[str, Any]) -> None:
+    """Say in the finished run what fit cannot know: which rows have labels, and which pseudo-labels.
+
+    The manifest describes the table, without pseudo-labels, and so does the model card.
+    """
+    from steep.models.model_card import write_card
+
     results = runs.read_json(out / runs.RESULTS) | found
     manifest = runs.read_json(out / runs.MANIFEST)
     manifest |= {"command": "self-train", "data": describe(data)}
+    step2 = Path(str(start.model)) if adapted(start) else None
     with runs.explained(out):
         runs.write_json(out / runs.RESULTS, results)
         runs.write_json(out / runs.MANIFEST, manifest)
+        write_card(out, out.resolve().name, manifest, results, step2)

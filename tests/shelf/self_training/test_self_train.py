@@ -83,7 +83,7 @@ def test_the_run_says_what_it_was(steep: Steep, words: tuple, tables: Path, tmp_
     assert " ".join(made["notes"]).count("60 of 140 training labels are used") == 1
     (source,) = read(out)["sources"]
     assert (source["name"], source["documents"] + source["left_out"]) == ("pile.csv", 280)
-    assert "280" not in (out / "README.md").read_text()
+    assert "| single.csv | 200 |" in (out / "README.md").read_text()
     steep("predict", out, tables / "single.csv", "--out", tmp_path / "predictions.csv")
     assert len(pd.read_csv(tmp_path / "predictions.csv")) == 200
 

@@ -62,7 +62,7 @@ def test_pairs_are_trained_on_and_reported(
     assert len(pipeline("fill-mask", model=str(out))("the film [MASK] .")) == 5
     page = tmp_path / "page.html"
     steep("report", out, "--out", page)
-    assert "sentence pairs judged right" in page.read_text()
+    assert "accuracy on sentence pairs" in page.read_text()
 
 
 def test_documents_without_two_sentences_are_refused(

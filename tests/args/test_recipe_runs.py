@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from steep.reports.reproduce import command
+from steep.args import FitArgs
+from steep.command_line import command_line
 
 Steep = Callable[..., Result]
 
@@ -43,18 +44,20 @@ def test_each_recipe_trains(run: Callable[[str], dict], name: str, unfreeze: str
 def test_flags_win_over_files_and_files_over_recipes(
     run: Callable[[str], dict], tmp_path: Path
 ) -> None:
-    (tmp_path / "own.toml").write_text("[fit]\nbatch-size = 32\nclip = 0.5\nrecipe = 'mosbach'")
+    (tmp_path / "own.toml").write_text(
+        "[fit]\nbatch-size = 32\nmax-grad-norm = 0.5\nrecipe = 'mosbach'"
+    )
     for order in ("--recipe mosbach --config {0}", "--config {0}"):
         given = order.format(tmp_path / "own.toml")
         # 3 epochs and 32 rows are the defaults, and nevertheless what was asked for
         args = run(f"{given} --epochs 3 --label-budget 40 --overwrite")["args"]
-        assert (args["epochs"], args["batch_size"], args["clip"]) == (3, 32, 0.5)
+        assert (args["epochs"], args["batch_size"], args["max_grad_norm"]) == (3, 32, 0.5)
         assert (args["schedule"], args["learning_rate"]) == ("linear", 2e-5)
 
 
 def test_the_command_of_a_report_needs_no_recipe(run: Callable[[str], dict]) -> None:
     manifest = run("--recipe mosbach --epochs 3 --label-budget 40")
-    line = command("fit", manifest, "out")
+    line = command_line("fit", FitArgs, manifest["args"], ["single.csv"], "out")
     assert "--recipe" not in line
     assert "--epochs" not in line, "3 is the default again"
     assert "--schedule linear" in line
@@ -66,11 +69,11 @@ def test_an_unknown_recipe_is_answered_at_once(refused: Callable[..., str], tabl
 
 
 def test_a_study_takes_a_recipe_too(
-    steep: Steep, tables: Path, tiny_bert: Path, tiny: str, tmp_path: Path
+    steep: Steep, tables: Path, tiny_bert: Path, tiny: str, short_step2: Path, tmp_path: Path
 ) -> None:
     files = (tables / "single.csv", "--label label --model", tiny_bert, "--out", tmp_path / "study")
-    few = "--epochs 1 --label-budget 40 --adapt-epochs 0.1 --adapt-max-length 32 --seeds 1"
-    steep("compare", *files, tiny, few, "--arms base,adapted --recipe mosbach")
+    few = "--epochs 1 --label-budgets 40 --seeds 1 --arms base,adapted --recipe mosbach --config"
+    steep("compare", *files, tiny, few, short_step2)
     study = json.loads((tmp_path / "study" / "study.json").read_text())
     assert (study["args"]["schedule"], study["args"]["epochs"]) == ("linear", 1)
     assert any(note.startswith("recipe mosbach: ") for note in study["notes"])
