@@ -5,7 +5,9 @@
     kernels.remove(model)               # the plain model again
 
 The parameters stay fp32 and stay the same objects; activations are bf16 where the processor has
-it. Only pure torch is used. See docs/performance.md for what each part buys.
+it. Only pure torch is used. See docs/performance.md for what each part buys, and docs/engine.md for
+the internals of torch and transformers that the layers lean on: the place to start when a new
+version of either breaks them.
 """
 
 from steep.models.kernels.install import draw_on, drawn, fast_dtype, install, remove
