@@ -74,7 +74,7 @@ def run(case: Case, options: argparse.Namespace) -> dict[str, Any]:
             for seed in range(seeds)
         ]
         length = _mean_length(job)
-    peak = machine.peaks(options.threads, chosen.device.type)
+    peak = machine.peaks(options.threads, chosen.device.type, chosen.bf16)
     work = operations(case, length)
     return {
         "stage": case.stage,
