@@ -87,8 +87,8 @@ class _Attention(torch.autograd.Function):
         keeping = ctx.needs_input_grad[0] and batch * heads * length * key.shape[2] <= KEPT
         kept: list[Tensor | None] = []
         for tile in _tiles(query, key):
-            keys, values = (_flat(tensor, tile) for tensor in (key, value))
-            seen = _probabilities(_flat(query, tile), keys, scaling, mask, tile)
+            keys, values = (_flat_tile(tensor, tile) for tensor in (key, value))
+            seen = _probabilities(_flat_tile(query, tile), keys, scaling, mask, tile)
             keep = bits.keep(seen.shape, rate, seen.dtype) if rate else None
             if keeping:
                 kept += [seen, keep]
@@ -106,8 +106,8 @@ class _Attention(torch.autograd.Function):
         bits = None if kept else ctx.compute.bits(ctx.draw)
         grads = [torch.empty_like(tensor) for tensor in (query, key, value)]
         for tile in _tiles(query, key):
-            parts = [_flat(tensor, tile) for tensor in (query, key, value)]
-            d_out = _flat(grad.transpose(1, 2), tile).mul(_rescale(ctx.rate))
+            parts = [_flat_tile(tensor, tile) for tensor in (query, key, value)]
+            d_out = _flat_tile(grad.transpose(1, 2), tile).mul(_rescale(ctx.rate))
             if bits is None:
                 seen, keep = next(known)
             else:
@@ -153,7 +153,7 @@ def _probabilities(
     if mask is None:
         scores = _scaled_product(query, key.transpose(1, 2), scaling)
     else:
-        scores = torch.baddbmm(_flat(mask, tile), query, key.transpose(1, 2), alpha=scaling)
+        scores = torch.baddbmm(_flat_tile(mask, tile), query, key.transpose(1, 2), alpha=scaling)
     return torch.softmax(scores, -1, out=scores)
 
 
@@ -168,7 +168,7 @@ def _tiles(query: Tensor, key: Tensor) -> Iterator[Tile]:
             yield slice(row, row + rows), slice(column, column + columns)
 
 
-def _flat(tensor: Tensor, tile: Tile) -> Tensor:
+def _flat_tile(tensor: Tensor, tile: Tile) -> Tensor:
     """A tile of (batch, heads, length, size) as (pairs, length, size)."""
     return tensor[tile].reshape(-1, *tensor.shape[2:])
 

@@ -69,7 +69,7 @@ class Bits:
         return drawn.ge_(_threshold(rate)).to(dtype)
 
 
-def shared(model: nn.Module) -> Compute | None:
+def compute_of(model: nn.Module) -> Compute | None:
     """What the fast layers within `model` share; None without such layers."""
     held = (vars(module).get("steep_compute") for module in model.modules())
     return next((compute for compute in held if compute is not None), None)

@@ -16,11 +16,11 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import bidirectional_mask_function, sdpa_mask
 
 from steep.models.kernels.attention import attention
-from steep.models.kernels.compute import Compute, shared
+from steep.models.kernels.compute import Compute, compute_of
 from steep.models.kernels.dropout import dropout
 from steep.models.kernels.linear import linear
 from steep.models.kernels.norm import layer_norm, residual_norm
-from steep.models.kernels.reading import FAMILIES, moved, narrow
+from steep.models.kernels.reading import FAMILIES, narrow_last_layer, reading_for
 from steep.models.layers import encoder_layers
 
 ATTENTION = "steep"
@@ -55,7 +55,7 @@ def install(model: PreTrainedModel, seed: int, dtype: torch.dtype | None = None)
     if model.config.model_type in FAMILIES:
         last = encoder_layers(model.base_model)[-1]
         ends = [module for module in last.modules() if _is_block_output(module) or _is_norm(module)]
-        narrow(last, compute, ends, queries=replaceable)
+        narrow_last_layer(last, compute, ends, queries=replaceable)
     return compute
 
 
@@ -72,13 +72,13 @@ def remove(model: PreTrainedModel) -> None:
 
 def drawn(model: nn.Module) -> int:
     """How often the fast layers within `model` have drawn dropout bits; 0 without such layers."""
-    compute = shared(model)
+    compute = compute_of(model)
     return 0 if compute is None else compute.drawn
 
 
 def draw_on(model: nn.Module, drawn: int) -> None:
     """Let the fast layers within `model` draw on as after `drawn` draws."""
-    compute = shared(model)
+    compute = compute_of(model)
     if compute is not None:
         compute.drawn = drawn
 
@@ -140,7 +140,7 @@ def _attention_interface(
             module, query, key, value, attention_mask, dropout, scaling, is_causal=False
         )
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
-    reading = moved(module, compute)
+    reading = reading_for(module, compute)
     if reading is None:
         return attention(compute, query, key, value, attention_mask, dropout, scaling), None
     length, query = query.shape[2], query[:, :, : reading.most]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from transformers import PreTrainedModel
 
-from steep.models.kernels.compute import Compute, Reading, shared
+from steep.models.kernels.compute import Compute, Reading, compute_of
 from steep.models.layers import encoder_layers
 
 FAMILIES = {
@@ -47,9 +47,9 @@ def reading(model: nn.Module, shape: torch.Size, positions: Tensor | None = None
     first of each row. A position that stands there twice must get no gradient. Does nothing to a
     model without fast layers, or with a last layer of unknown form.
     """
-    compute = shared(model)
+    compute = compute_of(model)
     if compute is not None:
-        compute.reading = _first(shape) if positions is None else _some(positions, shape)
+        compute.reading = _read_first(shape) if positions is None else _read_given(positions, shape)
     try:
         yield
     finally:
@@ -57,13 +57,13 @@ def reading(model: nn.Module, shape: torch.Size, positions: Tensor | None = None
             compute.reading = None
 
 
-def _first(shape: torch.Size) -> Reading:
+def _read_first(shape: torch.Size) -> Reading:
     """The first position of each row is read."""
     starts = torch.arange(0, shape.numel(), shape[1])
     return Reading(starts, starts, shape, 1)
 
 
-def _some(positions: Tensor, shape: torch.Size) -> Reading:
+def _read_given(positions: Tensor, shape: torch.Size) -> Reading:
     """`positions` are read."""
     rows, length = shape
     distinct, which = positions.unique(return_inverse=True)
@@ -92,7 +92,7 @@ def reads_first(model: PreTrainedModel) -> bool:
     hook, training = end.register_forward_hook(leaf), model.training
     model.eval()
     try:
-        with torch.inference_mode(False), torch.enable_grad(), _autocast(model):
+        with torch.inference_mode(False), torch.enable_grad(), _head_autocast(model):
             ids = torch.arange(2, 10).view(2, 4) % model.config.vocab_size
             logits = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
             weights = torch.arange(1.0, 1 + logits.numel()).view_as(logits)
@@ -103,14 +103,16 @@ def reads_first(model: PreTrainedModel) -> bool:
     return bool(read[:, 0].any()) and not read[:, 1:].any()
 
 
-def _autocast(model: nn.Module) -> torch.autocast:
+def _head_autocast(model: nn.Module) -> torch.autocast:
     """As a head needs it whose encoder alone computes in bf16."""
-    compute = shared(model)
+    compute = compute_of(model)
     bf16 = compute is not None and compute.dtype == torch.bfloat16
     return torch.autocast("cpu", torch.bfloat16, enabled=bf16)
 
 
-def narrow(layer: nn.Module, compute: Compute, ends: Sequence[nn.Module], queries: bool) -> None:
+def narrow_last_layer(
+    layer: nn.Module, compute: Compute, ends: Sequence[nn.Module], queries: bool
+) -> None:
     """Let a last layer compute what `compute.reading` says; `ends` are those of all known forms.
 
     With `queries`, its attention goes by Hugging Face's interface, where they can be told.
@@ -126,9 +128,9 @@ def narrow(layer: nn.Module, compute: Compute, ends: Sequence[nn.Module], querie
     for module in projecting:
         vars(module)["steep_narrow"] = True
         query: Any = module.query
-        query.forward = partial(_query, compute, query.forward)
-    attention.forward = partial(_taking, compute, attention.forward, bool(projecting))
-    feed_forward.forward = partial(_putting, compute, feed_forward.forward)
+        query.forward = partial(_narrow_query, compute, query.forward)
+    attention.forward = partial(_end_attention, compute, attention.forward, bool(projecting))
+    feed_forward.forward = partial(_end_layer, compute, feed_forward.forward)
 
 
 def _projects(module: nn.Module) -> bool:
@@ -136,12 +138,12 @@ def _projects(module: nn.Module) -> bool:
     return PROJECTIONS.items() <= children.items()
 
 
-def moved(module: nn.Module, compute: Compute) -> Reading | None:
+def reading_for(module: nn.Module, compute: Compute) -> Reading | None:
     """The reading to whose slots the queries of this attention are moved, if so."""
     return compute.reading if "steep_narrow" in vars(module) else None
 
 
-def _query(compute: Compute, forward: Callable[..., Tensor], x: Tensor) -> Tensor:
+def _narrow_query(compute: Compute, forward: Callable[..., Tensor], x: Tensor) -> Tensor:
     """(rows, length, width): the queries that are read, at the front of their rows; else 0.
 
     A model that turned queries by their position before its attention would not do.
@@ -149,10 +151,12 @@ def _query(compute: Compute, forward: Callable[..., Tensor], x: Tensor) -> Tenso
     reading = compute.reading
     if reading is None:
         return forward(x)
-    return _Put.apply(forward(_Take.apply(x, reading.positions)), reading.slots, reading.shape, 0.0)
+    return _Scatter.apply(
+        forward(_Gather.apply(x, reading.positions)), reading.slots, reading.shape, 0.0
+    )
 
 
-def _taking(
+def _end_attention(
     compute: Compute,
     forward: Callable[..., Tensor],
     at_slots: bool,
@@ -166,11 +170,11 @@ def _taking(
     reading = compute.reading
     if reading is None:
         return forward(hidden_states, *residual)
-    attended = _Take.apply(hidden_states, reading.slots if at_slots else reading.positions)
-    return forward(attended, *(_Take.apply(other, reading.positions) for other in residual))
+    attended = _Gather.apply(hidden_states, reading.slots if at_slots else reading.positions)
+    return forward(attended, *(_Gather.apply(other, reading.positions) for other in residual))
 
 
-def _putting(compute: Compute, forward: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+def _end_layer(compute: Compute, forward: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
     """The end of a layer: its outputs in their places, (rows, length, width), else NaN.
 
     To read those by mistake would show.
@@ -178,10 +182,10 @@ def _putting(compute: Compute, forward: Callable[..., Tensor], *inputs: Tensor) 
     out, reading = forward(*inputs), compute.reading
     if reading is None:
         return out
-    return _Put.apply(out, reading.positions, reading.shape, float("nan"))
+    return _Scatter.apply(out, reading.positions, reading.shape, float("nan"))
 
 
-class _Take(torch.autograd.Function):
+class _Gather(torch.autograd.Function):
     """(rows, length, width) -> (m, width)."""
 
     @staticmethod
@@ -197,7 +201,7 @@ class _Take(torch.autograd.Function):
         return whole, None
 
 
-class _Put(torch.autograd.Function):
+class _Scatter(torch.autograd.Function):
     """(m, width) -> (rows, length, width), `elsewhere` where there is none."""
 
     @staticmethod
