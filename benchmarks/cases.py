@@ -76,6 +76,7 @@ class Job:
     seed: int = 0
     precision: str = "auto"
     device: str = "auto"
+    plain: bool = False  # of Steep: with Hugging Face's own layers
 
     @property
     def checkpoint(self) -> Path:

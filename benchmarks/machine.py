@@ -38,13 +38,17 @@ def _field(name: str) -> str:
     return next(found, "")
 
 
-def peaks(threads: int, device: str) -> dict[str, float]:
-    """Precision -> most GFLOP/s that torch reaches in a few large products on this machine."""
+def peaks(threads: int, device: str, bf16: bool) -> dict[str, float]:
+    """Precision -> most GFLOP/s that torch reaches in a few large products on this machine.
+
+    bf16 only if asked for: a processor that has to emulate it would take many minutes.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
+    kinds = {"fp32": torch.float32} | ({"bf16": torch.bfloat16} if bf16 else {})
     found = {
         name: round(max(_rate(product, dtype, device) for product in PRODUCTS) / 1e9, 1)
-        for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))
+        for name, dtype in kinds.items()
     }
     torch.set_num_threads(before)
     return found

@@ -73,6 +73,7 @@ def adapt_args(job: Job) -> AdaptArgs:
         seed=job.seed,
         precision=job.precision,  # type: ignore[arg-type]
         device=job.device,  # type: ignore[arg-type]
+        plain=job.plain,
         max_length=job.case.max_length,
         batch_tokens=job.case.tokens,
         learning_rate=job.case.learning_rate,
@@ -112,6 +113,7 @@ def fit_args(job: Job) -> FitArgs:
         seed=job.seed,
         precision=job.precision,  # type: ignore[arg-type]
         device=job.device,  # type: ignore[arg-type]
+        plain=job.plain,
         max_length=job.case.max_length,
         batch_size=job.case.rows,
         learning_rate=job.case.learning_rate,

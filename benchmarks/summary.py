@@ -16,7 +16,8 @@ def summary(
     """Contestant -> what it did in the contests of all seeds, `scores`.
 
     `work` is the floating-point operations of a token, `peak` precision -> GFLOP/s. Ratios are
-    those of Steep to the contestant, taken within a round.
+    those of Steep to the contestant, taken within a round; to "steep --plain", they are the share
+    of the speed-up that is due to Steep's own layers.
     """
     return {name: _line(name, scores, work, peak) for name in scores[0]}
 

@@ -1,4 +1,4 @@
-"""In which type do the layers of one model compute, and where do its dropout bits come from?"""
+"""In which dtype do the layers of a model compute, and where do their dropout bits come from?"""
 
 from dataclasses import dataclass
 
@@ -11,10 +11,11 @@ from steep import seeds
 
 @dataclass(frozen=True)
 class Reading:
-    """Which outputs of the last layer are read: int64 `positions` (m,) in (rows, length) `shape`.
+    """Which outputs of the last layer are read: int64 `positions` (m,) in a batch of `shape`.
 
-    Their queries move to the front of their rows, `slots` (m,) in the same shape: `most` of a row
-    hold all that are read.
+    `shape` is (rows, length); positions are counted in the flattened batch. Rows differ in how many
+    of their positions are read, so the queries of these move to the front of their rows, where
+    `most` columns hold them all. `slots` (m,) is where they then are, also in the flattened batch.
     """
 
     positions: Tensor
@@ -23,7 +24,7 @@ class Reading:
     most: int
 
     def of_queries(self, mask: Tensor) -> Tensor:
-        """(rows, heads or 1, length, length) -> (rows, heads or 1, most, length)."""
+        """Of a mask (rows, heads or 1, length, length), the `most` queries in their new order."""
         queries = torch.zeros(self.shape.numel(), dtype=torch.long)
         queries[self.slots] = self.positions % self.shape[1]
         which = queries.view(-1, 1, self.shape[1], 1)[:, :, : self.most]
@@ -32,12 +33,12 @@ class Reading:
 
 @dataclass
 class Compute:
-    """What the layers of one model share.
+    """What all fast layers of one model share.
 
-    Every draw of dropout bits has a number; its bits follow from (seed, number) alone. So they do
-    not depend on the number of threads, and a backward pass can draw them again instead of keeping
-    them. `drawn` may be saved and set again to resume a run exactly. `reading` is None where all
-    outputs are read.
+    Every draw of dropout bits has a number, and its bits follow from (seed, number) alone. So they
+    do not depend on the number of threads, and a backward pass can draw them again instead of
+    saving them. To resume a run exactly, `drawn` is saved and restored. `reading` is None while all
+    outputs of the last layer are read.
     """
 
     seed: int
@@ -64,13 +65,15 @@ class Bits:
     def keep(self, shape: torch.Size, rate: float, dtype: torch.dtype) -> Tensor:
         """A mask of `shape`: 0 with probability `dropped_share(rate)`, else 1."""
         count = shape.numel()
+        # One byte decides about one element. That takes an eighth of the 64-bit integers that one
+        # each would, and rounds the rate to a multiple of 1/256.
         words = self._source.random_raw((count + 7) // 8)
         drawn = torch.from_numpy(words.view(np.uint8))[:count].view(shape)
         return drawn.ge_(_threshold(rate)).to(dtype)
 
 
-def shared(model: nn.Module) -> Compute | None:
-    """What the fast layers within `model` share; None without such layers."""
+def compute_of(model: nn.Module) -> Compute | None:
+    """What the fast layers inside `model` share; None if it has none."""
     held = (vars(module).get("steep_compute") for module in model.modules())
     return next((compute for compute in held if compute is not None), None)
 
@@ -81,4 +84,5 @@ def dropped_share(rate: float) -> float:
 
 
 def _threshold(rate: float) -> int:
+    """Bytes below this drop their element. It has to fit into a byte itself."""
     return min(round(256 * rate), 255)

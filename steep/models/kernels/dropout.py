@@ -10,7 +10,11 @@ from steep.models.kernels.compute import Compute, dropped_share
 
 
 def dropout(module: nn.Dropout, compute: Compute, x: Tensor) -> Tensor:
-    """`module(x)` for x of any shape; kept values are divided by the realised keep probability."""
+    """`module(x)` for x of any shape.
+
+    What survives is divided by the probability with which `Bits.keep` really keeps, a multiple of
+    1/256, so that the expected value is x.
+    """
     if not module.training or module.p == 0:
         return x
     return _Dropout.apply(x, module.p, compute)

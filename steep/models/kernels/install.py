@@ -1,8 +1,8 @@
-"""Which layers of a Hugging Face model are computed by the fast forms, and how is that undone?
+"""Which layers of a Hugging Face model are replaced by fast versions, and how is that undone?
 
-Layers are found by structure, so every encoder built of torch's own layers profits; what is not
-recognised stays as it is. A layer keeps its class, its parameters and its names: only `forward` is
-replaced, on the instance.
+Layers are recognised by structure, so every encoder made of torch's own layers benefits, and what
+is not recognised stays as it is. A layer keeps its class, its parameters and its names: only
+`forward` is replaced, on the instance.
 """
 
 from collections.abc import Callable
@@ -16,28 +16,29 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import bidirectional_mask_function, sdpa_mask
 
 from steep.models.kernels.attention import attention
-from steep.models.kernels.compute import Compute, shared
+from steep.models.kernels.compute import Compute, compute_of
 from steep.models.kernels.dropout import dropout
 from steep.models.kernels.linear import linear
 from steep.models.kernels.norm import layer_norm, residual_norm
-from steep.models.kernels.reading import FAMILIES, moved, narrow
+from steep.models.kernels.reading import FAMILIES, narrow_last_layer, reading_for
 from steep.models.layers import encoder_layers
 
 ATTENTION = "steep"
 
 
 def fast_dtype() -> torch.dtype:
-    """bf16 where the processor multiplies bf16 matrices itself, else fp32."""
-    # Whatever has AMX has this, too; torch's public `get_capabilities` is younger than torch 2.6.
+    """bf16 where the processor has instructions to multiply bf16 matrices, else fp32."""
+    # Every processor with AMX has AVX512-BF16 as well. torch's public `get_capabilities` is newer
+    # than torch 2.6, the oldest version that Steep supports.
     return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
 
 
 def install(model: PreTrainedModel, seed: int, dtype: torch.dtype | None = None) -> Compute:
     """Make `model` (on the CPU) fast, in place; its dropout then follows from `seed`.
 
-    Activations are in `dtype`, by default `fast_dtype()`; parameters are left alone. The model's
-    own gradient checkpointing cannot be used with it: dropout would be drawn anew. Returns what
-    the layers share.
+    Activations are of `dtype`, by default `fast_dtype()`; parameters are left as they are. It
+    cannot be combined with the model's own gradient checkpointing, whose recomputation would draw
+    other dropout bits. Returns what the layers share.
     """
     remove(model)
     compute = Compute(seed, dtype or fast_dtype())
@@ -45,6 +46,8 @@ def install(model: PreTrainedModel, seed: int, dtype: torch.dtype | None = None)
         vars(module)["steep_compute"] = compute
         fast = _fast_form(module)
         if fast is not None:
+            # A partial rather than a closure: `copy.deepcopy` copies what a partial holds, so a
+            # copy of the model computes with its own parameters.
             module.forward = partial(fast, module, compute)
     if compute.dtype == torch.bfloat16:
         model.forward = partial(_under_autocast, model)
@@ -55,15 +58,15 @@ def install(model: PreTrainedModel, seed: int, dtype: torch.dtype | None = None)
     if model.config.model_type in FAMILIES:
         last = encoder_layers(model.base_model)[-1]
         ends = [module for module in last.modules() if _is_block_output(module) or _is_norm(module)]
-        narrow(last, compute, ends, queries=replaceable)
+        narrow_last_layer(last, compute, ends, queries=replaceable)
     return compute
 
 
 def remove(model: PreTrainedModel) -> None:
-    """Undo `install`; a model without it is left as it is."""
+    """Undo `install`; a model that it was not applied to stays as it is."""
     for module in model.modules():
         if vars(module).pop("steep_compute", None) is not None:
-            vars(module).pop("forward", None)
+            vars(module).pop("forward", None)  # the class's own is found again
             vars(module).pop("steep_narrow", None)
     before = vars(model).pop("steep_attention_before", None)
     if before is not None:
@@ -71,20 +74,21 @@ def remove(model: PreTrainedModel) -> None:
 
 
 def drawn(model: nn.Module) -> int:
-    """How often the fast layers within `model` have drawn dropout bits; 0 without such layers."""
-    compute = shared(model)
+    """How many times the fast layers inside `model` have drawn dropout bits; 0 if it has none."""
+    compute = compute_of(model)
     return 0 if compute is None else compute.drawn
 
 
 def draw_on(model: nn.Module, drawn: int) -> None:
-    """Let the fast layers within `model` draw on as after `drawn` draws."""
-    compute = shared(model)
+    """Let the fast layers inside `model` continue as if they had drawn `drawn` times."""
+    compute = compute_of(model)
     if compute is not None:
         compute.drawn = drawn
 
 
 def _fast_form(module: nn.Module) -> Callable[..., Tensor] | None:
     """The function that replaces `module.forward`, or None."""
+    # Exact classes, here and below: a subclass may compute something else.
     if type(module) is nn.Linear:
         return linear
     if _is_norm(module):
@@ -95,7 +99,7 @@ def _fast_form(module: nn.Module) -> Callable[..., Tensor] | None:
 
 
 _BLOCK_OUTPUT = {"dense": nn.Linear, "LayerNorm": nn.LayerNorm, "dropout": nn.Dropout}
-"""The end of a block of BERT, RoBERTa, ELECTRA, MPNet, DeBERTa-v2 and their many relatives."""
+"""What ends a block in BERT, RoBERTa, ELECTRA, MPNet, DeBERTa-v2 and their many relatives."""
 
 
 def _is_block_output(module: nn.Module) -> bool:
@@ -115,7 +119,7 @@ def _block_output(
 
 
 def _under_autocast(model: PreTrainedModel, *args: Any, **kwargs: Any) -> Any:
-    """The model's own forward; autocast joins types where a layer was not recognised."""
+    """The model's own forward; autocast casts where bf16 meets a layer that was not replaced."""
     with torch.autocast("cpu", torch.bfloat16):
         return type(model).forward(model, *args, **kwargs)
 
@@ -130,9 +134,9 @@ def _attention_interface(
     dropout: float = 0.0,
     **_unused: Any,
 ) -> tuple[Tensor, None]:
-    """Hugging Face's attention interface: -> (batch, length, heads, head size), no weights.
+    """Hugging Face's attention interface: -> (batch, length, heads, head size), and no weights.
 
-    A model without `install` comes here, too, when it was built from the config of one with it.
+    A plain model gets here as well if it was built from the config of a fast one.
     """
     compute = vars(module).get("steep_compute")
     if compute is None:
@@ -140,23 +144,27 @@ def _attention_interface(
             module, query, key, value, attention_mask, dropout, scaling, is_causal=False
         )
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
-    reading = moved(module, compute)
+    reading = reading_for(module, compute)
     if reading is None:
         return attention(compute, query, key, value, attention_mask, dropout, scaling), None
     length, query = query.shape[2], query[:, :, : reading.most]
+    # A mask of padding is the same for every query; any other has to move with the queries.
     if attention_mask is not None and attention_mask.shape[2] > 1:
         attention_mask = reading.of_queries(attention_mask)
     some = attention(compute, query, key, value, attention_mask, dropout, scaling)
+    # The model reshapes to the full length; what is filled in is not read.
     return nn.functional.pad(some, (0, 0, 0, 0, 0, length - reading.most)), None
 
 
 def _mask_interface(
     mask_function: Callable[..., Any], attention_mask: Tensor | None, **arguments: Any
 ) -> Tensor | None:
-    """Hugging Face's mask interface: padding alone as (batch, 1, 1, length), else as for sdpa."""
+    """Hugging Face's mask interface: (batch, 1, 1, length) for padding alone, else as for sdpa."""
+    # sdpa's mask would be (batch, 1, length, length), with the same row for every query.
     if mask_function is bidirectional_mask_function and attention_mask is not None:
         return None if attention_mask.all() else attention_mask.bool()[:, None, None, :]
-    arguments["allow_is_causal_skip"] = False  # what sees earlier positions alone needs its mask
+    # For sdpa, a causal mask may be left out and `is_causal` set; our attention has no such flag.
+    arguments["allow_is_causal_skip"] = False
     return sdpa_mask(mask_function=mask_function, attention_mask=attention_mask, **arguments)
 
 

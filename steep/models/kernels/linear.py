@@ -1,7 +1,7 @@
-"""How is a linear layer computed in bf16 over fp32 parameters?
+"""How is a linear layer computed in bf16 when its parameters are fp32?
 
-Autocast would cast weights, activations and gradients op by op; here the weight is cast once per
-forward pass, and activations stay in the compute type from one layer to the next.
+Autocast casts operands and gradients op by op. Here the weight is cast once for the forward and the
+backward pass, and activations stay in the compute dtype from one layer to the next.
 """
 
 from typing import Any
@@ -13,11 +13,11 @@ from torch.autograd.function import once_differentiable
 from steep.models.kernels.compute import Compute
 
 NARROWEST = 32
-"""Layers with fewer outputs (classifier heads) cost nothing and are kept in full precision."""
+"""Layers with fewer outputs (classifier heads) cost next to nothing, and stay in full precision."""
 
 
 def linear(module: nn.Linear, compute: Compute, x: Tensor) -> Tensor:
-    """`module(x)`: (..., in) -> (..., out) in the compute type; narrow layers in the weight's."""
+    """`module(x)`: (..., in) -> (..., out) in the compute dtype; small layers in the weight's."""
     if module.out_features < NARROWEST:
         return nn.functional.linear(x.to(module.weight.dtype), module.weight, module.bias)
     return _Linear.apply(x.to(compute.dtype), module.weight, module.bias)
@@ -27,7 +27,7 @@ class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         cast = weight.to(x.dtype)
-        ctx.save_for_backward(x, cast)
+        ctx.save_for_backward(x, cast)  # with the parameter, backward would cast again
         ctx.parameter_type = weight.dtype
         return nn.functional.linear(x, cast, None if bias is None else bias.to(x.dtype))
 
@@ -35,7 +35,7 @@ class _Linear(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        grad = grad.to(x.dtype)
+        grad = grad.to(x.dtype)  # it is fp32 if the next layer was not replaced
         rows = grad.reshape(-1, grad.shape[-1])
         need_x, need_weight, need_bias = ctx.needs_input_grad
         return (

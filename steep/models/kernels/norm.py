@@ -1,7 +1,7 @@
-"""How are dropout, residual sum and layer norm done together?
+"""How are dropout, residual sum and layer norm computed together?
 
-In a post-norm encoder each block ends in `norm(dropout(x) + residual)`. Scaling, dropping and
-adding are one pass over memory (`addcmul`), and so is the way back.
+In a post-norm encoder, each block ends in `norm(dropout(x) + residual)`. Dropping, rescaling and
+adding are a single pass over memory (`addcmul`), in the forward and in the backward pass.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from steep.models.kernels.compute import Compute, dropped_share
 
 
 def layer_norm(module: nn.LayerNorm, compute: Compute, x: Tensor) -> Tensor:
-    """`module(x)` in the compute type; mean and variance are taken in fp32 by torch's kernel."""
+    """`module(x)` in the compute dtype; torch's kernel computes mean and variance in fp32."""
     x = x.to(compute.dtype)
     return nn.functional.layer_norm(
         x, module.normalized_shape, module.weight, module.bias, module.eps
@@ -24,7 +24,7 @@ def layer_norm(module: nn.LayerNorm, compute: Compute, x: Tensor) -> Tensor:
 def residual_norm(
     norm: nn.LayerNorm, dropout: nn.Dropout, compute: Compute, x: Tensor, residual: Tensor
 ) -> Tensor:
-    """`norm(dropout(x) + residual)` for x and residual (..., hidden), in the compute type."""
+    """`norm(dropout(x) + residual)` for x and residual (..., hidden), in the compute dtype."""
     x, residual = x.to(compute.dtype), residual.to(compute.dtype)
     if not dropout.training or dropout.p == 0:
         return layer_norm(norm, compute, x + residual)
@@ -57,6 +57,7 @@ class _ResidualNorm(torch.autograd.Function):
         d_total, d_weight, d_bias = torch.ops.aten.native_layer_norm_backward(
             grad.to(total.dtype), total, weight.shape, mean, rstd, weight, bias, [True] * 3
         )
+        # Adding to zero, since `addcmul` multiplies by mask and scale in a single pass.
         zero = torch.zeros((), dtype=keep.dtype)
         d_x = torch.addcmul(zero, d_total, keep, value=ctx.scale)
         return d_x, d_total, d_weight, d_bias, None, None, None

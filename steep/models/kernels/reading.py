@@ -1,9 +1,9 @@
 """Which positions of the last layer does the head read? The others are not computed.
 
-A classifier reads the first position of each row, a masked language model those that it has to
-guess. Keys and values of the last layer are needed of all positions; queries, feed-forward block,
-dropout and norms only of those that are read. The head sees the same numbers, and every parameter
-gets the same gradient.
+A classifier reads the first position of each row, a masked language model those that are masked.
+The last layer needs keys and values at all positions, but queries, feed-forward block, dropout and
+norms only at those that are read. The head sees the same numbers, and every parameter gets the same
+gradient.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,40 +16,41 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from transformers import PreTrainedModel
 
-from steep.models.kernels.compute import Compute, Reading, shared
+from steep.models.kernels.compute import Compute, Reading, compute_of
 from steep.models.layers import encoder_layers
 
 FAMILIES = {
     *("bert", "camembert", "convbert", "data2vec-text", "deberta-v2", "distilbert", "electra"),
     *("ernie", "mpnet", "rembert", "roberta", "roformer", "xlm-roberta"),
 }
-"""Model types whose last layer may be narrow. Others can have one that looks the same and is not:
-LUKE cuts its blocks apart, Longformer and BigBird fill rows up."""
+"""Model types whose last layer may be narrowed. In others it can look the same and yet not be: LUKE
+splits hidden states into words and entities, Longformer and BigBird pad the rows."""
 
 ENDS = (
     ("attention.output", "output"),  # BERT and its relatives
     ("attention.LayerNorm", "output"),  # MPNet
     ("sa_layer_norm", "output_layer_norm"),  # DistilBERT
 )
-"""Where the two blocks of a layer end, each in the norm of a sum."""
+"""The two modules with which the blocks of a layer end, each in the norm of a residual sum."""
 
 PROJECTIONS = {"query": nn.Linear, "key": nn.Linear, "value": nn.Linear}
 
 QUERIES = 8
-"""The queries of a row that are computed are filled up to a multiple of so many: fewer shapes."""
+"""The number of queries per row is rounded up to a multiple of this, for fewer distinct shapes."""
 
 
 @contextmanager
 def reading(model: nn.Module, shape: torch.Size, positions: Tensor | None = None) -> Iterator[None]:
-    """While this lasts, the last layer of `model` may give other positions as NaN.
+    """Inside this context, the last layer of `model` may output NaN at all other positions.
 
     shape: (rows, length) of the batch; positions: int64 (m,) in the flattened batch, by default the
-    first of each row. A position that stands there twice must get no gradient. Does nothing to a
-    model without fast layers, or with a last layer of unknown form.
+    first of each row. What is read at a position that occurs twice must get no gradient: of several
+    gradients, only one is kept. Does nothing to a model without fast layers, or with a last layer
+    that cannot be narrowed.
     """
-    compute = shared(model)
+    compute = compute_of(model)
     if compute is not None:
-        compute.reading = _first(shape) if positions is None else _some(positions, shape)
+        compute.reading = _read_first(shape) if positions is None else _read_given(positions, shape)
     try:
         yield
     finally:
@@ -57,28 +58,29 @@ def reading(model: nn.Module, shape: torch.Size, positions: Tensor | None = None
             compute.reading = None
 
 
-def _first(shape: torch.Size) -> Reading:
-    """The first position of each row is read."""
+def _read_first(shape: torch.Size) -> Reading:
+    """A reading of the first position of each row."""
     starts = torch.arange(0, shape.numel(), shape[1])
     return Reading(starts, starts, shape, 1)
 
 
-def _some(positions: Tensor, shape: torch.Size) -> Reading:
-    """`positions` are read."""
+def _read_given(positions: Tensor, shape: torch.Size) -> Reading:
+    """A reading of `positions`, in any order, some perhaps twice."""
     rows, length = shape
     distinct, which = positions.unique(return_inverse=True)
     row = distinct // length
     counts = row.bincount(minlength=rows)
+    # `unique` sorts, so the positions of a row are neighbours: count from the first of them.
     rank = torch.arange(len(distinct)) - (counts.cumsum(0) - counts)[row]
     most = min(-(-int(counts.max()) // QUERIES) * QUERIES, length)
     return Reading(positions, (row * length + rank)[which], shape, most)
 
 
 def reads_first(model: PreTrainedModel) -> bool:
-    """Whether the logits of a classifier follow from the first positions of its last layer alone.
+    """Whether the logits of a classifier depend on the first positions of its last layer alone.
 
-    Found by the gradient of its logits for two rows of four tokens. False where the last layer
-    has no form that could make use of it.
+    Found by the gradient of the logits of two rows of four tokens, so that no list of model classes
+    is needed. False if the last layer cannot be narrowed.
     """
     end = vars(encoder_layers(model.base_model)[-1]).get("steep_narrow")
     if end is None:
@@ -92,9 +94,10 @@ def reads_first(model: PreTrainedModel) -> bool:
     hook, training = end.register_forward_hook(leaf), model.training
     model.eval()
     try:
-        with torch.inference_mode(False), torch.enable_grad(), _autocast(model):
+        with torch.inference_mode(False), torch.enable_grad(), _head_autocast(model):
             ids = torch.arange(2, 10).view(2, 4) % model.config.vocab_size
             logits = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
+            # Different weights: in a plain sum, gradients of several logits might cancel.
             weights = torch.arange(1.0, 1 + logits.numel()).view_as(logits)
             (read,) = torch.autograd.grad((logits * weights).sum(), states)
     finally:
@@ -103,22 +106,25 @@ def reads_first(model: PreTrainedModel) -> bool:
     return bool(read[:, 0].any()) and not read[:, 1:].any()
 
 
-def _autocast(model: nn.Module) -> torch.autocast:
-    """As a head needs it whose encoder alone computes in bf16."""
-    compute = shared(model)
+def _head_autocast(model: nn.Module) -> torch.autocast:
+    """For a model of which only the encoder was made fast: its fp32 head is given bf16 states."""
+    compute = compute_of(model)
     bf16 = compute is not None and compute.dtype == torch.bfloat16
     return torch.autocast("cpu", torch.bfloat16, enabled=bf16)
 
 
-def narrow(layer: nn.Module, compute: Compute, ends: Sequence[nn.Module], queries: bool) -> None:
-    """Let a last layer compute what `compute.reading` says; `ends` are those of all known forms.
+def narrow_last_layer(
+    layer: nn.Module, compute: Compute, ends: Sequence[nn.Module], queries: bool
+) -> None:
+    """Let a last layer compute only what `compute.reading` asks for, if its structure is known.
 
-    With `queries`, its attention goes by Hugging Face's interface, where they can be told.
+    `ends` are the modules of `layer` that may end a block. `queries` says whether its attention
+    goes through Hugging Face's interface, as queries can be left out only there.
     """
     at = {name: module for name, module in layer.named_modules() if module in ends}
     known = next(((first, last) for first, last in ENDS if {first, last} <= at.keys()), None)
     norms = sum(isinstance(module, nn.LayerNorm) for module in at.values())
-    if known is None or norms != 2:  # a third one: there is a block between the two
+    if known is None or norms != 2:  # a third norm: there is a block between the two
         return
     attention, feed_forward = (at[name] for name in known)
     vars(layer)["steep_narrow"] = feed_forward
@@ -126,9 +132,9 @@ def narrow(layer: nn.Module, compute: Compute, ends: Sequence[nn.Module], querie
     for module in projecting:
         vars(module)["steep_narrow"] = True
         query: Any = module.query
-        query.forward = partial(_query, compute, query.forward)
-    attention.forward = partial(_taking, compute, attention.forward, bool(projecting))
-    feed_forward.forward = partial(_putting, compute, feed_forward.forward)
+        query.forward = partial(_narrow_query, compute, query.forward)
+    attention.forward = partial(_end_attention, compute, attention.forward, bool(projecting))
+    feed_forward.forward = partial(_end_layer, compute, feed_forward.forward)
 
 
 def _projects(module: nn.Module) -> bool:
@@ -136,53 +142,57 @@ def _projects(module: nn.Module) -> bool:
     return PROJECTIONS.items() <= children.items()
 
 
-def moved(module: nn.Module, compute: Compute) -> Reading | None:
-    """The reading to whose slots the queries of this attention are moved, if so."""
+def reading_for(module: nn.Module, compute: Compute) -> Reading | None:
+    """The current reading, if the queries of this attention have moved to its slots, else None."""
     return compute.reading if "steep_narrow" in vars(module) else None
 
 
-def _query(compute: Compute, forward: Callable[..., Tensor], x: Tensor) -> Tensor:
-    """(rows, length, width): the queries that are read, at the front of their rows; else 0.
+def _narrow_query(compute: Compute, forward: Callable[..., Tensor], x: Tensor) -> Tensor:
+    """(rows, length, width): the queries that are read, at the front of their rows, then zeros.
 
-    A model that turned queries by their position before its attention would not do.
+    Wrong for a model that rotates queries by their position (RoPE), since these have moved: in
+    `FAMILIES`, only RoFormer does, and its attention does not go through the interface.
     """
     reading = compute.reading
     if reading is None:
         return forward(x)
-    return _Put.apply(forward(_Take.apply(x, reading.positions)), reading.slots, reading.shape, 0.0)
+    return _Scatter.apply(
+        forward(_Gather.apply(x, reading.positions)), reading.slots, reading.shape, 0.0
+    )
 
 
-def _taking(
+def _end_attention(
     compute: Compute,
     forward: Callable[..., Tensor],
     at_slots: bool,
     hidden_states: Tensor,
     *residual: Tensor,
 ) -> Tensor:
-    """The end of a block, for the positions that are read: (m, width).
+    """The end of the attention block, for the positions that are read: -> (m, width).
 
-    `at_slots`: `hidden_states` stand where their queries did. `residual` is what the end adds.
+    From here to the end of the layer, there are m positions and no rows. `at_slots`: the
+    `hidden_states` are where the queries moved to. `residual` is what this end adds, if it does.
     """
     reading = compute.reading
     if reading is None:
         return forward(hidden_states, *residual)
-    attended = _Take.apply(hidden_states, reading.slots if at_slots else reading.positions)
-    return forward(attended, *(_Take.apply(other, reading.positions) for other in residual))
+    attended = _Gather.apply(hidden_states, reading.slots if at_slots else reading.positions)
+    return forward(attended, *(_Gather.apply(other, reading.positions) for other in residual))
 
 
-def _putting(compute: Compute, forward: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
-    """The end of a layer: its outputs in their places, (rows, length, width), else NaN.
+def _end_layer(compute: Compute, forward: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+    """The end of the layer: its outputs are put back in place, (rows, length, width).
 
-    To read those by mistake would show.
+    All other positions are NaN, so that reading one by mistake does not go unnoticed.
     """
     out, reading = forward(*inputs), compute.reading
     if reading is None:
         return out
-    return _Put.apply(out, reading.positions, reading.shape, float("nan"))
+    return _Scatter.apply(out, reading.positions, reading.shape, float("nan"))
 
 
-class _Take(torch.autograd.Function):
-    """(rows, length, width) -> (m, width)."""
+class _Gather(torch.autograd.Function):
+    """Rows of a batch by position: (rows, length, width) -> (m, width)."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, positions: Tensor) -> Tensor:
@@ -192,13 +202,14 @@ class _Take(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        # Assigned, not added: hence the condition on repeated positions in `reading`.
         whole = grad.new_zeros(ctx.shape)
         whole.flatten(0, 1)[ctx.positions] = grad
         return whole, None
 
 
-class _Put(torch.autograd.Function):
-    """(m, width) -> (rows, length, width), `elsewhere` where there is none."""
+class _Scatter(torch.autograd.Function):
+    """The reverse: (m, width) -> (rows, length, width), which is `elsewhere` at other positions."""
 
     @staticmethod
     def forward(
