@@ -1,6 +1,6 @@
 """How do editors and type checkers see every option? steep/__init__.pyi, made from the dataclasses.
 
-    python -m scripts.make_stub
+python -m scripts.make_stub
 """
 
 import inspect
@@ -103,7 +103,7 @@ def _options(kind: type | None) -> Iterator[str]:
 def _text(hint: Any) -> str:
     """A type as it is written; paths may be given as texts, and one item instead of several."""
     if isinstance(hint, str):
-        return hint.replace("\"", "")
+        return hint.replace('"', "")
     if get_origin(hint) is Literal:
         return f"Literal[{', '.join(map(_quoted, get_args(hint)))}]"
     if get_origin(hint) is tuple:
@@ -112,7 +112,9 @@ def _text(hint: Any) -> str:
     if get_args(hint) and get_origin(hint) is not dict:
         return " | ".join(dict.fromkeys(_text(part) for part in get_args(hint)))
     names = {Path: "str | Path", NoneType: "None", Any: "Any"}
-    return names.get(hint) or (str(hint).replace("typing.", "") if get_args(hint) else hint.__name__)
+    return names.get(hint) or (
+        str(hint).replace("typing.", "") if get_args(hint) else hint.__name__
+    )
 
 
 def _quoted(value: str) -> str:

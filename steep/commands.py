@@ -208,8 +208,8 @@ def predict(model: "Model", source: "Source", *, out: "Model", **options: Any) -
     from steep.stages import predict as stage
 
     args = options_for(PredictCommand, "predict", options)
-    compute = engines.compute_with(Path(model), args.engine.engine, args.core.batch.batch_size)
-    return stage.predict(model, source, out=Path(out), args=args.core, compute=compute)
+    engine = engines.engine_of(Path(model), args.engine, args.core.batch.batch_size)
+    return stage.predict(model, source, out=Path(out), args=args.core, engine=engine)
 
 
 def evaluate(
@@ -220,8 +220,8 @@ def evaluate(
     from steep.stages import evaluate as stage
 
     args = options_for(EvaluateCommand, "evaluate", options)
-    compute = engines.compute_with(Path(model), args.engine.engine, args.core.batch.batch_size)
-    return stage.evaluate(model, source, args=args.core, out=_path(out), compute=compute)
+    engine = engines.engine_of(Path(model), args.engine, args.core.batch.batch_size)
+    return stage.evaluate(model, source, args=args.core, out=_path(out), engine=engine)
 
 
 def explain(model: "Model", source: "Source", *, out: "Model", **options: Any) -> Path:
@@ -261,6 +261,7 @@ def report(folder: "Model", *, out: "Config" = None, texts: bool = True) -> Path
     from steep.shelf.explain.explained_page import EXPLAIN_PAGE
 
     pages = {
+        "evaluate": replace(STAGES["evaluate"], options=EvaluateCommand),
         "adapt": replace(STAGES["adapt"], options=AdaptCommand),
         "compare": replace(STAGES["compare"], options=CompareCommand),
         "explain": EXPLAIN_PAGE,

@@ -32,7 +32,9 @@ def command(
     """
 
     def decorate(function: Command) -> Command:
-        own = [p for p in inspect.signature(function).parameters.values() if p.kind != p.VAR_KEYWORD]
+        own = [
+            p for p in inspect.signature(function).parameters.values() if p.kind != p.VAR_KEYWORD
+        ]
         flags = [_parameter(option) for option in options_of(kind)]
         first = [flag for flag in flags if flag.name in FIRST]
         others = [flag for flag in flags if flag.name not in FIRST]

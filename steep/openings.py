@@ -1,4 +1,4 @@
-"""What can adapt and fit be given beyond options? Values: callbacks, followers, an objective.
+"""What can stages be given beyond options? Callbacks, followers, an objective, an engine.
 
 This is how features of the shelf, and users in Python, reach into the core without its knowing them.
 """
@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    import numpy as np
     from fastai.callback.core import Callback
 
+    from steep.data.inputs import Rows
     from steep.train.objective import Objective
 
 
@@ -40,3 +42,17 @@ class Openings:
     followers: Sequence[Follower] = ()
     objective: "Callable[[], Objective] | None" = None
     options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What computes predictions instead of torch, and the options that chose it.
+
+    `compute` gives probabilities (rows, labels), or targets (rows,), in the order of the rows.
+    """
+
+    compute: "Callable[[Rows], np.ndarray]"
+    options: Mapping[str, Any]
+
+
+NOTHING = Openings()  # what is given where nothing is

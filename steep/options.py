@@ -2,7 +2,7 @@
 
 An option is a field of a *part*: a small frozen dataclass of options that mean something together.
 What a command takes is a *composition*: a dataclass whose fields are parts, or compositions. Flags,
-TOML files and Python keywords are the names of all fields, flat, so a name occurs once in a command.
+TOML files and Python keywords are the names of all fields, flat: each occurs once in a command.
 """
 
 import dataclasses

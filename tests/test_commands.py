@@ -67,7 +67,10 @@ def test_data_carries_its_columns_and_splits(
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"text": "number"}, "text 'number' contradicts the data, which was read with text 'review'"),
+        (
+            {"text": "number"},
+            "text 'number' contradicts the data, which was read with text 'review'",
+        ),
         ({"label": "x"}, "label 'x' contradicts the data"),
         ({"test_share": 0.3}, "test_share 0.3 contradicts the data"),
         ({"epoch": 3}, "fit: there is no option 'epoch'. Did you mean 'epochs'?"),

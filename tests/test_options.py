@@ -135,7 +135,9 @@ def test_what_changes_no_result_is_no_part_of_the_identity() -> None:
 def test_a_table_of_its_own_is_checked_like_the_rest() -> None:
     assert [*tables_of(CompareArgs)] == ["adapt"]
     assert make(CompareArgs, adapt={"mlm-probability": 0.2}).adapt.objective.mlm_probability == 0.2
-    with pytest.raises(SteepError, match="adapt: there is no option 'epoch'. Did you mean 'epochs'"):
+    with pytest.raises(
+        SteepError, match="adapt: there is no option 'epoch'. Did you mean 'epochs'"
+    ):
         make(CompareArgs, adapt={"epoch": 1})
     with pytest.raises(SteepError, match="adapt must be a table of options"):
         make(CompareArgs, adapt=3)

@@ -16,5 +16,7 @@ def test_the_stub_is_python_and_names_every_public_function() -> None:
 
     tree = ast.parse(make_stub.stub())
     functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-    imported = {a.asname for node in tree.body if isinstance(node, ast.ImportFrom) for a in node.names}
+    imported = {
+        a.asname for node in tree.body if isinstance(node, ast.ImportFrom) for a in node.names
+    }
     assert functions | imported - {None} == {*steep._HOMES}

@@ -96,9 +96,7 @@ class PretrainArgs:
 
     passes: PassArgs = PassArgs()
     budget: MinutesArgs = MinutesArgs()
-    optimiser: OptimiserArgs = OptimiserArgs(
-        learning_rate=1e-4, layer_decay=1.0, warmup_ratio=0.06
-    )
+    optimiser: OptimiserArgs = OptimiserArgs(learning_rate=1e-4, layer_decay=1.0, warmup_ratio=0.06)
     length: LengthArgs = LengthArgs(max_length=128)
     objective: ObjectiveArgs = ObjectiveArgs()
     batch: BatchTokensArgs = BatchTokensArgs()

@@ -26,6 +26,7 @@ NEW_NAMES = {
 OF_STAGE = {  # names that other stages have, too, and keep
     "adapt": {"steps": "max_steps"},
     "compare": {"label_budget": "label_budgets"},
+    "explain": {"rows": "ids", "steps": "n_steps"},
 }
 STEP2 = "adapt_"  # began the names of a study's options of step 2, now in a table of their own
 

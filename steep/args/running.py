@@ -42,9 +42,7 @@ class SaveArgs(Part):
 class OverwriteArgs(Part):
     """Saving and resuming."""
 
-    overwrite: bool = option(
-        False, "Replace the output if it exists.", common=True, harmless=True
-    )
+    overwrite: bool = option(False, "Replace the output if it exists.", common=True, harmless=True)
 
 
 @dataclass(frozen=True, kw_only=True)

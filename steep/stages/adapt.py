@@ -21,7 +21,7 @@ from steep.data.store import select_rows
 from steep.errors import SteepError
 from steep.metrics.scores import higher_is_better
 from steep.models.hub import find
-from steep.openings import Openings
+from steep.openings import NOTHING, Openings
 from steep.seeds import numbers
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def adapt(
     out: Path,
     args: AdaptArgs,
     unlabelled: Sequence[Source] = (),
-    openings: Openings = Openings(),
+    openings: Openings = NOTHING,
 ) -> Path:
     """Step 2: train a masked language model on a text; returns the folder `out`.
 
@@ -189,7 +189,11 @@ def _limits(lm: "MaskedLanguageModel", pretrain: PretrainArgs) -> list[str]:
         tied = lm.model.get_output_embeddings().weight is lm.model.get_input_embeddings().weight
         notes.append(
             "only the embeddings train; the layers above stay as they are"
-            + (" (the masked-LM head's decoder is tied to them, and moves with them)" if tied else "")
+            + (
+                " (the masked-LM head's decoder is tied to them, and moves with them)"
+                if tied
+                else ""
+            )
         )
     return notes
 

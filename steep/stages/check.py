@@ -119,9 +119,9 @@ def _label_warnings(data: Data) -> list[str]:
         largest = max(counts.values()) / sum(counts.values())
         if largest > 0.8:
             warnings.append(
-                f"{largest:.0%} of the training rows are of one class: accuracy is misleading; look "
-                "at macro_f1, or choose it with --metric; --class-weights balanced up-weights the "
-                "other classes"
+                f"{largest:.0%} of the training rows are of one class: accuracy is misleading; "
+                "look at macro_f1, or choose it with --metric; --class-weights balanced "
+                "up-weights the other classes"
             )
     if data.task and data.task.kind == "multi":
         rare = [name for name, n in counts.items() if 0 < n < RARE * len(data.train)]

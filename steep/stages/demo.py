@@ -113,7 +113,8 @@ def _study(out: Path, data: Bundled, model: str, args: DemoArgs, common: dict[st
 def step(stage: Callable[..., Any], *inputs: Any, args: Any, out: Path | None = None) -> Any:
     """What `stage` returns, after the command that does the same was printed."""
     paths = [path for given in inputs for path in (given if isinstance(given, list) else [given])]
-    say(f"\n$ {command_line(stage.__name__, type(args), as_mapping(args), paths, out)}")
+    line = command_line(stage.__name__, type(args), as_mapping(args), paths, out)
+    say(f"\n$ {line}{' --overwrite' * args.output.overwrite}")
     return stage(*inputs, args=args) if out is None else stage(*inputs, out=out, args=args)
 
 

@@ -19,8 +19,9 @@ from steep.metrics.predictions import prediction_lines
 from steep.metrics.scores import primary, score
 from steep.metrics.summary import summarise, summary_lines
 from steep.models.trained import Trained, load_trained_model
-from steep.options import change
-from steep.stages.predict import Compute, abstained, check_abstention, table_for
+from steep.openings import Engine
+from steep.options import as_mapping, change
+from steep.stages.predict import abstained, check_abstention, table_for
 
 
 def evaluate(
@@ -29,12 +30,12 @@ def evaluate(
     *,
     args: EvaluateArgs,
     out: Path | None = None,
-    compute: Compute | None = None,
+    engine: Engine | None = None,
 ) -> dict[str, Any]:
     """How good `model` is on the labelled rows of `source`: printed, and returned as plain JSON.
 
     {"task", "metric", "model", "test": {"rows", "metrics": {name: {"value", "low", "high"}}, ...}}.
-    With `out` a run folder is written, too; `compute` replaces torch. Raises SteepError for
+    With `out` a run folder is written, too; `engine` replaces torch. Raises SteepError for
     whatever is wrong.
     """
     if out is not None:
@@ -47,6 +48,7 @@ def evaluate(
         say(note)
     below = args.abstain.abstain_below
     check_abstention(trained.task, below)
+    compute = None if engine is None else engine.compute
     probabilities = trained.predict(corpus, args.batch.batch_size, args.machine, compute)
     resampling = (args.intervals.resamples, args.seed.seed)
     results: dict[str, Any] = {
@@ -61,7 +63,8 @@ def evaluate(
     _tell(corpus, results)
     if out is not None:
         lines = prediction_lines(corpus, trained.task, probabilities)
-        _keep(out, args, results, corpus, lines, notes)
+        record = {"args": as_mapping(args) | dict(engine.options if engine else {}), "notes": notes}
+        _keep(out, args, results, corpus, lines, record)
     return results
 
 
@@ -125,16 +128,16 @@ def _keep(
     results: dict[str, Any],
     corpus: Corpus,
     predictions: list[dict[str, Any]],
-    notes: list[str],
+    record: dict[str, Any],
 ) -> None:
-    """The run folder of an evaluation."""
+    """The run folder of an evaluation; `record` goes into its manifest."""
     from steep.models.devices import choose
 
     machine = choose(args.machine)
     files = [{"name": corpus.source, "rows": len(corpus), "fingerprint": ""}]
     counts = {"test": facts.label_counts(corpus)}
     with runs.writing(out, "evaluate", args, args.output.overwrite) as run:
-        run.record(device=str(machine.device), base=results["model"], notes=notes)
+        run.record(device=str(machine.device), base=results["model"], **record)
         run.record(data={"files": files, "parts": {"test": len(corpus)}, "labels": counts})
         runs.write_csv(run.folder / runs.PREDICTIONS / "test.csv", predictions)
         runs.write_json(run.folder / runs.RESULTS, results)

@@ -24,7 +24,7 @@ from steep.metrics.predictions import prediction_lines
 from steep.metrics.scores import check_metric, primary, score
 from steep.metrics.summary import summarise, summary_lines
 from steep.models.hub import find
-from steep.openings import Openings
+from steep.openings import NOTHING, Openings
 
 if TYPE_CHECKING:
     from fastai.learner import Learner
@@ -38,7 +38,7 @@ FLATTERING = (
 
 
 def fit(
-    source: Source | Data, *, out: Path, args: FitArgs, openings: Openings = Openings()
+    source: Source | Data, *, out: Path, args: FitArgs, openings: Openings = NOTHING
 ) -> Path:
     """Step 3: fine-tune a classifier; returns the folder `out`, a Hugging Face checkpoint.
 

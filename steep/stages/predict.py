@@ -1,6 +1,5 @@
 """steep predict: a probability for every row and class, in the file's own order."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,14 @@ from steep.args import PredictArgs
 from steep.args.table import ColumnArgs, TableArgs
 from steep.console import say
 from steep.data.corpus import Corpus, Task
-from steep.data.inputs import Rows
 from steep.data.readers import Source
 from steep.data.tables import read_table
 from steep.errors import SteepError
 from steep.metrics.predictions import named
 from steep.metrics.thresholds import confidence, decide
 from steep.models.trained import Trained, load_trained_model
+from steep.openings import Engine
 from steep.options import change
-
-Compute = Callable[[Rows], np.ndarray]
 
 
 def predict(
@@ -29,7 +26,7 @@ def predict(
     *,
     out: Path,
     args: PredictArgs,
-    compute: Compute | None = None,
+    engine: Engine | None = None,
 ) -> Path:
     """Predictions for every row of `source`, written to the CSV file `out`.
 
@@ -37,7 +34,7 @@ def predict(
     of a model with thresholds also `decision`, its labels joined by '|'. Single-label: the id, the
     class that is decided on, and p_<class> for each. Regression: the id and the target, or each of
     several. With `abstain_below` there is `abstained` (0 or 1), and the decision of such rows is
-    empty. `compute` replaces torch. Rows without a text are counted, and predicted as an empty
+    empty. `engine` replaces torch. Rows without a text are counted, and predicted as an empty
     text. Raises SteepError for whatever is wrong with the folder or the file.
     """
     check_out(out, args.output.overwrite)
@@ -47,6 +44,7 @@ def predict(
         say(note)
     below = args.abstain.abstain_below
     check_abstention(trained.task, below)
+    compute = None if engine is None else engine.compute
     probabilities = trained.predict(corpus, args.batch.batch_size, args.machine, compute)
     lines = _lines(args.columns.id or "id", corpus, trained.task, probabilities, below)
     with runs.explained(out):

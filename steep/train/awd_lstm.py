@@ -43,7 +43,11 @@ SEQUENCE, BATCH = 72, 64  # words in a sequence (BPTT), and sequences in a batch
 DROPOUT = {"language": 0.3, "classes": 0.5}  # times AWD-LSTM's own, as in fastai's examples
 SLOWER = 2.6**4  # the head's learning rate over that of the lowest layers
 RATES = {"head": 2e-2, "language": 2e-3}
-UNFREEZE = ((-2, 1e-2), (-3, 5e-3), (0, 1e-3))  # the lowest group of layers that trains, and its rate
+UNFREEZE = (
+    (-2, 1e-2),
+    (-3, 5e-3),
+    (0, 1e-3),
+)  # lowest group of layers that trains, its rate
 PADDING = 1
 
 

@@ -15,7 +15,7 @@ from steep.args.running import OverwriteArgs, SaveArgs
 from steep.data.corpus import Corpus
 from steep.data.facts import fingerprint
 from steep.models.devices import Machine
-from steep.openings import Openings
+from steep.openings import NOTHING, Openings
 from steep.options import as_mapping, identity_of
 from steep.train.saves import Saves, open_saves
 
@@ -30,7 +30,7 @@ class Session:
     run: runs.Run
     machine: Machine
     saves: Saves = field(default_factory=Saves)
-    openings: Openings = Openings()
+    openings: Openings = NOTHING
 
     def check_space(self, parameters: int) -> None:
         """Raises SteepError if the disk has no room for a model of so many parameters."""

@@ -132,7 +132,10 @@ def test_an_option_that_cannot_be(
 @pytest.mark.parametrize(
     ("toml", "told"),
     [
-        ("[fit]\nlearning_rat = 0.1\n", "no option 'learning_rat'. Did you mean 'learning_rate'?"),
+        (
+            "[fit]\nlearning_rat = 0.1\n",
+            "no option 'learning_rat' in 'steep fit'. Did you mean 'learning_rate'?",
+        ),
         ("[fit]\nepochs = 'two'\n", "option 'epochs' must be a whole number, not 'two'"),
         ("[fit]\nepochs = 0\n", "option 'epochs' must be at least 1, not 0"),
     ],
@@ -188,14 +191,20 @@ def test_a_place_that_cannot_be_written(
     assert str(tmp_path / "file") in refused(command, *words)
 
 
-@pytest.mark.parametrize("command", ["check", "evaluate"])
-def test_what_cannot_be_written_is_printed_at_least(
-    steep: Steep, tables: Path, fitted: Fitted, command: str, tmp_path: Path
+def test_a_check_says_at_once_that_it_cannot_write(
+    refused: Refused, tables: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("no folder")
-    model = [fitted("single")] if command == "evaluate" else []
-    words = (*model, tables / "single.csv", "--label label --out", tmp_path / "file" / "out")
-    done = steep(command, *words, code=2)
+    words = (tables / "single.csv", "--label label --out", tmp_path / "file" / "out.json")
+    assert refused("check", *words).startswith(f"{tmp_path / 'file'} is a file")
+
+
+def test_what_cannot_be_written_is_printed_at_least(
+    steep: Steep, tables: Path, fitted: Fitted, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    words = (fitted("single"), tables / "single.csv", "--label label --out")
+    done = steep("evaluate", *words, tmp_path / "file" / "out", code=2)
     assert "single.csv" in done.stdout
     assert done.stderr.splitlines()[-1].startswith(f"Error: {tmp_path / 'file'}")
 

@@ -53,7 +53,7 @@ def test_a_fit_keeps_its_decisions_and_what_they_changed(decided: Fitted, kind: 
     assert saved["before"]["test"]["auc"] == pytest.approx(
         results["test"]["metrics"]["auc"]["value"], abs=1e-6
     )
-    assert any("flatter" in note for note in read(folder / "steep.json")["notes"])
+    assert any("optimistic" in note for note in read(folder / "steep.json")["notes"])
 
 
 @pytest.mark.parametrize("kind", ["single", "multi"])
@@ -136,7 +136,7 @@ def test_a_regression_cannot_abstain(
 ) -> None:
     words = (fitted("regression"), tables / "regression.csv", "--abstain-below 0.8")
     message = refused("predict", *words, "--out", tmp_path / "p.csv")
-    assert "a regression has no probability to be unsure by" in message
+    assert "a regression has no confidence" in message
 
 
 def test_broken_decisions_name_their_file(

@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 
 from steep import runs
 from steep.args import DemoArgs, FitArgs
-from steep.options import make
 from steep.cli import app
 from steep.command_line import command_line
 from steep.errors import SteepError
+from steep.options import make
 from steep.reports import page
 from steep.stages import demo
 
@@ -73,7 +73,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 
     for name in ("check", "adapt", "fit", "predict", "evaluate", "compare"):
         put(name)
-    monkeypatch.setattr(page, "write_report", lambda folder, *_, **__: made.append(("report", folder)))
+    monkeypatch.setattr(
+        page, "write_report", lambda folder, *_, **__: made.append(("report", folder))
+    )
     return made
 
 

@@ -1,5 +1,6 @@
 """Has every option of a command an effect? Each one is read by code while the command runs."""
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +12,11 @@ from scripts.make_stub import COMMANDS
 from steep.options import Part, options_of
 
 Steep = Callable[..., Any]
-KINDS = {function.__name__: kind for function, kind in COMMANDS}
+PYTHON_OR_LONG = ("read", "learner", "report", "recipe", "demo")
+KINDS = {f.__name__: kind for f, kind in COMMANDS if f.__name__ not in PYTHON_OR_LONG}
 COPIES = ("dataclasses.py", "<string>")  # who reads fields only to copy or to compare them
+FILES = {"predict": "p.csv", "check": "c.json", "lr_find": "l.json"}
+SHORT, PHASES = "--max-length 32 --epochs 1", "--max-length 32 --epochs 2 --head-epochs 1"
 
 
 @pytest.fixture
@@ -31,53 +35,53 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     return found
 
 
-def lines(command: str, table: Path, adapted: Path, bert: Path, model: Path) -> list[tuple]:
-    """Command lines that between them come past every option."""
-    file, short = (table, "--label label"), "--max-length 32 --epochs 1"
-    start = (*file, "--model", bert)
-    return {
-        "check": [start],
-        "adapt": [(*start, short, "--probe"), (*start, "--max-length 32 --minutes 0.02")],
-        "fit": [
-            (*file, "--model", adapted, "--base", bert, short, "--truncation sliding-mean"),
-            (*start, "--max-length 32 --epochs 2 --head-epochs 1"),
-        ],
-        "predict": [(model, table)],
-        "evaluate": [(model, table)],
-        "compare": [(*start, short, "--seeds 1 --arms base,adapted,longer"), (*start, "--dry-run")],
-        "multitask": [(table, table.with_name("pairs.csv"), "--text text --text premise", short,
-                       "--label label", "--model", bert)],
-        "select": [(table, "--near", *start, "--by encoder --max-length 32")],
-        "lr_find": [(*start, "--max-length 32 --curves 1 --curve-steps 20")],
-        "self_train": [(*file, table.with_name("pile.txt"), "--model", bert, short,
-                        "--confidence 0.5")],
-        "explain": [(model, table, "--n-steps 4 --ids row-1")],
-        "export": [(model, table, "--int8")],
-    }[command]  # fmt: skip
-
-
-@pytest.mark.parametrize("name", [name for name in KINDS if name not in ("read", "learner", "report", "recipe", "demo")])  # fmt: skip
-def test_every_option_is_read(
-    steep: Steep,
+@pytest.fixture
+def lines(
     tables: Path,
-    tiny_bert: Path,
     adapted: Path,
+    tiny_bert: Path,
     fitted: Callable[[str], Path],
     short_step2: Path,
     tmp_path: Path,
+) -> dict[str, list[tuple[Path | str, ...]]]:
+    """For each command, lines that between them come past every option."""
+    model, pile = tmp_path / "fitted", tmp_path / "pile.txt"
+    shutil.copytree(fitted("single"), model)
+    pile.write_text("a good film .\n\na bad film .\n\none more day .\n")
+    table, pairs = tables / "single.csv", tables / "pairs.csv"
+    file = (table, "--label label")
+    start = (*file, "--model", tiny_bert)
+    study = (*start, "--seeds 1 --config", short_step2)
+    sliding = (*file, SHORT, "--truncation sliding-mean --model", adapted, "--base", tiny_bert)
+    teacher = (table, pile, "--label label --confidence 0.5 --model", tiny_bert)
+    both = (table, pairs, "--text text --text premise --label label --model", tiny_bert)
+    return {
+        "check": [start],
+        "adapt": [(*start, SHORT, "--probe"), (*start, "--max-length 32 --minutes 0.02")],
+        "fit": [sliding, (*start, PHASES)],
+        "predict": [(model, table)],
+        "evaluate": [(model, table)],
+        "compare": [(*study, PHASES, "--arms base,adapted,longer"), (*study, SHORT, "--dry-run")],
+        "multitask": [(*both, SHORT)],
+        "select": [(table, "--near", *start, "--by encoder --max-length 32")],
+        "lr_find": [(*start, "--max-length 32 --curves 1 --curve-steps 20")],
+        "self_train": [(*teacher, PHASES), (*teacher, SHORT, "--truncation sliding-mean")],
+        "explain": [(model, table, "--n-steps 4 --ids row-1")],
+        "export": [(model, table, "--int8")],
+    }
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_option_is_read(
+    steep: Steep,
+    lines: dict[str, list[tuple[Path | str, ...]]],
     seen: set[str],
     name: str,
+    tmp_path: Path,
 ) -> None:
-    for package, command in (("captum", "explain"), ("onnxruntime", "export")):
-        if command == name:
-            pytest.importorskip(package)
-    (tables / "pile.txt").write_text("a good film .\n\na bad film .\n\none more day .\n")
-    out_file = {"predict": "p.csv", "check": "c.json", "lr_find": "l.json"}
-    for number, words in enumerate(lines(name, tables / "single.csv", adapted, tiny_bert, fitted("single"))):  # fmt: skip
-        out = tmp_path / str(number) / out_file.get(name, "out")
-        asked = () if name == "export" else ("--out", out)
-        config = ("--config", short_step2) if name == "compare" else ()
-        steep(name.replace("_", "-"), *words, *asked, *config)
-    kind = KINDS[name]
-    assert kind is not None
-    assert {option.name for option in options_of(kind)} - seen == set()
+    if name in ("explain", "export"):
+        pytest.importorskip({"explain": "captum", "export": "onnxruntime"}[name])
+    for number, words in enumerate(lines[name]):
+        out = tmp_path / str(number) / FILES.get(name, "out")
+        steep(name.replace("_", "-"), *words, *(() if name == "export" else ("--out", out)))
+    assert {option.name for option in options_of(KINDS[name])} - seen == set()

@@ -83,4 +83,4 @@ def test_every_command_reads_the_windows_as_the_fit_did(
 
 def test_an_export_is_refused(refused: Callable[..., str], read_by: Callable, long: Path) -> None:
     folder, _ = read_by("--truncation sliding-max")
-    assert "windows are joined (sliding-max)" in refused("export", folder, long)
+    assert "windows are pooled (sliding-max)" in refused("export", folder, long)

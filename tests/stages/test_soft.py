@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 
 Steep = Callable[..., Any]
-TRAINING = "--soft --epochs 25 --batch-size 8 --learning-rate 3e-3 --schedule linear --layer-decay 1"
+TRAINING = (
+    "--soft --epochs 25 --batch-size 8 --learning-rate 3e-3 --schedule linear --layer-decay 1"
+)
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def test_each_target_is_learnt_in_its_own_units(
         assert given[name].mean() == pytest.approx(known[name].mean(), rel=0.15)
     assert "rmse_price" in steep("evaluate", model, table).stdout
     steep("report", model)
-    assert "2 numbers: stars and price" in (model / "README.md").read_text()
+    assert "2 numbers for each text: stars, price" in (model / "README.md").read_text()
 
 
 def test_a_study_of_several_targets(

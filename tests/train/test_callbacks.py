@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from steep.train.callbacks import Epochs
+from steep.train.callbacks import Epochs, FollowHistory
 from steep.train.heldout import MaskedScores
 from steep.train.pile import IGNORED
 
@@ -36,3 +36,33 @@ def test_masked_scores_weigh_every_token_alike() -> None:
     assert scores.count == 4
     assert scores.loss_per_token == pytest.approx(float(cross_entropy(*kept)))
     assert scores.accuracy == pytest.approx(float((kept[0].argmax(1) == kept[1]).float().mean()))
+
+
+class Listener:
+    """A follower that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[float, int]] = []
+
+    def begin(self, out: object, options: object) -> None:
+        raise AssertionError("that is the session's part")
+
+    def line(self, values: dict, step: int) -> None:
+        self.told.append((values["loss"], step))
+
+    def end(self) -> None:
+        raise AssertionError("that is the session's part")
+
+
+def test_followers_are_told_each_line_once_and_a_resumed_history_from_its_beginning() -> None:
+    lines: list[dict[str, float]] = [{"epoch": 1, "loss": 3.0}]
+    one, other = Listener(), Listener()
+    follow = FollowHistory([one, other], lambda: lines)
+    follow.after_validate()
+    lines += [{"epoch": 2, "loss": 2.0}, {"epoch": 3, "step": 40, "loss": 1.0}]
+    follow.after_validate()
+    follow.after_validate()
+    assert one.told == other.told == [(3.0, 1), (2.0, 2), (1.0, 40)]
+    again = FollowHistory([one], lambda: lines)
+    again.after_validate()
+    assert one.told[3:] == other.told

@@ -20,6 +20,10 @@ from steep.models.devices import Machine
 from steep.objectives.masking import vocabulary
 from steep.options import change, make
 from steep.train import engine, masked
+from steep.train.accumulation import Part, cut_masked
+from steep.train.heldout import Measure
+from steep.train.hooks import Hooks
+from steep.train.objective import Objective, masked_loss
 from steep.train.pile import IGNORED, Pile
 from steep.train.windows import Heldout, Laid
 
@@ -244,3 +248,66 @@ def test_lower_layers_learn_slower(tiny_bert: Path, pile: Pile) -> None:
         patch.setattr(engine, "masked_learner", lambda *a: learn(*a).add_cb(Watch()))
         train(tiny_bert, pile, args)
     assert seen[0][1:] == pytest.approx(2 * seen[0][:-1])
+
+
+class Lengths(Measure):
+    """Measures how long the held-out inputs are."""
+
+    def before_validate(self) -> None:
+        self.lengths: list[int] = []
+
+    def after_pred(self) -> None:
+        self.lengths.append(self.xb[0].shape[-1])
+
+    @property
+    def found(self) -> dict[str, float]:
+        return {"longest": float(max(self.lengths))}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {"heldout_batches": len(self.lengths)}
+
+
+def test_an_objective_brings_its_loss_its_parts_and_its_measures(
+    tiny_bert: Path, pile: Pile
+) -> None:
+    calls = []
+
+    def loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        calls.append("loss")
+        return masked_loss(logits, labels)
+
+    def cut(inputs: tuple, labels: tuple, parts: int) -> list[Part]:
+        calls.append("cut")
+        return cut_masked(inputs, labels, parts)
+
+    objective = Objective(loss=loss, cut=cut, measures=lambda: [Lengths()])
+    lm, spans = load_masked_lm(tiny_bert, "eager", 0), pile.spans()
+    args = change(ARGS, {"epochs": None, "max_steps": 4, "gradient_accumulation_steps": 2})
+    laid = Laid(pile, spans[20:], spans[:20], objective=objective)
+    report = masked.train(lm, laid, args.pretrain, CPU, 0)
+    assert calls.count("cut") == 4
+    assert calls.count("loss") > 8, "two parts in each step, and the held-out batches"
+    assert report["longest"] == {"before": 16.0, "after": 16.0}
+    assert report["heldout_batches"] == len(Heldout(pile, spans[:20], 256, 0))
+    assert {"valid_longest", "valid_loss"} <= report["history"][0].keys()
+
+
+class Follower:
+    """Keeps the steps it is told of."""
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+
+    def line(self, values: dict, step: int) -> None:
+        self.steps.append(step)
+
+
+def test_who_looks_on_is_told_and_may_act(tiny_bert: Path, pile: Pile) -> None:
+    follower, rates = Follower(), Rates()
+    lm, spans = load_masked_lm(tiny_bert, "eager", 0), pile.spans()
+    args = change(ARGS, {"epochs": None, "max_steps": 4, "eval_steps": 2})
+    hooks = Hooks(callbacks=[rates], followers=[follower])  # type: ignore[list-item]
+    masked.train(lm, Laid(pile, spans[20:], spans[:20]), args.pretrain, CPU, 0, hooks)
+    assert follower.steps == [0, 2, 4]
+    assert len(rates.kept) == 4

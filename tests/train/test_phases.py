@@ -129,7 +129,9 @@ def test_a_batch_in_parts_is_the_batch_while_layers_unfreeze(
 ) -> None:
     trained = []
     for accumulate in (1, 4):
-        args = change(ARGS, {'batch_size': 8, 'gradient_accumulation_steps': accumulate, 'unfreeze': 'gradual', 'epochs': 4, 'learning_rate': 0.0001, 'schedule': 'slanted'})  # fmt: skip
+        options = {"unfreeze": "gradual", "epochs": 4, "learning_rate": 1e-4}
+        options |= {"batch_size": 8, "gradient_accumulation_steps": accumulate}
+        args = change(ARGS, options | {"schedule": "slanted"})
         learn = learner(single, still_bert, args)
         train(learn, single, args)
         trained.append(weights(learn.model))

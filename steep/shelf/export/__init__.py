@@ -3,7 +3,6 @@
 A feature that the core does not know. It needs the extra 'onnx', and no file of train/.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -12,6 +11,7 @@ from steep.args.running import OverwriteArgs, SeedArgs
 from steep.args.table import ColumnArgs, TargetArgs
 from steep.args.training import BatchArgs
 from steep.errors import SteepError
+from steep.openings import Engine
 from steep.options import Part, option
 
 if TYPE_CHECKING:
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
     from steep.data.inputs import Rows
 
-Engine = Literal["torch", "onnx", "int8"]
+EngineName = Literal["torch", "onnx", "int8"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class EngineArgs(Part):
     """Hardware."""
 
-    engine: Engine = option(
+    engine: EngineName = option(
         "torch", "What computes the predictions; onnx and int8 need the files of 'steep export'."
     )
 
@@ -56,21 +56,18 @@ class ExportArgs:
     output: OverwriteArgs = OverwriteArgs()
 
 
-def compute_with(
-    folder: Path, engine: Engine, batch_size: int
-) -> "Callable[[Rows], np.ndarray] | None":
+def engine_of(folder: Path, args: EngineArgs, batch_size: int) -> Engine | None:
     """What `predict` and `evaluate` compute rows with; None for torch, which is their default.
 
-    The function returns probabilities (rows, labels), or targets (rows,), in the order of the rows.
     Raises SteepError if the model was not exported for the engine.
     """
-    if engine == "torch":
+    if args.engine == "torch":
         return None
     # Only now: what reads folders imports numpy, which help does without.
     from steep import runs
     from steep.console import say
 
-    file = folder / runs.ONNX[engine]
+    file = folder / runs.ONNX[args.engine]
     if folder.is_dir() and not file.is_file():  # where there is no folder, `predict` says so
         raise SteepError(f"{file}: there is no such file. Write it with 'steep export'.")
 
@@ -80,4 +77,4 @@ def compute_with(
         say(f"computing with {file.name}, by ONNX Runtime")
         return predict_with_onnx(file, rows, batch_size)
 
-    return compute
+    return Engine(compute, {"engine": args.engine})

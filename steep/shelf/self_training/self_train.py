@@ -27,7 +27,7 @@ from steep.openings import Follower, Openings
 from steep.options import as_mapping, change, identity_of
 from steep.shelf.self_training import SelfTrainArgs
 from steep.shelf.self_training.pseudo_labels import pseudo_labels, with_pseudo_labels
-from steep.stages.fit import adapted, fit, splits_of
+from steep.stages.fit import adapted, check_fit, fit, splits_of
 
 TEACHER = "teacher"  # OUT.teacher is the folder of the teacher
 
@@ -61,6 +61,7 @@ def self_train(
     fitting = args.fit
     runs.check_free(out, fitting.output.overwrite)
     data = load(source, fitting.table, fitting.split, splits_of(fitting.start))
+    check_fit(data, fitting)
     _check_task(data)
     used = budget.chosen(data, fitting.few, fitting.seed.seed)
     notes = budget.notes(data, used, fitting.few)
@@ -164,7 +165,7 @@ def _own(args: SelfTrainArgs) -> dict[str, Any]:
 
 
 def _complete(out: Path, data: Data, start: ModelArgs, found: dict[str, Any]) -> None:
-    """Say in the finished run what fit cannot know: which rows have labels, and which pseudo-labels.
+    """Add to the finished run what fit cannot know: which rows have labels, which pseudo-labels.
 
     The manifest describes the table, without pseudo-labels, and so does the model card.
     """

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from steep.errors import SteepError
-from steep.shelf.export import compute_with
+from steep.shelf.export import EngineArgs, engine_of
 
 Steep = Callable[..., Any]
 Fitted = Callable[[str], Path]
@@ -103,8 +103,12 @@ def test_what_cannot_be_exported_or_computed(
 
 
 def test_an_engine_is_a_function_of_rows(fitted: Fitted, exported: Fitted, tmp_path: Path) -> None:
-    assert compute_with(fitted("multi"), "torch", 7) is None
-    assert compute_with(tmp_path / "none", "onnx", 7) is not None, "predict says what is missing"
+    assert engine_of(fitted("multi"), EngineArgs(), 7) is None
+    assert engine_of(tmp_path / "none", EngineArgs(engine="onnx"), 7) is not None, (
+        "predict says what is missing"
+    )
     with pytest.raises(SteepError, match=r"model-int8\.onnx: there is no such file"):
-        compute_with(fitted("multi"), "int8", 7)
-    assert callable(compute_with(exported("multi"), "int8", 7))
+        engine_of(fitted("multi"), EngineArgs(engine="int8"), 7)
+    engine = engine_of(exported("multi"), EngineArgs(engine="int8"), 7)
+    assert engine is not None
+    assert engine.options == {"engine": "int8"}

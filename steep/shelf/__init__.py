@@ -1,0 +1,1 @@
+"""Features that the core does not import: one folder each, cut off by removing it."""
