@@ -1,8 +1,8 @@
-"""What is contested? Stage, size of the model, length of the texts; and the material of each case.
+"""Which cases are measured? Stage, size of the model, length of the texts; and each case's files.
 
 The text is real: the film reviews that come with Steep. Sentences (about 25 tokens) have labels;
-longer texts are several sentences of one label, in the order of the file. Whole reviews, without
-labels, are the text of adapt.
+longer texts are several sentences of one label, in the order of the file. adapt reads whole
+reviews, without labels.
 """
 
 import csv
@@ -17,10 +17,10 @@ from transformers import BertConfig, BertForPreTraining, PreTrainedTokenizerBase
 from steep.models.checkpoints import load_masked_lm, load_tokenizer
 from steep.stages.demo import checkpoint, unpack
 
-MASK_SHARE = 0.15
+MLM_PROBABILITY = 0.15
 VALID_ROWS = 64
 HELDOUT_REVIEWS = 10
-SHORT_REVIEW = 500  # tokens; most reviews are longer, so what is read is enough for one pass
+SHORT_REVIEW = 500  # tokens; most reviews are longer, so the text suffices for one pass
 SHAPES = {  # hidden size, layers, heads, feed-forward size
     "minilm": (384, 6, 12, 1536),
     "base": (768, 12, 12, 3072),
@@ -31,14 +31,14 @@ SHAPES = {  # hidden size, layers, heads, feed-forward size
 
 @dataclass(frozen=True)
 class Case:
-    """One contest. `steps` and `rows` (a step) are the default for a model of this size."""
+    """One contest. `steps` and `rows` are the defaults for a model of this size."""
 
     name: str
     stage: str  # adapt, fit or predict
     size: str  # of SHAPES; "minilm" is the real checkpoint, the others have random weights
     sentences: int  # joined to one text; 0: whole reviews
     max_length: int
-    rows: int  # texts in a step; of adapt, windows of max_length
+    rows: int  # texts in a step; in adapt, windows of max_length
     steps: int  # in a turn
     learning_rate: float = 1e-4
 
@@ -68,7 +68,7 @@ SHORT = ("adapt-128", "fit-25", "predict-25")
 
 @dataclass(frozen=True)
 class Job:
-    """What a contestant is given; `steps` in all, over all turns."""
+    """What a contestant is given; `steps` is their number in all turns together."""
 
     case: Case
     folder: Path
@@ -76,7 +76,7 @@ class Job:
     seed: int = 0
     precision: str = "auto"
     device: str = "auto"
-    plain: bool = False  # of Steep: with Hugging Face's own layers
+    plain: bool = False  # Steep with Hugging Face's own layers
 
     @property
     def checkpoint(self) -> Path:
@@ -99,7 +99,7 @@ def prepare(job: Job) -> Job:
     count = job.case.rows * (1 if job.case.stage == "predict" else job.steps)
     if len(rows) < count + VALID_ROWS:
         most = (len(rows) - VALID_ROWS) // job.case.rows
-        raise SystemExit(f"{job.case.name}: the bundled text is enough for {most} steps at most.")
+        raise SystemExit(f"{job.case.name}: the bundled text suffices for {most} steps at most.")
     _write_table(job.folder / "valid.csv", rows[:VALID_ROWS])
     _write_table(job.folder / "train.csv", rows[VALID_ROWS : VALID_ROWS + count])
     return job
@@ -130,7 +130,7 @@ def shape(size: str, tokenizer: PreTrainedTokenizerBase) -> BertConfig:
 
 
 def texts(path: Path, sentences: int) -> list[tuple[str, str]]:
-    """(text, label), labels in turn; each text is `sentences` sentences of its label."""
+    """(text, label), labels mixed; each text is `sentences` sentences of its label."""
     waiting: dict[str, list[str]] = defaultdict(list)
     texts = []
     with path.open(encoding="utf-8", newline="") as stream:
@@ -147,20 +147,20 @@ def _write_table(path: Path, rows: list[tuple[str, str]]) -> None:
 
 
 def write_text(path: Path, documents: list[str]) -> None:
-    """Documents with a blank line between two."""
+    """Write documents with a blank line between them."""
     path.write_text("\n\n".join(document.strip() for document in documents), encoding="utf-8")
 
 
 def operations(case: Case, length: float) -> float:
-    """Floating-point operations that one token needs: matrix products alone.
+    """Floating-point operations that one token needs, in matrix products alone.
 
     `length` is the mean number of tokens in a text. Training counts three times the forward pass;
-    of the vocabulary head, the masked tokens are counted.
+    the vocabulary head counts for the masked tokens only.
     """
     hidden, layers, _, between = SHAPES[case.size]
     forward = layers * (2 * (4 * hidden**2 + 2 * hidden * between) + 4 * length * hidden)
     if case.stage == "adapt":
-        forward += MASK_SHARE * 2 * hidden * (hidden + 30_522)
+        forward += MLM_PROBABILITY * 2 * hidden * (hidden + 30_522)
     return forward * (1 if case.stage == "predict" else 3)
 
 

@@ -1,9 +1,9 @@
 """How well does Hugging Face's Trainer fine-tune? `run_classification.py` in one function.
 
-Its defaults (fp32, AdamW without decay, a rate that falls in a line, texts cut at their end) but
-for what all contestants share. Texts are padded to the longest of their batch, which changes the
-time alone. The script keeps the weights of the last epoch; those of the epoch that is best on the
-validation rows, as Steep keeps them, come out of the same training.
+It has that script's defaults (fp32, AdamW without weight decay, a linear schedule, texts truncated
+at the end), except for what all contestants share. Texts are padded to the longest of their batch,
+which changes only the time. The script keeps the weights of the last epoch; those of the epoch that
+is best on the validation rows, which Steep keeps, are taken from the same training.
 """
 
 import time
@@ -25,33 +25,32 @@ from transformers import (
     set_seed,
 )
 
-from steep.args import FitArgs
-from steep.args.run import RunArgs
-from steep.data.corpus import Corpus, Data, Task
+from steep.args.running import MachineArgs
+from steep.data.corpus import Corpus, Task
 from steep.data.inputs import Rows
 from steep.metrics.scores import higher_is_better, primary, score
 from steep.models import inference
 from steep.models.checkpoints import load_classifier, load_tokenizer
 from steep.models.devices import choose
+from steep.study.arms import CellInput
 from steep.study.cells import Outcome
 
 
-def fit(data: Data, test: Corpus, args: FitArgs) -> dict[str, Outcome]:
+def fit(cell: CellInput) -> dict[str, Outcome]:
     """What the weights of the "last" and of the "best" epoch find.
 
-    The seconds are those of training and of looking at the validation rows after each epoch.
+    The seconds are those of training, and of predicting the validation rows after each epoch.
     """
-    assert args.model is not None
-    task, tokenizer = data.labelled(), load_tokenizer(args.model)
-    model = load_classifier(args.model, task, "sdpa", args.seed)
-    look = Look(model, tokenizer, data, test, args)
-    set_seed(args.seed)
+    task, tokenizer = cell.data.labelled(), load_tokenizer(cell.base)
+    model = load_classifier(cell.base, task, "sdpa", cell.seed)
+    look = Look(model, tokenizer, cell)
+    set_seed(cell.seed)
     with TemporaryDirectory() as folder:
         trainer = Trainer(
             model,
-            _arguments(args, folder),
+            _arguments(cell, folder),
             data_collator=DataCollatorWithPadding(tokenizer),
-            train_dataset=_rows(data.train, task, tokenizer, args.max_length),
+            train_dataset=_rows(cell.data.train, task, tokenizer, cell.tune.length.max_length),
             callbacks=[look],
         )
         trainer.remove_callback(PrinterCallback)
@@ -64,7 +63,7 @@ def fit(data: Data, test: Corpus, args: FitArgs) -> dict[str, Outcome]:
     return {
         name: Outcome(
             {"seconds": seconds, "diverged": not np.isfinite(epoch["outputs"]).all()}
-            | {"valid": epoch["valid"], "test": score(task, test.labels(), epoch["outputs"])},
+            | {"valid": epoch["valid"], "test": score(task, cell.test.labels(), epoch["outputs"])},
             epoch["outputs"],
         )
         for name, epoch in (("last", look.epochs[-1]), ("best", best))
@@ -77,22 +76,23 @@ class Look(TrainerCallback):
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
-    data: Data
-    test: Corpus
-    args: FitArgs
+    cell: CellInput
     epochs: list[dict[str, Any]] = field(default_factory=list)
-    on_test: float = 0.0  # seconds, which are not the Trainer's own
+    on_test: float = 0.0  # seconds, which are not counted as the Trainer's
 
     def on_epoch_end(self, *_: Any, **__: Any) -> None:
-        valid = score(self.data.labelled(), self.data.valid.labels(), self._of(self.data.valid))
+        data = self.cell.data
+        valid = score(data.labelled(), data.valid.labels(), self._predict(data.valid))
         started = time.monotonic()
-        self.epochs.append({"valid": valid, "outputs": self._of(self.test)})
+        self.epochs.append({"valid": valid, "outputs": self._predict(self.cell.test)})
         self.on_test += time.monotonic() - started
 
-    def _of(self, corpus: Corpus) -> np.ndarray:
-        rows = Rows(corpus, self.data.labelled(), self.tokenizer, self.args.max_length)
-        machine = choose(RunArgs(precision="fp32", plain=True, device=self.args.device))
-        return inference.predict(self.model, rows, machine, 2 * self.args.batch_size)
+    def _predict(self, corpus: Corpus) -> np.ndarray:
+        cell, tune = self.cell, self.cell.tune
+        rows = Rows(corpus, cell.data.labelled(), self.tokenizer, tune.length.max_length)
+        device = cell.machine.device
+        machine = choose(MachineArgs(precision="fp32", plain=True, device=device))
+        return inference.predict(self.model, rows, machine, 2 * tune.batch.batch_size)
 
 
 def _rows(
@@ -105,17 +105,18 @@ def _rows(
     return datasets.Dataset.from_dict(dict(columns) | {"labels": labels.tolist()})
 
 
-def _arguments(args: FitArgs, folder: str) -> TrainingArguments:
+def _arguments(cell: CellInput, folder: str) -> TrainingArguments:
+    tune, on_cpu = cell.tune, choose(cell.machine).device.type == "cpu"
     return TrainingArguments(
         output_dir=folder,
-        per_device_train_batch_size=args.batch_size,
-        num_train_epochs=args.epochs,
-        learning_rate=args.learning_rate,
-        seed=args.seed,
-        use_cpu=choose(args).device.type == "cpu",
+        per_device_train_batch_size=tune.batch.batch_size,
+        num_train_epochs=tune.epochs.epochs,
+        learning_rate=tune.optimiser.learning_rate,
+        seed=cell.seed,
+        use_cpu=on_cpu,
         save_strategy="no",
         logging_strategy="no",
         report_to="none",
         disable_tqdm=True,
-        dataloader_pin_memory=choose(args).device.type != "cpu",
+        dataloader_pin_memory=not on_cpu,
     )

@@ -1,6 +1,6 @@
 """How do contestants share a machine fairly? Each in a process of its own, one working at a time.
 
-A turn is a number of steps. While one contestant takes its turn the others wait, so whatever else
+A turn is a number of steps. While one contestant takes its turn, the others wait, so whatever else
 the machine does slows all of them alike; ratios are taken within a round of turns.
 """
 
@@ -23,7 +23,7 @@ from steep.console import say
 
 @dataclass(frozen=True)
 class Contestant:
-    """`run(job, turns)` works, calls `turns.step` after every step, and returns what it reached."""
+    """`run(job, turns)` works, calls `turns.step` after every step, and returns its results."""
 
     name: str
     run: Callable[[Any, "Turns"], dict[str, Any]]
@@ -47,12 +47,12 @@ class Turns:
     def step(self, tokens: int | Tensor) -> None:
         """A step with so many tokens of real text is done; waits where the turn has ended.
 
-        A count that is still on its way on a GPU is not waited for before the end of the turn.
+        A count that a GPU is still computing is not waited for before the end of the turn.
         """
         self.tokens, self.left = self.tokens + tokens, self.left - 1
         if self.left:
             return
-        count = int(self.tokens)  # on a GPU, this waits for the steps themselves, too
+        count = int(self.tokens)  # on a GPU, this waits for the steps, too
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         self.pipe.send((count, time.perf_counter() - self.started))
@@ -66,7 +66,7 @@ class Turns:
 
 
 def peak_memory() -> dict[str, float]:
-    """Most resident memory of this process so far, and of its GPU, in MB."""
+    """Peak resident memory of this process so far, and peak memory on its GPU, in MB."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     lines = dict(line.split(":", 1) for line in status.splitlines())
     found = {"resident": int(lines["VmHWM"].split()[0]) / 1024}
@@ -77,7 +77,7 @@ def peak_memory() -> dict[str, float]:
 
 @dataclass
 class Score:
-    """What a contestant did: (tokens, seconds) of each turn, the first of which warms it up."""
+    """What a contestant did: (tokens, seconds) of each turn, of which the first is a warm-up."""
 
     turns: list[tuple[int, float]]
     result: dict[str, Any]
@@ -91,9 +91,9 @@ class Score:
 def contest(
     contestants: list[Contestant], rounds: int, steps: int, threads: int
 ) -> dict[str, Score]:
-    """Name -> score, after a round that warms up and `rounds` rounds of `steps` steps each.
+    """Name -> score, after a warm-up round and `rounds` rounds, with `steps` steps in each turn.
 
-    Raises RuntimeError, with its traceback, when a contestant fails.
+    Raises RuntimeError, with the traceback, when a contestant fails.
     """
     with _processes(contestants, threads) as pipes:
         scores = {name: Score([], {}) for name in pipes}
@@ -112,7 +112,7 @@ def contest(
 
 @contextmanager
 def _processes(contestants: list[Contestant], threads: int) -> Iterator[dict[str, Connection]]:
-    """The pipes to contestants that are set up, one after another, and wait for their turns."""
+    """Sets contestants up one after another; gives the pipes to them, as they wait for turns."""
     os.environ["OMP_NUM_THREADS"] = str(threads)  # read when a contestant imports torch
     with ExitStack() as stack:
         pipes = {}
@@ -129,7 +129,7 @@ def _process(contestant: Contestant, threads: int) -> Iterator[Connection]:
     here, there = context.Pipe()
     process = context.Process(target=_work, args=(there, contestant, threads), daemon=True)
     process.start()
-    there.close()  # else the end of the process would not be seen
+    there.close()  # or else the end of the process would go unnoticed
     try:
         yield here
     finally:
@@ -153,7 +153,7 @@ def _receive(name: str, pipe: Connection) -> Any:
     try:
         found = pipe.recv()
     except EOFError:
-        raise RuntimeError(f"{name}: its process ended without a word; out of memory?") from None
+        raise RuntimeError(f"{name}: its process ended without a message; out of memory?") from None
     if isinstance(found, dict) and "failed" in found:
         raise RuntimeError(f"{name} failed:\n{found['failed']}")
     return found

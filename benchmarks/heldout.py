@@ -1,4 +1,4 @@
-"""What did a contestant learn? The loss on held-out text, measured alike: fp32, plain layers."""
+"""What did a contestant learn? Its loss on held-out text, measured alike: fp32, plain layers."""
 
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,11 @@ from transformers import PreTrainedModel
 from steep.data.corpus import Data
 from steep.data.inputs import Rows
 from steep.models.checkpoints import load_tokenizer
-from steep.train.windows import IGNORED, Heldout, Pile
+from steep.train.pile import IGNORED, Pile
+from steep.train.windows import Heldout
 
 WINDOWS, ROWS = 64, 16
-MASKS = 0  # seed of the masks, the same for every contestant and seed
+MASKS = 0  # seed of the masks, the same for all contestants and their seeds
 
 
 def real_tokens(ids: Tensor, mask: Tensor, special: list[int]) -> Tensor:
@@ -25,7 +26,7 @@ def real_tokens(ids: Tensor, mask: Tensor, special: list[int]) -> Tensor:
 
 @torch.inference_mode()
 def masked_loss(model: PreTrainedModel, pile: Pile) -> float:
-    """Mean cross entropy of the masked tokens of `WINDOWS` windows; the masks never change."""
+    """Mean cross entropy of the masked tokens in `WINDOWS` windows; the masks never change."""
     model.eval()
     spans = pile.spans()
     few = spans[:: max(1, len(spans) // WINDOWS)][:WINDOWS]

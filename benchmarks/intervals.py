@@ -1,11 +1,12 @@
-"""How often is the 95 % interval of a gain wrong? Normal studies, in great number.
+"""How often is the 95 % interval of a gain wrong? Simulated studies with normal noise.
 
     python benchmarks/intervals.py [--studies 200000]
 
-No effect, 500 test rows. `yes` should come out in 2.5 % of the studies. `power` is how often an
-effect of two true standard errors is found. What varies, with variances of equal size where there
-are several: the choice of test rows (R), the seeds (S), chance for every run and row (I, the
-interaction). `worst` is the worst of ten mixtures of R and S.
+There is no effect, and there are 500 test rows. A cell of the table is "yes / power": "yes" should
+come out in 2.5 % of the studies; power is how often an effect of two true standard errors is found.
+What varies, with equal variances where there are several: the choice of test rows (R), the seeds
+(S), chance in every run and row (I, the interaction). "worst" is the most frequent "yes" in ten
+mixtures of R and S.
 """
 
 import argparse
@@ -25,13 +26,13 @@ def shares(
 ) -> tuple[float, float]:
     """Share of "yes" without an effect, and with one of two standard errors.
 
-    `parts` are the variances of the mean gain by rows, seeds and interaction.
+    `parts` are the variances of the mean gain that are due to rows, seeds and interaction.
     """
     of_rows, of_seeds, chance = parts
     each = ((of_seeds + chance) * seeds) ** 0.5 * random.normal(size=(studies, seeds))
     gains = of_rows**0.5 * random.normal(size=studies) + each.mean(axis=1)
     spread = each.var(axis=1, ddof=1)
-    # Of the rows a study has hundreds: what it estimates of them is taken to be exact.
+    # A study has hundreds of rows: its estimate of their variance is taken to be exact.
     a, b, df = Noise(spread, of_rows, chance * seeds, 500).error(seeds)
     bound = stats.t.ppf(0.975, df) * np.hypot(a, b)
     shift = 2 * sum(parts) ** 0.5

@@ -1,10 +1,11 @@
-"""Does a run that is killed again and again end in the weights of one that never was?
+"""Does a run that is killed again and again end with the weights of one that never was?
 
     python -m benchmarks.kills --out kills.json -- adapt reviews.csv --model DIR --save-every 0.01
 
-Runs the command after `--` once in peace; then again and again, with a SIGKILL at random moments,
-and some while it saves or writes its folder. Whenever a run gets to its end, its weights, history,
-results and predictions are compared with those of the first. Ends with code 1 if they differ.
+Runs the command after `--` once undisturbed; then again and again, with a SIGKILL at random
+moments, and sometimes while it saves or writes its folder. Whenever a run reaches its end, its
+weights, history, results and predictions are compared with those of the first. Exits with code 1 if
+they differ.
 """
 
 import argparse
@@ -27,14 +28,14 @@ from safetensors import safe_open
 
 from steep import cli, runs
 
-CONTEXT = multiprocessing.get_context("forkserver")  # imports once what each process then has
+CONTEXT = multiprocessing.get_context("forkserver")  # imports once, for all processes
 HEAVY = ["steep.stages.adapt", "steep.stages.fit", "steep.train.classify", "steep.train.masked"]
 TIMES = ("seconds", "tokens_per_second")  # what may differ between equal runs
 AIMS = ("any moment", "while it saves", "while it writes the folder")
 
 
 def finish_imports() -> None:
-    """Wait until processes start at once, so that no kill falls into the imports."""
+    """Import everything beforehand, so that no kill happens during the imports."""
     CONTEXT.set_forkserver_preload(HEAVY)
     process = CONTEXT.Process(target=int)
     process.start()
@@ -42,7 +43,7 @@ def finish_imports() -> None:
 
 
 def start(options: list[str], out: Path) -> BaseProcess:
-    """`steep` with these options, in a process of its own, that writes to a log beside `out`."""
+    """`steep` with these options, in a process of its own that writes to a log beside `out`."""
     process = CONTEXT.Process(target=_command, args=([*options, "--out", str(out)],))
     process.start()
     return process
@@ -57,7 +58,7 @@ def _command(line: list[str]) -> None:
 
 
 def result(out: Path) -> dict[str, Any]:
-    """All that a run has found, but for its pace: weights and predictions as hashes."""
+    """Everything that a run found, except its speed; weights and predictions as hashes."""
     files = [out / runs.WEIGHTS, *sorted((out / runs.PREDICTIONS).glob("*.csv"))]
     history = pd.read_csv(out / runs.HISTORY).drop(columns="seconds").to_csv()
     found = {name: v for name, v in runs.read_json(out / runs.RESULTS).items() if name not in TIMES}
@@ -66,7 +67,7 @@ def result(out: Path) -> dict[str, Any]:
 
 
 def found(out: Path) -> str:
-    """What a kill left: the place of the last save, and what was being written."""
+    """What a kill left: the position of the last save, and what was being written."""
     unfinished, words = runs.unfinished(out), []
     if (unfinished / runs.SAVE).is_file():
         with safe_open(unfinished / runs.SAVE, "pt") as stream:
@@ -81,15 +82,15 @@ def _reached(aim: str, out: Path) -> bool:
     if aim == "while it saves":
         try:
             return any(runs.unfinished(out).glob("*.partial/*"))
-        except FileNotFoundError:  # it was renamed while we looked: too late for this one
+        except FileNotFoundError:  # it was renamed while we looked: this save is over
             return False
     return aim == "any moment" or any(out.parent.glob(f".{out.name}.*/{runs.WEIGHTS}"))
 
 
 def kill(process: BaseProcess, out: Path, aim: str, after: float) -> bool:
-    """SIGKILL after some seconds, or when what it aims at comes; False if the run was done before.
+    """SIGKILL after some seconds, once the run does what `aim` says; False if it was done before.
 
-    A run is done when its folder stands, though its process may live a little longer.
+    A run is done when its folder is there, though its process may live a little longer.
     """
     process.join(0 if aim == "while it writes the folder" else after)
     while process.is_alive() and not _reached(aim, out):
@@ -100,16 +101,16 @@ def kill(process: BaseProcess, out: Path, aim: str, after: float) -> bool:
 
 
 def contest(options: list[str], aims: list[str], seed: int, folder: Path) -> dict[str, Any]:
-    """One run in peace; then a kill for each of `aims`, and a run to the end after the last one.
+    """One run undisturbed; then a kill for each of `aims`, and a run to the end after the last one.
 
-    Returns what is to be kept: the kills, and for every finished run whether it was equal. Raises
-    RuntimeError, with the log, where a run fails.
+    Returns the kills, and for every finished run whether it was equal. Raises RuntimeError, with
+    the log, where a run fails.
     """
     finish_imports()
     draw, began = random.Random(seed), time.monotonic()
     expected = finish(start(options, folder / "whole"), folder / "whole")
     seconds = time.monotonic() - began
-    say(f"in peace: {seconds:.1f} s, sha256 {expected[runs.WEIGHTS][:16]}")
+    say(f"undisturbed: {seconds:.1f} s, sha256 {expected[runs.WEIGHTS][:16]}")
     out, ended = folder / "killed", False
     kills: list[dict[str, Any]] = []
     equal: list[bool] = []
@@ -125,7 +126,7 @@ def contest(options: list[str], aims: list[str], seed: int, folder: Path) -> dic
                 continue
         equal.append(finish(process, out) == expected)
         ended = True
-        if fresh:  # the machine has less else to do than in the first run
+        if fresh:  # the machine may be less busy than in the first run
             seconds = min(seconds, time.monotonic() - began)
         say(f"finished: {'equal' if equal[-1] else 'DIFFERENT'}; left beside it: {files(out)}")
         shutil.rmtree(out)
@@ -133,7 +134,7 @@ def contest(options: list[str], aims: list[str], seed: int, folder: Path) -> dic
 
 
 def finish(process: BaseProcess, out: Path) -> dict[str, Any]:
-    """What a run finds that comes to its end, or was killed when its folder stood already."""
+    """The result of a run that reaches its end, or was killed when its folder was already there."""
     process.join()
     if process.exitcode not in (0, -signal.SIGKILL) or not out.exists():
         raise RuntimeError(Path(f"{out}.log").read_text())
@@ -141,20 +142,22 @@ def finish(process: BaseProcess, out: Path) -> dict[str, Any]:
 
 
 def files(out: Path) -> list[str]:
-    """What lies in the folder of the saves, whole or half."""
+    """What is in the folder of the saves, complete or not."""
     return sorted(path.name for path in runs.unfinished(out).glob("*"))
 
 
 def say(line: str) -> None:
-    """A line at once, also into a pipe."""
+    """Print a line at once, also into a pipe."""
     print(line, flush=True)
 
 
 def main() -> int:
-    """Kill, go on, compare, and keep what came of it."""
+    """Kill, resume, compare, and keep what was seen."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--times", type=int, default=20, help="kills at random moments")
-    parser.add_argument("--aimed", type=int, default=3, help="kills in each save and final write")
+    parser.add_argument(
+        "--aimed", type=int, default=3, help="kills while it saves, and while it writes its folder"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="JSON file for what was seen")
     parser.add_argument("options", nargs="+", help="a command of steep, without --out")

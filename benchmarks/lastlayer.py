@@ -1,10 +1,10 @@
-"""What does it save that the last layer computes only what the head reads?
+"""How much time is saved where the last layer computes only what the head reads?
 
     python -m benchmarks.lastlayer
 
-Forward and backward pass of the demo's checkpoint, by the whole last layer and by the narrow one,
-in turns on the same batch, without optimiser and data. Medians in milliseconds are printed, and
-the median of the ratios of two neighbours.
+Forward and backward pass of the demo's checkpoint, with the whole last layer and with the narrow
+one, in turns on the same batch, without optimiser or data loading. Printed are the medians in
+milliseconds, and the median of the ratios of two adjacent passes.
 """
 
 import argparse
@@ -17,17 +17,17 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassification
 
-from benchmarks.cases import MASK_SHARE
+from benchmarks.cases import MLM_PROBABILITY
 from steep.models import kernels
 from steep.models.heads import Classifier, MaskedLM
 from steep.stages.demo import checkpoint
 
 CASES = (("fit", 32, 28), ("fit", 32, 128), ("fit", 8, 512), ("adapt", 32, 128))
-WORDS = 1000, 9000  # ids to draw from: words of the vocabulary
+WORDS = 1000, 9000  # the ids to draw from: words of the vocabulary
 
 
 class Pass:
-    """Forward and backward pass of a random batch, `rows` texts of `length` tokens."""
+    """Forward and backward pass of a random batch: `rows` texts of `length` tokens."""
 
     def __init__(self, stage: str, rows: int, length: int) -> None:
         torch.manual_seed(0)
@@ -36,7 +36,7 @@ class Pass:
         kind = AutoModelForSequenceClassification if stage == "fit" else AutoModelForMaskedLM
         model = kind.from_pretrained(checkpoint(install=False), num_labels=2).train()
         kernels.install(model, seed=0)
-        masked = torch.randperm(ids.numel())[: round(MASK_SHARE * ids.numel())].sort().values
+        masked = torch.randperm(ids.numel())[: round(MLM_PROBABILITY * ids.numel())].sort().values
         self.model: nn.Module
         self.inputs: tuple[Tensor, ...]
         if stage == "fit":
@@ -47,7 +47,7 @@ class Pass:
             self.labels = ids.flatten()[masked]
 
     def milliseconds(self) -> float:
-        """How long one takes."""
+        """How long one pass takes."""
         started = time.perf_counter()
         kernels.cross_entropy(self.model(*self.inputs), self.labels).backward()
         for parameter in self.model.parameters():
@@ -56,10 +56,10 @@ class Pass:
 
 
 def main() -> None:
-    """Measure the cases, and print a line of each."""
+    """Measure the cases, and print a line for each."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.lastlayer", description=__doc__)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--turns", type=int, default=12, help="of each")
+    parser.add_argument("--turns", type=int, default=12, help="passes of each kind (default 12)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     kernels.keep_freed_memory()
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def _turn(step: Pass) -> tuple[float, float]:
-    """A pass with all of the last layer, and one with what is read of it."""
+    """Milliseconds of a pass with the whole last layer, and of one with only what is read of it."""
     with patch.object(kernels, "reading", lambda *_: nullcontext()):
         whole = step.milliseconds()
     return whole, step.milliseconds()

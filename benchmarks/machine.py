@@ -1,4 +1,4 @@
-"""On which machine was this measured? Its processor, its versions, its peak at matrix products."""
+"""On which machine was this measured? Its processor, its versions, its peak in matrix products."""
 
 import os
 import platform
@@ -16,7 +16,7 @@ TRIES = 20
 
 
 def facts(threads: int) -> dict[str, Any]:
-    """What a reader has to know of the machine."""
+    """What a reader has to know about the machine."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
         "processor": _field("model name") or platform.processor() or platform.machine(),
@@ -31,7 +31,7 @@ def facts(threads: int) -> dict[str, Any]:
 
 
 def _field(name: str) -> str:
-    """A line of /proc/cpuinfo, of the first core; empty where there is no such file."""
+    """A field of /proc/cpuinfo, for the first core; empty where there is no such file."""
     path = Path("/proc/cpuinfo")
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     found = (line.partition(":")[2].strip() for line in lines if line.split("\t")[0] == name)
@@ -39,7 +39,7 @@ def _field(name: str) -> str:
 
 
 def peaks(threads: int, device: str, bf16: bool) -> dict[str, float]:
-    """Precision -> most GFLOP/s that torch reaches in a few large products on this machine.
+    """Precision -> highest GFLOP/s that torch reaches in a few large products on this machine.
 
     bf16 only if asked for: a processor that has to emulate it would take many minutes.
     """

@@ -4,12 +4,12 @@
     python -m benchmarks.memory steps --stage fit
     python -m benchmarks.memory corpus FOLDER --megabytes 20 2000
 
-`steps` trains a small model (2 layers of 128) on texts of all lengths, and looks at the memory of
-the process every 500 steps. `corpus` makes text of the sizes given out of the words of the bundled
-reviews, runs the real `steep adapt` on each, and reports time and peak memory of each phase: what
-lies between two messages of the command. Anonymous memory (RssAnon) is what the command holds;
-resident memory (RSS) has the mapped pages of the corpus and of the libraries in it, too, which the
-system takes back as soon as it needs them. Findings are added to the results file.
+`steps` trains a small model (2 layers of 128) on texts of all lengths, and measures the memory of
+the process every 500 steps. `corpus` makes texts of the sizes given from the words of the bundled
+reviews, runs the real `steep adapt` on each, and reports the time and peak memory of each phase,
+which is what happens between two messages of the command. Anonymous memory (RssAnon) is what the
+command holds; resident memory (RSS) also includes the mapped pages of the corpus and the libraries,
+which the system takes back as soon as it needs them. Results are added to the results file.
 """
 
 import argparse
@@ -32,22 +32,21 @@ from benchmarks.cases import Case, Job, prepare, texts, write_text
 from benchmarks.contest import Turns
 from steep import runs
 from steep.stages.demo import checkpoint, unpack
-from steep.train import engine
 
 RESULTS = Path(__file__).parent / "results"
-EVERY, TOLERANCE = 500, 1.1  # steps; growth after the first 500 that still is called flat
+EVERY, TOLERANCE = 500, 1.1  # steps; growth after the first 500 that still counts as flat
 SMALL = {
     "adapt": Case("memory", "adapt", "small", 1, 128, 8, 1),
     "fit": Case("memory", "fit", "small", 2, 128, 8, 1),
 }
-ROWS = 500  # steps of fit in a pass
-WORDS = (20, 600)  # in a made document
-PAUSE = 0.2  # seconds between two looks at a command's memory
+ROWS = 500  # steps of fit in an epoch
+WORDS = (20, 600)  # in a document that is made
+PAUSE = 0.2  # seconds between two measurements of a command's memory
 KINDS = {"rss": "VmRSS", "anonymous": "RssAnon"}
 
 
 class Watch(Turns):
-    """In the place of a contest's turns: notes the memory every `EVERY` steps, and never waits."""
+    """Stands in for a contest's turns: notes the memory every `EVERY` steps, and never waits."""
 
     def __init__(self) -> None:
         self.steps = 0
@@ -62,7 +61,7 @@ class Watch(Turns):
 
 
 def steps(stage: str, count: int, seed: int = 0) -> dict[str, Any]:
-    """Resident memory over `count` steps; flat if it ends within 10 % of what step 500 had."""
+    """Resident memory over `count` steps; flat if it ends at most 10 % above that of step 500."""
     case, watch = SMALL[stage], Watch()
     with TemporaryDirectory() as folder:
         job = prepare(Job(case, Path(folder), count if stage == "adapt" else ROWS, seed))
@@ -71,9 +70,10 @@ def steps(stage: str, count: int, seed: int = 0) -> dict[str, Any]:
             learn = ours.masked_learner(job, ours.adapt_args(job))
         else:
             args = ours.fit_args(job)
-            learn = engine.learner(ours.table(job), job.checkpoint, args)
+            learn = ours.classifier_learner(job, args)
         started = time.monotonic()
-        ours.run(learn, 1e-4, watch, epochs=1 if stage == "adapt" else -(-count // ROWS))
+        epochs = 1 if stage == "adapt" else -(-count // ROWS)
+        ours.train_in_turns(learn, 1e-4, watch, epochs)
     growth = watch.seen[-1]["rss"] / watch.seen[0]["rss"]
     print(f"{stage}: {growth:.3f} times as much as after {EVERY} steps")
     return {
@@ -85,22 +85,22 @@ def steps(stage: str, count: int, seed: int = 0) -> dict[str, Any]:
 
 
 def _ragged(job: Job) -> list[str]:
-    """Texts of one to five sentences, in turn: every length that a window can have."""
+    """Texts of one to five sentences: every length that a window can have."""
     path = unpack(job.folder / "reviews").reviews
     return [text for sentences in range(1, 6) for text, _ in texts(path, sentences)]
 
 
 def corpus(folder: Path, megabytes: int, minutes: float) -> dict[str, Any]:
-    """Time and peak memory of `steep adapt` on a made text of this size, phase by phase."""
+    """Time and peak memory of `steep adapt` on a text of this size, phase by phase."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"text-{megabytes}mb.txt"
     if not path.is_file():
         make_text(path, megabytes)
     command = [sys.executable, "-m", "steep", "adapt", str(path), "--unit", "paragraph"]
-    command += ["--model", _small_model(folder), "--max-minutes", str(minutes), "--overwrite"]
+    command += ["--model", _small_model(folder), "--minutes", str(minutes), "--overwrite"]
     command += ["--out", str(folder / f"adapted-{megabytes}mb")]
-    command += ["--heldout-share", f"{0.16 / megabytes:f}"]  # about 100 documents in any size
-    with TemporaryDirectory(dir=folder) as cache:  # a first time: nothing is read or tokenised yet
+    command += ["--heldout-share", f"{0.16 / megabytes:f}"]  # about 100 documents at any size
+    with TemporaryDirectory(dir=folder) as cache:  # empty: nothing is read or tokenised yet
         process = subprocess.Popen(
             command,
             env=os.environ | {"HF_DATASETS_CACHE": cache},
@@ -133,7 +133,7 @@ def make_text(path: Path, megabytes: int) -> None:
 
 
 def _phases(process: subprocess.Popen) -> Iterator[dict[str, Any]]:
-    """What each message of the command ended: seconds, and the most memory meanwhile."""
+    """The phases that end with each message of the command: seconds, and peak memory."""
     messages: Queue[str | None] = Queue()
     assert process.stderr is not None
     threading.Thread(target=_pass_on, args=(process.stderr, messages), daemon=True).start()
@@ -157,7 +157,7 @@ def _pass_on(stream: TextIO, messages: "Queue[str | None]") -> None:
 
 
 def memory(process: int) -> dict[str, float]:
-    """MB of a process and of those it started; nothing once it has ended."""
+    """MB of a process and of those that it started; 0 once it has ended."""
     root = Path("/proc") / str(process)
     try:
         status = (root / "status").read_text(encoding="utf-8").splitlines()
@@ -188,7 +188,7 @@ def main() -> None:
         sizes = [corpus(options.folder, size, options.minutes) for size in options.megabytes]
         found = {f"corpus-{size['megabytes']}": size for size in sizes}
     results = runs.read_json(path) if path.is_file() else {"cases": {}}
-    if "machine" not in results:  # else it is said of the contests, with their threads
+    if "machine" not in results:  # otherwise it is that of the contests, with their threads
         results["machine"] = machine.facts(
             int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
         )

@@ -2,8 +2,7 @@
 
     python -m benchmarks.padding
 
-The share of positions without a token, over the first `STEPS` batches of training. Nothing is
-trained.
+The share of positions without a token in the first `STEPS` training batches. Nothing is trained.
 """
 
 from itertools import islice
@@ -12,7 +11,6 @@ from tempfile import TemporaryDirectory
 
 from benchmarks import ours
 from benchmarks.cases import CASES, Case, Job, prepare
-from steep.train import engine
 
 STEPS = 40
 NAMES = ("fit-25", "fit-120", "fit-512", "adapt-128")
@@ -23,7 +21,7 @@ def padding(case: Case) -> float:
     with TemporaryDirectory() as folder:
         job = prepare(Job(case, Path(folder), STEPS, device="cpu"))
         if case.stage == "fit":
-            learn = engine.learner(ours.table(job), job.checkpoint, ours.fit_args(job))
+            learn = ours.classifier_learner(job, ours.fit_args(job))
         else:
             learn = ours.masked_learner(job, ours.adapt_args(job))
         masks = [batch[0][:, 1] for batch in islice(learn.dls.train, STEPS)]

@@ -1,6 +1,6 @@
-"""How do the results get into docs/performance.md? Tables made from benchmarks/results/*.json.
+"""How do the results get into docs/performance.md? As tables made from benchmarks/results/*.json.
 
-python -m benchmarks.page            rewrites what lies between the two marks of the page
+python -m benchmarks.page            rewrites what is between the two marks of the page
 python -m benchmarks.page --check    changes nothing; fails if the page is out of date
 """
 
@@ -124,7 +124,7 @@ def _table(head: tuple[str, ...], rows: list[list[str]]) -> str:
 
 
 def rewritten(page: str, folder: Path) -> str:
-    """The page with the tables of today between its marks."""
+    """The page with the current tables between its marks."""
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n{tables(folder)}\n{END}{after}"

@@ -1,6 +1,6 @@
 """How do several arms of one measurement differ from one of them, paired by seed? Lines of a table.
 
-The gain, its interval and its p value are those of a study (`steep.study.paired`); the p values of
+The gain, its interval and its p-value are those of a study (`steep.study.paired`); the p-values of
 one table are corrected for their number by Holm's method.
 """
 
@@ -14,17 +14,17 @@ from steep.metrics.intervals import resampled
 from steep.metrics.scores import higher_is_better, score
 from steep.seeds import numbers
 from steep.study.families import holm
-from steep.study.paired import compare
+from steep.study.paired import paired_gain
 from steep.study.verdict import CellResult
 
 
 def lines(
     task: Task, labels: np.ndarray, cells: Sequence[CellResult], metric: str, against: str
 ) -> list[dict[str, Any]]:
-    """One dictionary an arm, in the order in which they come: its values, and its gain.
+    """One dictionary an arm, in the order of the cells: its values, and its gain.
 
-    A gain is positive where the arm is better than `against`, in the metric's unit; it is missing
-    for that arm itself. A cell that diverged has no value, and its seed is left out of the gain.
+    A gain is positive where the arm is better than `against`, in the metric's unit; that arm itself
+    has none. A cell that diverged has no value, and its seed is left out of the gain.
     """
     kept = [cell for cell in cells if not cell.diverged]
     outputs = [cell.probabilities for cell in kept]
@@ -46,7 +46,7 @@ def lines(
             differ = np.array([sign * (own[seed] - values[against][seed]) for seed in seeds])
             pairs = [sign * (redrawn[arm, seed] - redrawn[against, seed]) for seed in seeds]
             stream = numbers(0, "bootstrap", "seeds")
-            line |= compare(differ, np.stack(pairs, axis=1), len(labels), 0.0, stream)
+            line |= paired_gain(differ, np.stack(pairs, axis=1), len(labels), 0.0, stream)
         found.append(line)
     corrected = holm([line.get("p_value") for line in found])
     return [line | {"p_holm": p} for line, p in zip(found, corrected, strict=True)]
@@ -69,7 +69,7 @@ def gain(line: dict[str, Any]) -> str:
 
 
 def chance(line: dict[str, Any]) -> str:
-    """The corrected p value; a dash where there is none."""
+    """The corrected p-value; a dash where there is none."""
     p_value = line["p_holm"]
     if p_value is None:
         return "–"

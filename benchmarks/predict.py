@@ -1,4 +1,4 @@
-"""How fast are texts classified? Steep, Hugging Face's pipeline, ONNX Runtime; from texts on."""
+"""How fast are raw texts classified? By Steep, Hugging Face's pipeline and ONNX Runtime."""
 
 import time
 from collections.abc import Callable
@@ -45,7 +45,7 @@ def by_steep(entry: Entry, turns: Turns) -> dict[str, Any]:
     """`steep.models.inference.predict`, as `steep predict` calls it."""
     job = entry.job
     args, task = ours.fit_args(job), ours.table(job).labelled()
-    machine, tokenizer = choose(args), load_tokenizer(job.folder / "model")
+    machine, tokenizer = choose(args.machine), load_tokenizer(job.folder / "model")
     model = load_trained(job.folder / "model", machine.attention)
 
     def classify(texts: list[str], size: int) -> np.ndarray:
@@ -81,7 +81,7 @@ def by_pipeline(entry: Entry, turns: Turns) -> dict[str, Any]:
 
 
 def by_onnx(entry: Entry, turns: Turns) -> dict[str, Any]:
-    """ONNX Runtime on batches of like length, padded to the longest text of each."""
+    """ONNX Runtime on batches of similar length, each padded to its longest text."""
     session, tokenizer = _session(entry), load_tokenizer(entry.job.folder / "model")
 
     def classify(texts: list[str], size: int) -> np.ndarray:
@@ -99,7 +99,7 @@ def by_onnx(entry: Entry, turns: Turns) -> dict[str, Any]:
 
 
 def _session(entry: Entry) -> Any:
-    """The exported model, quantised to int8 (weights; activations as they come) if asked for."""
+    """The exported model, quantised to int8 if asked for (dynamically: weights beforehand)."""
     import onnxruntime
     from onnxruntime.quantization import quantize_dynamic
 
@@ -136,9 +136,9 @@ def _export(entry: Entry, path: str) -> None:
 
 
 def _contend(job: Job, classify: Callable[[list[str], int], np.ndarray], turns: Turns) -> dict:
-    """All texts in every step, at the batch size that is fastest here, in an order of its own.
+    """All texts in every step, at the batch size that is fastest here, shuffled anew each time.
 
-    No order comes twice, so that nobody finds the texts tokenised already.
+    No order comes twice, so that no contestant finds the texts tokenised already.
     """
     texts = list(chain.from_iterable(ours.table(job).train.texts()))[: job.case.rows]
     tokenizer = load_tokenizer(job.checkpoint)
@@ -160,7 +160,7 @@ def _contend(job: Job, classify: Callable[[list[str], int], np.ndarray], turns: 
 def _seconds(
     classify: Callable[[list[str], int], np.ndarray], texts: list[str], size: int
 ) -> float:
-    # The order is reversed for the first call, which warms up: the texts are new to the second.
+    # The first call, a warm-up, has them in reverse order: to the second, they are new.
     classify(texts[::-1][: 2 * size], size)
     started = time.perf_counter()
     classify(texts, size)

@@ -2,9 +2,9 @@
 
     python -m benchmarks.profile --case fit-25
 
-Some steps of each under torch's profiler, after some that warm up. The time of each operation
-itself is added up by kind; what is left of a step's whole time is Python, data and waiting. The
-profiler slows all a little. Findings are added to the results file.
+A few steps of each under torch's profiler, after a few that warm up. The time of each operation
+itself is added up by kind; the rest of a step's time is Python, data and waiting. The profiler
+slows everything a little. Results are added to the results file.
 """
 
 import argparse
@@ -24,12 +24,12 @@ from benchmarks import machine, ours, trainer
 from benchmarks.cases import CASES, Job, prepare
 from benchmarks.contest import Turns
 from steep import runs
-from steep.args import RunArgs
+from steep.args.running import MachineArgs
 from steep.models.devices import choose
 
 RESULTS = Path(__file__).parent / "results"
 WARM, STEPS = 12, 8
-KINDS = {  # what an operation's name must match as a whole
+KINDS = {  # the whole name of an operation has to match
     "matrix products": r"mm|addmm|bmm|baddbmm",
     "attention in one kernel": r"_scaled_dot_product.*",
     "softmax": r"_?(log_)?softmax.*|nll_loss.*",
@@ -45,13 +45,13 @@ REST = "all else"
 
 
 class Profiled(Turns):
-    """In the place of a contest's turns: moves the profiler on, and never waits."""
+    """Stands in for a contest's turns: advances the profiler, and never waits."""
 
     def __init__(self, profiler: profile) -> None:
         self.profiler, self.ends = profiler, list[float]()
 
     def ready(self) -> None:
-        """Nothing has to be waited for."""
+        """There is nothing to wait for."""
 
     def step(self, tokens: int | Tensor) -> None:
         """A step is done."""
@@ -80,7 +80,7 @@ def kind(operation: str) -> str:
 
 
 def main() -> None:
-    """Profile the cases asked for, and add what was found to the results file."""
+    """Profile the cases asked for, and add the results to the results file."""
     options = _options()
     torch.set_num_threads(options.threads)
     path = RESULTS / f"{options.name}.json"
@@ -93,7 +93,7 @@ def main() -> None:
 
 def profiles(name: str, attention: str) -> dict[str, dict[str, float]]:
     """Contestant -> kind of operation -> milliseconds of a step."""
-    case, bf16 = CASES[name], choose(RunArgs(device="cpu")).bf16
+    case, bf16 = CASES[name], choose(MachineArgs(device="cpu")).bf16
     fits = case.stage == "fit"
     with TemporaryDirectory() as folder:
         job = prepare(Job(case, Path(folder), WARM + STEPS + 1, device="cpu"))

@@ -19,9 +19,10 @@ def settled(
     out: Path,
     task: Task,
 ) -> tuple[Rate, list[Cell]]:
-    """The rate that an arm takes, and its cells: all rates with the first seed, one with the rest.
+    """The learning rate that an arm takes, and its cells with that rate, one a seed.
 
-    `finished(rate, seed)` gives a cell of the arm in the folder `out`, and runs it where it must.
+    All rates are tried with the first seed. `finished(rate, seed)` gives a cell of the arm in the
+    folder `out`, and runs it first unless it is finished.
     """
     first = {rate: finished(rate, seeds[0]) for rate in rates}
     best = max(rates, key=lambda rate: _on_validation(out, first[rate], task))
@@ -29,13 +30,13 @@ def settled(
 
 
 def name(arm: str, rate: Rate) -> str:
-    """An arm with a rate, as its files are called."""
+    """An arm with a learning rate, as its files are called."""
     plain = arm.replace(" ", "-")
     return plain if rate is None else f"{plain}@{rate:g}"
 
 
 def _on_validation(out: Path, cell: Cell, task: Task) -> float:
-    """Larger = better; the worst there is where the training diverged."""
+    """The primary metric, larger = better; minus infinity where the training diverged."""
     found = runs.read_json(cell.path(out))["valid"].get(primary(task))
     if found is None:
         return -math.inf

@@ -1,7 +1,8 @@
 """Which real data sets are methods compared on? Small samples of public ones, one of every kind.
 
-The files are those of a folder with `trec`, `goemotions`, `civil_comments_toxic_spans`, `imdb` and
-`banking77`, as their authors published them (Civil Comments as of SemEval-2021's toxic spans).
+They are read from a folder with `trec`, `goemotions`, `civil_comments_toxic_spans`, `imdb` and
+`banking77`, as their authors published them (Civil Comments in the version of SemEval-2021's task
+on toxic spans).
 """
 
 import random
@@ -12,15 +13,15 @@ from typing import Any
 
 import pandas as pd
 
-Parts = tuple[pd.DataFrame, pd.DataFrame]  # train and test; columns text, and one or more of labels
+Parts = tuple[pd.DataFrame, pd.DataFrame]  # train and test: a column text, one or more of labels
 
 
 @dataclass(frozen=True)
 class Set:
-    """A data set: `read(folder)` gives all of it, of which `train` and `test` rows are drawn.
+    """A data set: `read(folder)` gives all of it, from which `train` and `test` rows are drawn.
 
-    Where a row is one of many classes, `each` training rows of every class are drawn instead.
-    `options` are those of a fit.
+    With `each`, so many training rows of every class are drawn instead. `options` are those of a
+    fit.
     """
 
     read: Callable[[Path], Parts]
@@ -55,7 +56,7 @@ def trec(folder: Path) -> Parts:
 
 
 def goemotions(folder: Path) -> Parts:
-    """Comments, any of Ekman's six emotions and neutral (Demszky et al. 2020)."""
+    """Comments, with any of Ekman's six emotions and neutral (Demszky et al. 2020)."""
     own = folder / "goemotions"
     labels = (own / "ekman_labels.txt").read_text(encoding="utf-8").split()
 
@@ -70,7 +71,7 @@ def goemotions(folder: Path) -> Parts:
 
 
 def civil(folder: Path) -> Parts:
-    """Comments, the share of raters who found them toxic; split at random, each text once."""
+    """Comments, and the share of raters who found them toxic; split at random, each text once."""
     own = folder / "civil_comments_toxic_spans"
     votes = pd.read_csv(own / "annotations.csv.gz")
     shares = votes.groupby("comment_id")["all toxic"].mean().rename("toxicity").reset_index()

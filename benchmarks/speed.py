@@ -1,14 +1,14 @@
 """How fast does Steep train and predict, beside Hugging Face's Trainer and pipeline?
 
-    python -m benchmarks.speed                       all cases (the table below says how long)
+    python -m benchmarks.speed                       all cases (--help says how long each takes)
     python -m benchmarks.speed --case fit-25         one of them
     python -m benchmarks.speed --short               three cases, few steps: about 3 minutes
 
 Each contestant has a process of its own, and they take turns: while one works, the others wait. All
-start from the same weights and take as many steps on the same text. Counted are tokens of text:
-neither padding nor [CLS] and [SEP]. Every finished case is added to the results file, so a run that
-was stopped goes on where it was; `python -m benchmarks.page` makes the tables of
-docs/performance.md from it.
+start from the same weights and take as many steps on the same text. Only tokens of text are
+counted, not padding, [CLS] and [SEP]. Every finished case is added to the results file, so that the
+same command resumes where it was stopped; `python -m benchmarks.page` makes the tables of
+docs/performance.md from that file.
 """
 
 import argparse
@@ -26,12 +26,12 @@ from benchmarks.cases import CASES, SHORT, Case, Job, operations, prepare, shrun
 from benchmarks.contest import Contestant, contest
 from benchmarks.summary import show, summary
 from steep import runs
-from steep.args import RunArgs
+from steep.args.running import MachineArgs
 from steep.models.devices import Machine, choose
 
 RESULTS = Path(__file__).parent / "results"
-TRIAL = 2  # steps of each attention, of which the faster is taken
-# Measured, or for "base" estimated, before "steep --plain" joined: trainings now take longer.
+TRIAL = 2  # steps of each kind of attention, of which the faster is taken
+# Measured (for "base": estimated) before "steep --plain" joined: training cases now take longer.
 MINUTES = {  # two cores without AMX, default options
     "adapt-128": 12, "fit-25": 6, "fit-120": 6, "fit-512": 12, "predict-25": 6, "predict-120": 6,
     "predict-512": 6, "base-adapt-128": 25, "base-fit-25": 12, "base-fit-120": 12,
@@ -40,7 +40,7 @@ MINUTES = {  # two cores without AMX, default options
 
 
 def main() -> None:
-    """Run the cases asked for; print a line for each contestant, keep everything as JSON."""
+    """Run the cases asked for; print a line for each contestant, and keep everything as JSON."""
     options = _options()
     path = RESULTS / f"{options.name}.json"
     path.parent.mkdir(exist_ok=True)
@@ -60,8 +60,8 @@ def main() -> None:
 
 
 def run(case: Case, options: argparse.Namespace) -> dict[str, Any]:
-    """What was measured in a contest of every seed."""
-    chosen = choose(RunArgs(device=options.device, precision=options.precision))
+    """What was measured in the contests of a case, one a seed."""
+    chosen = choose(MachineArgs(device=options.device, precision=options.precision))
     steps = case.steps * (options.rounds + 1)
     seeds = 1 if case.stage == "predict" else options.seeds
     with TemporaryDirectory() as folder:
@@ -91,7 +91,7 @@ def run(case: Case, options: argparse.Namespace) -> dict[str, Any]:
 def trainers(
     job: Job, chosen: Machine, options: argparse.Namespace
 ) -> Callable[[Job], list[Contestant]]:
-    """The Trainer, stock and best, and Steep; where it has fast layers, also without them."""
+    """The Trainer, stock and best, and Steep; if it has faster layers here, also without them."""
     theirs, own = (
         (trainer.fit, ours.fit) if job.case.stage == "fit" else (trainer.adapt, ours.adapt)
     )
@@ -113,7 +113,7 @@ def trainers(
 def _faster_attention(
     job: Job, chosen: Machine, options: argparse.Namespace, train: Callable[..., Any]
 ) -> str:
-    """sdpa or eager, whichever takes the Trainer less time here; on a GPU sdpa."""
+    """sdpa or eager, whichever is faster for the Trainer here; on a GPU always sdpa."""
     if chosen.device.type != "cpu":
         return "sdpa"
     trial = replace(job, steps=2 * TRIAL)
@@ -147,7 +147,7 @@ def predictors(
 
 
 def _mean_length(job: Job) -> float:
-    """Tokens of a text, special ones included, as the models see it."""
+    """Mean number of tokens of a text as the models see it, special ones included."""
     if job.case.stage == "adapt":
         return float(job.case.max_length)
     data = ours.table(job)
@@ -172,9 +172,18 @@ def _options() -> argparse.Namespace:
     add("--rows", type=int, help="texts in a step (default: the case's own)")
     add("--seeds", type=int, default=3, help="seeds of order, masks and dropout (default 3)")
     add("--threads", type=int, default=torch.get_num_threads(), help="threads of each contestant")
-    add("--precision", choices=("auto", "bf16", "fp32"), default="auto", help="of best and Steep")
+    add(
+        "--precision",
+        choices=("auto", "bf16", "fp32"),
+        default="auto",
+        help="precision of best and Steep",
+    )
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute")
-    add("--attention", choices=("eager", "sdpa"), help="of best (default: the faster, by trial)")
+    add(
+        "--attention",
+        choices=("eager", "sdpa"),
+        help="attention of best (default: the faster in a trial)",
+    )
     add("--compile", action="store_true", help="best uses torch.compile, too")
     add("--again", action="store_true", help="measure anew what the results file has already")
     add("--short", action="store_true", help="three cases, one seed, two rounds of two steps")

@@ -1,8 +1,9 @@
-"""How long after its start does a fit of 10,000 short texts begin its first step?
+"""How many seconds after it was started does a fit of 10,000 short texts begin its first step?
 
     python -m benchmarks.start MODEL
 
-Starts a new Python twice, with an empty cache of tokens and then with a filled one; imports count.
+A new Python is started twice, with an empty cache of tokens and then with a filled one; imports
+count.
 """
 
 import os
@@ -15,15 +16,14 @@ from pathlib import Path
 import pandas as pd
 from fastai.callback.core import Callback
 
-from steep.args import FitArgs
+import steep
 from steep.stages.demo import unpack
-from steep.stages.fit import fit
 
 ROWS = 10_000
 
 
 class FirstStep(Callback):
-    """Prints the seconds since `began`, and ends the process before the step is made."""
+    """Prints the seconds since `began`, and ends the process before the first step."""
 
     def __init__(self, began: float) -> None:
         self.began = began
@@ -46,8 +46,9 @@ def main() -> None:
     model, *given = sys.argv[1:]
     if given:
         rows, began = Path(given[0]), float(given[1])
-        args = FitArgs(label="label", model=model, max_length=64, device="cpu")
-        fit(rows, out=rows.parent / "model", args=args, callbacks=[FirstStep(began)])
+        options = {"label": "label", "max_length": 64, "device": "cpu"}
+        out, first = rows.parent / "model", FirstStep(began)
+        steep.fit(rows, model, out=out, callbacks=[first], **options)
     with tempfile.TemporaryDirectory() as folder:
         rows = table(Path(folder))
         cache = {"HF_DATASETS_CACHE": str(Path(folder) / "cache")}

@@ -1,4 +1,4 @@
-"""What do the turns of a contest add up to? Rates, ratios, share of the peak, memory, losses."""
+"""What do the turns of a contest add up to? Speeds, ratios, share of the peak, memory, losses."""
 
 import statistics
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks.contest import Score
 
-LEARNT = ("loss", "accuracy", "batch_size")  # what contestants may report of themselves
+LEARNT = ("loss", "accuracy", "batch_size")  # what contestants may report
 
 
 def summary(
@@ -15,9 +15,9 @@ def summary(
 ) -> dict[str, dict[str, Any]]:
     """Contestant -> what it did in the contests of all seeds, `scores`.
 
-    `work` is the floating-point operations of a token, `peak` precision -> GFLOP/s. Ratios are
-    those of Steep to the contestant, taken within a round; to "steep --plain", they are the share
-    of the speed-up that is due to Steep's own layers.
+    `work` is the number of floating-point operations for a token, `peak` precision -> GFLOP/s.
+    Ratios are Steep's speed over the contestant's, taken within a round; over that of
+    "steep --plain", they are the part of the speed-up that is due to Steep's own layers.
     """
     return {name: _line(name, scores, work, peak) for name in scores[0]}
 
@@ -52,12 +52,12 @@ def _most(found: list[dict[str, float]]) -> dict[str, float]:
 
 
 def spread(values: list[float]) -> dict[str, float]:
-    """Median, least and most of them."""
+    """Their median, minimum and maximum."""
     return {"median": statistics.median(values), "least": min(values), "most": max(values)}
 
 
 def show(name: str, case: dict[str, Any]) -> None:
-    """A line for each contestant."""
+    """Print a line for each contestant."""
     print(f"\n{name}: texts of {case['mean_tokens']} tokens, {case['steps']} steps")
     print(f"{'':22}{'tokens/s':>9}  {'steep is faster':<20}{'of peak':>8}{'MB':>7}  loss")
     for who, line in case["contestants"].items():

@@ -1,9 +1,9 @@
 """How does Hugging Face's Trainer train in a contest? As its scripts ship it, and at its best.
 
 *stock* is `run_mlm.py` and `run_classification.py` with their defaults: fp32, blocks of 512 tokens
-or texts padded to `max_seq_length` (128), the vocabulary head on every position. *best* is what a
-knowing user asks of the same Trainer: bf16 where the processor has it, the faster attention, no
-padding beyond the longest text of a batch, batches of like length, blocks as short as Steep's
+or texts padded to `max_seq_length` (128), the vocabulary head on every position. *best* is what an
+experienced user asks of the same Trainer: bf16 where the processor has it, the faster attention, no
+padding beyond the longest text of a batch, batches of similar length, blocks as short as Steep's
 windows. Both have the fused AdamW, which is the Trainer's default.
 """
 
@@ -28,7 +28,7 @@ from transformers import (
 )
 
 from benchmarks import heldout, ours
-from benchmarks.cases import MASK_SHARE, Job
+from benchmarks.cases import MLM_PROBABILITY, Job
 from benchmarks.contest import Turns
 from steep.models.checkpoints import load_classifier, load_masked_lm, load_tokenizer
 
@@ -47,7 +47,7 @@ class Entry:
 
 
 class Counted:
-    """A collator that keeps how many tokens of text are in each batch, in order."""
+    """A collator that remembers how many tokens of text each batch has, in order."""
 
     def __init__(self, collate: Any, special: list[int]) -> None:
         self.collate, self.special = collate, frozenset(special)
@@ -65,7 +65,7 @@ class TakeTurns(TrainerCallback):
         self.turns, self.counted = turns, counted
 
     def on_step_end(self, *_: Any, **__: Any) -> None:
-        # The Trainer's loader is a batch ahead, so the counts wait in line.
+        # The Trainer's loader is a batch ahead, so the counts wait in a queue.
         self.turns.step(self.counted.counts.popleft())
 
 
@@ -76,7 +76,7 @@ def adapt(entry: Entry, turns: Turns) -> dict[str, Any]:
     length = BLOCK if entry.stock else job.case.max_length
     texts = list(chain.from_iterable(ours.documents(job, "train").texts()))
     blocks = in_blocks(texts, lm.tokenizer, length)
-    collate = DataCollatorForLanguageModeling(lm.tokenizer, mlm_probability=MASK_SHARE)
+    collate = DataCollatorForLanguageModeling(lm.tokenizer, mlm_probability=MLM_PROBABILITY)
     rows = job.case.tokens // length
     _train(entry, lm.model, blocks, Counted(collate, _special(lm.tokenizer)), rows, turns)
     return {"loss": heldout.masked_loss(lm.model, ours.masked_text(job, "valid"))}
@@ -85,7 +85,7 @@ def adapt(entry: Entry, turns: Turns) -> dict[str, Any]:
 def in_blocks(
     texts: list[str], tokenizer: PreTrainedTokenizerBase, length: int
 ) -> datasets.Dataset:
-    """All texts end to end, cut into blocks of `length`; as run_mlm.py, without a rest."""
+    """All texts concatenated and cut into blocks of `length`; as in run_mlm.py, no rest is kept."""
     tokenized = tokenizer(texts, return_special_tokens_mask=True)
     whole = {key: list(chain.from_iterable(tokenized[key])) for key in tokenized}
     most = len(whole["input_ids"]) // length * length
@@ -95,7 +95,7 @@ def in_blocks(
 
 
 def fit(entry: Entry, turns: Turns) -> dict[str, Any]:
-    """Fine-tune a classifier in one pass; the loss it reaches on held-out rows."""
+    """Fine-tune a classifier in one epoch; the loss it reaches on held-out rows."""
     job, case = entry.job, entry.job.case
     data, tokenizer = ours.table(job), load_tokenizer(job.checkpoint)
     model = load_classifier(job.checkpoint, data.labelled(), entry.attention, job.seed)
@@ -139,7 +139,7 @@ def _train(
 
 
 def _arguments(entry: Entry, folder: str, batch: int, ragged: bool) -> TrainingArguments:
-    """The defaults, but for what every contestant shares and for what makes `best` the best."""
+    """The defaults, except for what all contestants share and for what makes `best` the best."""
     job = entry.job
     return TrainingArguments(
         output_dir=folder,

@@ -2,19 +2,20 @@
 
     python benchmarks/verdicts.py [--studies 500] [--jobs 2] [--out FILE]
 
-A study has 500 test rows of different difficulty, runs of different skill (sd over seeds 1.5
-points, half of it shared by both arms), and chance for every run and row. Scenarios:
+A study has 500 test rows of different difficulty, runs of different skill (its sd over seeds is 1.5
+points; half of the variance is shared by both arms), and chance in every run and row. Scenarios:
 
     nothing       step 2 has no effect
-    heavy tails   no effect; skill has Student's t distribution with 2 degrees of freedom
+    heavy tails   no effect; skill has a t distribution with 2 degrees of freedom
     rows only     no effect; seeds hardly matter
     diverging     no effect; one run in ten diverges
-    two budgets   no effect at either; "yes" or "no" at any of two label budgets counts
+    two budgets   no effect at two label budgets; an answer at either of them counts
     planted       step 2 raises accuracy by two standard errors of the study's own gain
 
-Theory for two budgets: at most 2.5 % at the headline, and 1.25 % at the other (Holm). For the
-last: the power of a one-sided t test at 2.5 % for a shift of two standard errors, with the degrees
-of freedom of the median study. Hints are "yes" at a budget that did not hold after correction.
+"yes" in theory: 2.5 % where there is no effect; with two budgets at most 2.5 % for the headline and
+1.25 % for the other (Holm); for the planted effect, the power of a one-sided t test at 2.5 % for a
+shift of two standard errors, with the median of the studies' degrees of freedom. A hint is a "yes"
+at a budget that did not hold after correction.
 """
 
 import argparse
@@ -28,10 +29,10 @@ from scipy import stats
 
 from steep.data.corpus import Task
 from steep.seeds import numbers
-from steep.study.verdict import CellResult, verdict
+from steep.study.verdict import CellResult, Question, verdict
 
 TASK, ROWS, SKILL = Task("single", ("wrong", "right")), 500, 0.8
-HARD, CHANCE = 0.8, 0.6  # spread of the rows' difficulty, and of every run's luck with a row
+HARD, CHANCE = 0.8, 0.6  # sd of the rows' difficulty, and of every run's luck with a row
 SCENARIOS = ("nothing", "heavy tails", "rows only", "diverging", "two budgets", "planted")
 FALSE_YES = {"two budgets": 0.0375}  # at most; elsewhere 2.5 %
 SEEDS = (3, 5, 10)
@@ -43,7 +44,7 @@ def simulate(scenario: str, seeds: int, gain: float, random: np.random.Generator
     for budget in (100, 1000) if scenario == "two budgets" else (None,):
         for seed in range(seeds):
             cells += _pair(scenario, seed, budget, hard, gain, random)
-    return verdict(TASK, np.ones(ROWS, int), cells, "accuracy", 1.0)
+    return verdict(TASK, np.ones(ROWS, int), cells, Question("accuracy"), 1.0)
 
 
 def _pair(
@@ -54,7 +55,7 @@ def _pair(
     gain: float,
     random: np.random.Generator,
 ) -> list[CellResult]:
-    """A run of base and one of adapted on rows of the difficulties `hard` (rows,)."""
+    """A run of base and one of adapted, on rows of the difficulties `hard` (rows,)."""
     spread = 0.001 if scenario == "rows only" else 0.015
     shared, cells = skill_of(scenario, random), []
     for arm in ("base", "adapted"):
@@ -68,12 +69,12 @@ def _pair(
 
 
 def skill_of(scenario: str, random: np.random.Generator) -> float:
-    """What a seed does to skill, in units of its spread."""
+    """The effect of a seed on skill, in standard deviations."""
     return float(random.standard_t(2) if scenario == "heavy tails" else random.normal())
 
 
 def look(scenario: str, seeds: int, gain: float, number: int) -> dict[str, Any]:
-    """What is counted of study `number`: its answers, the gain, the degrees of freedom."""
+    """What is counted of study `number`: its answers and hints, gain and degrees of freedom."""
     found = simulate(scenario, seeds, gain, numbers(number, scenario, seeds))
     main = found["comparisons"][0] if found["comparisons"] else {"gain": 0.0, "df": None}
     answers = {part["answer"] for part in found["budgets"]}
@@ -84,7 +85,7 @@ def look(scenario: str, seeds: int, gain: float, number: int) -> dict[str, Any]:
 def row(scenario: str, seeds: int, studies: int, pool: ProcessPoolExecutor) -> dict[str, Any]:
     """One line of the table: shares of the answers over `studies` studies."""
     gain = 0.0
-    if scenario == "planted":  # two standard errors, as studies without an effect show them
+    if scenario == "planted":  # two standard errors, estimated from studies without an effect
         null = _many("nothing", seeds, 0.0, range(studies, 2 * studies), pool)
         gain = 2 * float(np.std([one["gain"] for one in null], ddof=1))
     found = _many(scenario, seeds, gain, range(studies), pool)
@@ -123,7 +124,7 @@ def table(lines: list[dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    """Print the table as it grows, and keep it as JSON."""
+    """Print the table line by line, and keep it as JSON."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

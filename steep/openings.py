@@ -1,6 +1,6 @@
 """What can stages be given beyond options? Callbacks, followers, an objective, an engine.
 
-This is how features of the shelf, and users in Python, reach into the core without its knowing them.
+So features of the shelf, and users in Python, reach into the core without its knowing them.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -8,9 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from steep.args.table import LabelArgs
-from steep.data.columns import Column, is_missing, number_or_none
 from steep.data.corpus import Task
-from steep.data.raw import TEXTS
+from steep.data.raw import TEXTS, Column, is_missing, number_or_none
 from steep.errors import SteepError
 from steep.wording import some
 

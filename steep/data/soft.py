@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from steep.args.table import LabelArgs
-from steep.data.columns import Column
 from steep.data.corpus import Task
 from steep.data.labels import Encoded, check_same_labels, names_of
+from steep.data.raw import Column
 from steep.errors import SteepError
 
 NEAR = 0.01  # probabilities of classes may miss a sum of 1 by this much, as they are rounded

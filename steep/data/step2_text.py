@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,10 @@ from steep.data.corpus import Corpus, Data, join_corpora
 from steep.data.leaks import Held, find_leaks, held_out
 from steep.data.load import load
 from steep.data.readers import Source, is_plain
-from steep.data.shares import parse_file_weights
 from steep.data.tables import read_texts
 from steep.errors import SteepError
 from steep.options import change
+from steep.seeds import numbers
 
 
 @dataclass(frozen=True)
@@ -124,3 +125,53 @@ def _say_held(count: int, data: Data, text: TextArgs) -> str:
     whole = " (--valid-share 0 --test-share 0 uses a file without labels whole)"
     hint = whole if data.task is None else ""
     return f"{count:,} validation and test rows are left out of step 2{hint}"
+
+
+def parse_file_weights(weights: Sequence[str], names: Sequence[str]) -> np.ndarray:
+    """Times a pass that each of the files `names` is read, float64 (files,), by FILE=TIMES.
+
+    FILE is a name or the end of one, and may hold '=' itself. Raises SteepError for what is no
+    such file or number, or where nothing is left to read.
+    """
+    times = np.ones(len(names))
+    for weight in weights:
+        file, _, value = weight.rpartition("=")
+        meant = [i for i, name in enumerate(names) if file in (name, Path(name).name)]
+        if not meant:
+            known = ", ".join(Path(name).name for name in names)
+            raise SteepError(
+                f"file_weight '{weight}': there is no such file. Write FILE=TIMES, with one of "
+                f"{known}."
+            )
+        times[meant] = _number(weight, value)
+    if not times.any():
+        raise SteepError("file_weight: every file is read 0 times. Leave one above 0.")
+    return times
+
+
+def _number(weight: str, value: str) -> float:
+    try:
+        times = float(value)
+    except ValueError:
+        times = -1.0
+    if not 0 <= times < np.inf:
+        raise SteepError(
+            f"file_weight '{weight}': '{value}' is no number of times. Write FILE=2 to read a "
+            "file twice in a pass, FILE=0.5 to read half of it."
+        )
+    return times
+
+
+def repeated(spans: np.ndarray, source: np.ndarray, times: np.ndarray, seed: int) -> np.ndarray:
+    """`spans` (n, ...) as often as their file is read; in their order.
+
+    `source` int64 (n,) is the file of each. Of a fraction, windows are drawn by the seed (stream
+    "weight"), the same in every pass.
+    """
+    whole, part = np.divmod(times, 1)
+    counts = whole[source].astype(np.int64)
+    for file in np.flatnonzero(part):
+        own = np.flatnonzero(source == file)
+        more = numbers(seed, "weight", int(file)).permutation(own)[: round(part[file] * len(own))]
+        counts[more] += 1
+    return np.repeat(spans, counts, axis=0)

@@ -9,10 +9,9 @@ from pandas.util import hash_array
 
 from steep.args.table import ColumnArgs, TableArgs
 from steep.data import delimited, store
-from steep.data.columns import Column
 from steep.data.corpus import Corpus, Task, join_corpora
 from steep.data.labels import encode_labels
-from steep.data.raw import TEXT, TEXTS, Raw
+from steep.data.raw import TEXT, TEXTS, Column, Raw
 from steep.data.readers import Source, open_raw
 from steep.data.soft import encode_soft
 from steep.data.weights import example_weights

@@ -6,6 +6,8 @@ model's inputs (`Frame`) are cut from it afterwards, for any length, truncation 
 
 import hashlib
 import os
+import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -194,3 +196,29 @@ def windows(tokens: Tokens, room: int) -> np.ndarray:
         part[:, 1] = begin + (rank + 1) * length // some[owner]
         filled += len(owner)
     return found
+
+
+WORD = re.compile(r"\w+")
+FREQUENT = 10_000  # words that are looked up
+
+
+def vocabulary_fit(
+    corpus: Corpus, tokenizer: "PreTrainedTokenizerBase", tokens: int
+) -> dict[str, float]:
+    """Fertility, and how many of the frequent words are one token.
+
+    {"tokens_a_word", "words" (different ones, at most `FREQUENT`), "whole" (share of them that are
+    one token)}; `tokens` are those of the whole corpus. Punctuation counts as tokens, too.
+    """
+    counts: Counter[str] = Counter()
+    for texts in corpus.texts():
+        for text in texts:
+            counts.update(WORD.findall(text))
+    frequent = [word for word, _ in counts.most_common(FREQUENT)]
+    pieces = tokenizer([f" {word}" for word in frequent], add_special_tokens=False)["input_ids"]
+    whole = sum(len(ids) == 1 for ids in pieces)
+    return {
+        "tokens_a_word": round(tokens / max(counts.total(), 1), 3),
+        "words": len(frequent),
+        "whole": round(whole / max(len(frequent), 1), 3),
+    }

@@ -8,8 +8,8 @@ weight 0 is ignored.
 import numpy as np
 
 from steep.args.training import LossArgs
-from steep.data.columns import Column
 from steep.data.corpus import Corpus, Task
+from steep.data.raw import Column
 from steep.errors import SteepError
 
 BETA = 0.999  # Cui 2019 tries 0.9 to 0.9999

@@ -93,6 +93,7 @@ def load_masked_lm(
     config, names = _config(name)
     families.use_own_head(config, names)
     outputs = heads.outputs(name, config)
+    # What was drawn before must not matter, nor what is drawn here later.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "head"))
         model, info = _load(heads.auto.from_pretrained, name, attention, config)

@@ -1,6 +1,6 @@
 """Can Steep train this checkpoint, and has it a masked-LM head of its own? Told by its files.
 
-Encoders that guess masked words are taken: BERT, RoBERTa, DistilBERT, ALBERT, ELECTRA, DeBERTa,
+Encoders that predict masked tokens are taken: BERT, RoBERTa, DistilBERT, ALBERT, ELECTRA, DeBERTa,
 ModernBERT, MPNet and whatever else transformers has an `AutoModelForMaskedLM` for.
 """
 
@@ -27,7 +27,7 @@ def check_encoder(name: str | Path, config: PreTrainedConfig) -> None:
     if config.is_encoder_decoder:
         what = f"'{kind}' is an encoder with a decoder"
     elif kind not in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
-        what = f"'{kind}' is no masked language model (GPT-like ones read from left to right)"
+        what = f"'{kind}' is not a masked language model (GPT-like models read from left to right)"
     else:
         return
     raise SteepError(
@@ -93,7 +93,7 @@ def use_own_head(config: PreTrainedConfig, names: list[str]) -> None:
 
     Their checkpoints name it `lm_predictions`, read only with `legacy` off (transformers#18674).
     DeBERTa-v3 has weights of that name, too, beside its discriminator's, but was not trained to
-    guess words: those are left alone.
+    predict tokens: those are left alone.
     """
     discriminator = any(name.startswith(DISCRIMINATORS) for name in names)
     if any(name.startswith(DEBERTA_HEAD) for name in names) and not discriminator:

@@ -24,5 +24,5 @@ def features(
         for members in np.split(order, range(batch_size, len(order), batch_size)):
             inputs, _ = rows.collate([rows[i] for i in members])
             found.append(pooled(torch.from_numpy(inputs).to(device)).cpu())
-    model.train(training)
+    model.train(training)  # as it was: this may be in the middle of a training
     return torch.cat(found).numpy()[np.argsort(order)]

@@ -91,6 +91,7 @@ class MaskedLM(nn.Module):
         super().__init__()
         self.model, self.autocast, self.outputs = model, autocast, tuple(outputs)
         self.positions: Tensor | None = None
+        # Between encoder and head, in any model: the head sees the masked positions alone.
         model.base_model.register_forward_hook(self._gather)
 
     def forward(self, batch: Tensor, positions: Tensor) -> Tensor | tuple[Tensor, ...]:

@@ -41,7 +41,7 @@ def in_batches(logits: Callable[[np.ndarray], Tensor], rows: Rows, batch_size: i
 
     Batches hold texts of like length; the result is in the order of the corpus.
     """
-    order = by_length(rows.lengths)
+    order = by_length(rows.lengths)  # little padding; if memory runs out, it does so at once
     batches = np.split(order, range(batch_size, len(order), batch_size))
     outputs = []
     for members in track(batches, len(batches), "predicting"):

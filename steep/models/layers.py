@@ -1,7 +1,11 @@
 """Which parameters belong to which layer? Layer groups of any encoder, found by structure."""
 
+import torch
 from torch import nn
 from transformers import PreTrainedModel
+
+from steep.errors import SteepError
+from steep.seeds import derive
 
 
 def layer_groups(model: PreTrainedModel) -> list[list[nn.Parameter]]:
@@ -13,6 +17,7 @@ def layer_groups(model: PreTrainedModel) -> list[list[nn.Parameter]]:
     """
     encoder = model.base_model
     path, layers = _layers(encoder)
+    # What is registered before the stack of layers feeds it: embeddings, projections, a norm.
     stem = list(dict(encoder.named_children())).index(path.split(".")[0])
     below = [child for i, (_, child) in enumerate(encoder.named_children()) if i <= stem]
     in_layers = {id(p) for p in layers.parameters()}
@@ -45,3 +50,24 @@ def _distinct(groups: list[list[nn.Parameter]]) -> list[list[nn.Parameter]]:
         seen.update(map(id, fresh))
         distinct.append(fresh)
     return distinct
+
+
+def reinitialise(model: PreTrainedModel, top: int, seed: int) -> None:
+    """Give the `top` layers and the pooler of `model` new weights, in place (stream "reinit").
+
+    Source: Zhang et al. 2021, section 4: the top layers of a pretrained encoder have specialised
+    on its own task. Raises SteepError if no layer would be left.
+    """
+    layers = encoder_layers(model.base_model)
+    if top >= len(layers):
+        raise SteepError(
+            f"reinit_layers {top}: the checkpoint has {len(layers)} layers, and at least the "
+            "lowest must keep its weights."
+        )
+    pooler = dict(model.base_model.named_children()).get("pooler")
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(derive(seed, "reinit"))
+        for part in [*layers[len(layers) - top :], *([pooler] if pooler is not None else [])]:
+            for parameter in part.parameters():
+                vars(parameter).pop("_is_hf_initialized", None)  # else they count as done
+            part.apply(model._init_weights)

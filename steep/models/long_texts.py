@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from steep.data.long import SLIDING
+from steep.data.inputs import SLIDING
 from steep.errors import SteepError
 
 
@@ -53,6 +53,7 @@ def logits_of_windows(
     def pool(layer: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         return (pooling(given[0], real), *given[1:])
 
+    # Between head and last layer, in any model: its own forward pass stays as it is.
     hook = last_linear(model).register_forward_pre_hook(pool)
     try:
         return model(**inputs).logits

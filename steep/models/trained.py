@@ -17,8 +17,7 @@ from steep.args.table import TableArgs
 from steep.args.training import LengthArgs, LongTextArgs
 from steep.console import say
 from steep.data.corpus import Corpus, Task
-from steep.data.inputs import Rows
-from steep.data.long import Sliding
+from steep.data.inputs import Rows, Sliding
 from steep.metrics.decisions import Decisions, decisions_from_json
 from steep.models.hub import find
 from steep.options import from_mapping, options_of
@@ -127,5 +126,5 @@ def _fitted(folder: Path) -> Trained:
 
 def _part(kind: type[Any], made: Mapping[str, Any], source: str) -> Any:
     """The options of `kind` among those of a run; an older run lacks what is newer than it."""
-    known = {option.name for option in options_of(kind)} & made.keys()  # type: ignore[arg-type]
+    known = {option.name for option in options_of(kind)} & made.keys()
     return from_mapping(kind, {name: made[name] for name in known}, source)

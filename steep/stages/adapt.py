@@ -15,8 +15,7 @@ from steep.data.corpus import Data
 from steep.data.duplicates import corpus_hashes
 from steep.data.probe_rows import labelled_parts, probe_on
 from steep.data.readers import Source
-from steep.data.shares import repeated
-from steep.data.step2_text import Step2Text, gather, read_corpora
+from steep.data.step2_text import Step2Text, gather, read_corpora, repeated
 from steep.data.store import select_rows
 from steep.errors import SteepError
 from steep.metrics.scores import higher_is_better

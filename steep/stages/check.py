@@ -14,8 +14,7 @@ from steep.data.corpus import Corpus, Data, join_corpora
 from steep.data.duplicates import find_duplicates
 from steep.data.load import load
 from steep.data.readers import Source
-from steep.data.tokens import Tokens, tokenize
-from steep.data.vocabulary import vocabulary_fit
+from steep.data.tokens import Tokens, tokenize, vocabulary_fit
 from steep.stages.predict import check_out
 from steep.study.forecast import forecast
 from steep.wording import duration, some

@@ -37,9 +37,7 @@ FLATTERING = (
 )
 
 
-def fit(
-    source: Source | Data, *, out: Path, args: FitArgs, openings: Openings = NOTHING
-) -> Path:
+def fit(source: Source | Data, *, out: Path, args: FitArgs, openings: Openings = NOTHING) -> Path:
     """Step 3: fine-tune a classifier; returns the folder `out`, a Hugging Face checkpoint.
 
     Where the model is a folder of `steep adapt`, its splits are used if it had the same file.

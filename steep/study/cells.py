@@ -1,5 +1,6 @@
 """How is one cell of a study run? Every arm on the same rows, with the same seeds and metric."""
 
+import csv
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from steep import runs
 from steep.args import TuneArgs
 from steep.args.running import MachineArgs
 from steep.data.budget import within
-from steep.data.corpus import Corpus, Data
+from steep.data.corpus import Corpus, Data, Task
 from steep.metrics.scores import score
 from steep.study.arms import Arm, CellInput
 from steep.study.design import Cell
+from steep.study.verdict import CellResult
 
 
 @dataclass(frozen=True)
@@ -72,3 +75,29 @@ def run_cell(common: Common, job: CellJob) -> Outcome:
         facts[part] = {} if diverged else score(data.labelled(), corpus.labels(), outputs)
     facts |= {"epochs": job.tune.epochs.epochs, "history": found.history}
     return Outcome(facts, found.test)
+
+
+def keep_cell(cell: Cell, study: Path, facts: dict[str, Any], lines: list[dict[str, Any]]) -> None:
+    """Keep a finished cell: its predictions, then its results, which say that it is complete."""
+    path = cell.path(study)
+    runs.write_csv(path.with_suffix(".csv"), lines)
+    runs.write_json(path, {"arm": cell.arm, "seed": cell.seed, "labels": cell.labels} | facts)
+
+
+def kept_cell(cell: Cell, study: Path, task: Task) -> CellResult:
+    """A finished cell as the verdict takes it."""
+    facts = runs.read_json(cell.path(study))
+    with cell.path(study).with_suffix(".csv").open(encoding="utf-8", newline="") as stream:
+        outputs = np.array([_predicted(line, task) for line in csv.DictReader(stream)])
+    if task.kind == "regression" and len(task.labels) == 1:
+        outputs = outputs[:, 0]
+    return CellResult(
+        cell.arm, cell.seed, facts["seconds"], outputs, facts["diverged"], cell.labels
+    )
+
+
+def _predicted(line: dict[str, str], task: Task) -> list[float]:
+    """What was predicted in a line: probabilities, or targets joined by '|'."""
+    if task.kind == "regression":
+        return [float(value) for value in line["predicted"].split("|")]
+    return [float(line[f"p_{label}"]) for label in task.labels]

@@ -15,8 +15,7 @@ from steep.study.design import plan_design
 from steep.study.encoders import make_encoders
 from steep.study.finish import finish_study
 from steep.study.jobs import reach_ray
-from steep.study.start import start_of
-from steep.study.study import Study
+from steep.study.study import Study, start_of
 from steep.study.waves import run_cells
 
 

@@ -6,7 +6,7 @@ from steep import runs
 from steep.console import say
 from steep.errors import SteepError
 from steep.study.arms import ADAPTED, BASE
-from steep.study.cell_files import kept_cell
+from steep.study.cells import kept_cell
 from steep.study.design import Design
 from steep.study.study import Study
 from steep.study.verdict import CellResult, Question, verdict

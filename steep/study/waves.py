@@ -11,8 +11,7 @@ from steep.console import say
 from steep.metrics.predictions import prediction_lines
 from steep.options import change
 from steep.study.arms import ADAPTED, BASE
-from steep.study.cell_files import keep_cell
-from steep.study.cells import CellJob, Common, Outcome, run_cell
+from steep.study.cells import CellJob, Common, Outcome, keep_cell, run_cell
 from steep.study.design import Cell
 from steep.study.encoders import Encoders
 from steep.study.jobs import run_jobs

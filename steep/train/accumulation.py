@@ -55,6 +55,7 @@ class Accumulation(Callback):
 
     def before_batch(self) -> None:
         self.whole = self.xb, self.yb
+        # fastai computes the last part, and makes the one step for all.
         *first, last = self.cut(self.xb, self.yb)
         self.others = sum(_add_gradient(self.learn, part) for part in first)
         self.share = last.share

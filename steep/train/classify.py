@@ -64,7 +64,7 @@ def train(
     infinite ends early, with `diverged` set.
     """
     hooks = hooks or Hooks()
-    torch.manual_seed(derive(seed, "dropout"))
+    torch.manual_seed(derive(seed, "dropout"))  # of torch's own layers; fast ones have a stream
     task = data.labelled()
     bar, finite = Bar(hooks.description), StopIfDiverged()
     scores = Scores(task, check_metric(task, metric) if metric else primary(task), bar)
@@ -101,6 +101,7 @@ def notes(learn: Learner, tune: TuneArgs) -> list[str]:
 def in_own_units(fitted: Fitted) -> None:
     """Make a regression model predict on the scale of its targets, for whoever loads it later."""
     loss: Loss = fitted.learn.loss_func
+    # Targets around 0 are learnt well; whoever loads the checkpoint knows nothing of that.
     if loss.mean:
         rescale_output(fitted.learn.model.model, loss.deviation, loss.mean)
         loss.mean = loss.deviation = ()

@@ -25,9 +25,8 @@ from steep.models.checkpoints import check_length, load_classifier, load_tokeniz
 from steep.models.devices import Machine, checkpoint_gradients, for_checkpointing
 from steep.models.families import check_tokenizer
 from steep.models.heads import Classifier, MaskedLM, Shared
-from steep.models.layers import layer_groups
+from steep.models.layers import layer_groups, reinitialise
 from steep.models.long_texts import window_pooling
-from steep.models.reinit import reinitialise
 from steep.seeds import derive
 from steep.train import rows
 from steep.train.accumulation import Accumulation, cut_rows
@@ -171,6 +170,6 @@ def _learner(
         splitter=splitter,
         cbs=[PlainLosses(), Clip(optimiser.max_grad_norm), *callbacks],
         wd=optimiser.weight_decay,
-        train_bn=False,  # frozen means frozen: fastai would go on training every LayerNorm
+        train_bn=False,  # frozen means frozen: else fastai trains every LayerNorm all the same
         moms=(0.9, 0.9, 0.9),  # BERT's beta1, instead of a cycle
     )

@@ -137,7 +137,7 @@ class Best(Resumable):
             self.weights = copied_weights(self.model)
         if self.patience is not None and self.waited >= self.patience:
             assert self.bar.total is not None
-            self.stopped = self.train_iter < self.bar.total
+            self.stopped = self.train_iter < self.bar.total  # not where the budget is spent anyway
             raise CancelFitException
 
     def after_fit(self) -> None:

@@ -145,6 +145,7 @@ def loss_for(task: Task, labels: np.ndarray, args: LossArgs) -> Loss:
     """The loss of a task; `labels` are those of the training rows."""
     if task.kind != "regression":
         return Loss(task, args)
+    # Targets of mean 0 and deviation 1: the rates that suit classifiers then suit them, too.
     columns = labels.reshape(len(labels), -1)
     deviation = columns.std(axis=0)
     spread = np.where(deviation > 0, deviation, 1.0)

@@ -60,9 +60,10 @@ def train(
         dls = loaders(stream, measured, machine.device)
         return engine.masked_learner(model, dls, pretrain, corpus.objective)
 
+    # Minutes become steps once: a resumed run must have the schedule that it began with.
     total = hooks.saves.once("steps", lambda: _steps(learner, pretrain))
     new = lm.new_head or lm.new_further_head
-    if new:
+    if new:  # its random weights would send noise into the encoder
         steps = max(1, min(HEAD_STEPS, round(HEAD_SHARE * total)))
         _warm_head(learner(steps), pretrain, hooks.saves)
     asked = pretrain.evaluation.eval_steps
@@ -121,6 +122,7 @@ class _Adapting:
         masked, first, last = MaskedScores(), Guesses(), Guesses()
         probe = [] if self.corpus.probe is None else [self.corpus.probe]
         measures: list[Measure] = [masked, *self.corpus.objective.measures(), *probe]
+        # Also once: after a resumption the weights of the beginning are gone.
         before = saves.once("before", lambda: _measure(self.learn, measures, first))
         guessed = saves.once("guesses", lambda: first.found)
         history = MaskedHistory(measures, bar, self.learn.dls.train_ds.per_pass, before)

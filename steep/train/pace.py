@@ -56,7 +56,7 @@ def seconds_per_step(learn: Learner, warm: int = WARM, timed: int = TIMED) -> tu
     learn.model.train()
     started, tokens, steps = time.monotonic(), 0, 0
     for number, batch in enumerate(learn.dls.train):
-        if number == warm:
+        if number == warm:  # the first steps allocate memory and compile
             started, tokens, steps = time.monotonic(), 0, 0
         add_gradient(learn, batch)
         tokens, steps = tokens + int(batch[0][..., 1, :].sum()), steps + 1

@@ -118,7 +118,7 @@ class Unfreeze(Callback):
         phase = self.of_epoch[self.epoch]
         self.train_only(range(phase.first, phase.end))
 
-    def after_fit(self) -> None:
+    def after_fit(self) -> None:  # as fastai leaves a Learner whose user froze nothing
         self.train_only(range(len(self.opt.param_lists)))
 
     def train_only(self, groups: range) -> None:

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from steep.args.pretraining import Masking
-from steep.data.batches import by_tokens, pad, padded_length
-from steep.data.packing import inner_edges, packed, separators
+from steep.data.batches import by_tokens, inner_edges, packed, pad, padded_length, separators
 from steep.data.store import BLOCK, select_rows
 from steep.data.tokens import Frame, Tokens, windows
 from steep.objectives.masking import Vocabulary, mask
@@ -77,7 +76,7 @@ class Pile:
     def known(self, spans: np.ndarray) -> np.ndarray:
         """Which of the spans (n, 2) hold a token that can be masked, bool (n,)."""
         found = np.empty(len(spans), bool)
-        for first in range(0, len(spans), BLOCK):
+        for first in range(0, len(spans), BLOCK):  # the tokens may lie in a file, not in memory
             some = spans[first : first + BLOCK]
             begin, end = some.min(), some.max()
             known = np.append(~self.words.special[self.tokens.ids[begin:end]], False)
@@ -141,6 +140,7 @@ class Pile:
         truth = ids.ravel()[real]
         hidden, chosen = mask(truth, self.mlm_probability, self.masking, self.words, random)
         ids.ravel()[real] = hidden
+        # Filling positions are position 0, with a label by which nothing is learnt there.
         fill = -len(chosen) % ROUND
         positions = np.concatenate([real[chosen], np.zeros(fill, np.int64)])
         labels = np.concatenate([truth[chosen], np.full(fill, IGNORED)])

@@ -70,7 +70,7 @@ class Saver(Callback):
         self._save_if(self.asked or self._is_time())
 
     def after_train(self) -> None:
-        self.trained = self._state()  # a validation that is stopped begins anew
+        self.trained = self._state()  # a validation that is stopped is begun again
 
     def _is_time(self) -> bool:
         seconds = 60 * self.saves.minutes

@@ -20,9 +20,10 @@ from steep.args import TuneArgs
 from steep.data import weights
 from steep.data.batches import by_length, shuffled
 from steep.data.corpus import Data
-from steep.data.inputs import Rows
+from steep.data.inputs import Rows, Sliding
 from steep.data.items import corpus_of
-from steep.data.long import Sliding
+
+SHOWN = 150  # words of a text in a table
 
 
 class Inputs(TensorText):
@@ -37,7 +38,6 @@ def as_table(
     outs: Any,
     ctxs: Any = None,
     max_n: int = 10,
-    trunc_at: int = 150,
 ) -> list:
     """fastai's `show_results` for `Inputs`: texts, labels and predictions as a table.
 
@@ -45,7 +45,7 @@ def as_table(
     """
     both = zip(samples, outs, range(max_n), strict=False)
     lines = [
-        {"text": text.truncate(trunc_at), "label": _words(label), "predicted": _words(said)}
+        {"text": text.truncate(SHOWN), "label": _words(label), "predicted": _words(said)}
         for (text, label, *_), (said, *_), _ in both
     ]
     display_df(pd.DataFrame(lines))
@@ -141,7 +141,7 @@ class TextLoaders(DataLoaders):
         only these have labels. `rm_type_tfms`, `num_workers` and `process` are fastai's, and mean
         nothing here. Raises SteepError for items of another kind.
         """
-        like: ShownRows = self.valid_ds
+        like: ShownRows = self.valid_ds  # not the training rows, which may have weights
         rows = like.over(corpus_of(list(test_items), like.corpus, with_labels))
         order = list(range(len(rows)))
         loader = _loader(rows, bs or self.valid.bs, lambda: order)

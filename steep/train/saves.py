@@ -99,7 +99,7 @@ def open_saves(out: Path, minutes: float, identity: State, overwrite: bool) -> S
     Raises SteepError if that run was another one and `overwrite` is off: its work is not lost.
     """
     folder = runs.unfinished(out)
-    identity = json.loads(json.dumps(identity))
+    identity = json.loads(json.dumps(identity))  # as a save gives it back: lists for tuples
     saves = Saves(folder if minutes else None, minutes, identity)
     if not (folder / runs.SAVE).is_file():
         return saves

@@ -75,7 +75,9 @@ class Stream:
     def __getitem__(self, index: int) -> Batch:
         step = self.epoch * self.length + index
         number, place = divmod(step, self.per_pass)
-        if self._plan[0] != number:
+        if (
+            self._plan[0] != number
+        ):  # one pass is planned at a time: the plan is as long as the text
             self._plan = number, self.pile.plan(self.spans, self.batch_tokens, self.seed, number)
         return self.pile.batch(self._plan[1][place], numbers(self.seed, "masks", step))
 
@@ -109,6 +111,7 @@ def loaders(train: Stream, heldout: Heldout, device: torch.device) -> DataLoader
 
 def prebatched(batches: Ready, order: Callable[[], Sequence[int]]) -> DataLoader:
     """A fastai loader of batches that are made already, in the order that it asks for each time."""
+    # Without `bs`, and with functions that change nothing, fastai does not collate again.
     return DataLoader(
         batches,
         bs=None,

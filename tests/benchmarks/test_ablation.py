@@ -1,4 +1,4 @@
-"""Does the ablation run every arm of the paper's tables, paired, and go on where it was stopped?"""
+"""Does the ablation run every arm of the paper's tables, paired, and resume when stopped?"""
 
 import json
 from pathlib import Path
@@ -59,7 +59,7 @@ def test_the_tables_of_the_paper_on_a_tiny_model(
     assert "holds an ablation with other options" in other.stderr
 
 
-def test_too_few_epochs_are_told_before_anything_runs(
+def test_too_few_epochs_are_reported_before_anything_runs(
     tiny_csv: Path, tiny_bert: Path, tmp_path: Path
 ) -> None:
     done = command(tiny_csv, tiny_bert, tmp_path / "out", "--epochs", "4")

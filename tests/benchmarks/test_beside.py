@@ -14,6 +14,9 @@ from benchmarks import beside, classification
 from benchmarks.sets import SETS, Set
 from steep.args import FitArgs
 from steep.data.load import load
+from steep.metrics.scores import primary
+from steep.options import change, make
+from steep.study.arms import CellInput
 
 Rows = list[tuple[str, str, str]]
 
@@ -57,25 +60,37 @@ def test_the_trainer_learns_every_kind_of_task(
     columns = {"single": ["label"], "multi": ["bad", "good"], "regression": ["stars"]}[labels]
     table = table.assign(bad=bad, good=1 - bad, stars=3.5 * bad + 0.5)
     table.to_csv(tmp_path / "rows.csv", index=False)
-    args = FitArgs(
-        model=str(tiny_bert),
+    args = make(
+        FitArgs,
         label=",".join(columns),
-        task=labels,  # type: ignore[arg-type]
+        task=labels,
         epochs=12,
         batch_size=8,
         learning_rate=2e-3,
         max_length=32,
         device="cpu",
     )
-    data = load(tmp_path / "rows.csv", args)
+    data = load(tmp_path / "rows.csv", args.table, args.split)
     assert data.test is not None
-    found = classification.fit(data, data.test, args)
+    cell = CellInput(
+        data=data,
+        test=data.test,
+        base=str(tiny_bert),
+        encoder=None,
+        tune=args.tune,
+        seed=0,
+        metric=primary(data.labelled()),
+        machine=args.machine,
+        description="the Trainer",
+    )
+    found = classification.fit(cell)
     metric, least = {"single": ("accuracy", 0.8), "multi": ("auc", 0.8), "regression": ("r2", 0.5)}[
         labels
     ]
     assert found["best"].facts["test"][metric] > least
     assert found["best"].facts["seconds"] == found["last"].facts["seconds"] > 0
-    untrained = classification.fit(data, data.test, replace(args, learning_rate=0.0, epochs=1))
+    standing = change(args.tune, {"learning_rate": 0.0, "epochs": 1})
+    untrained = classification.fit(replace(cell, tune=standing))
     assert untrained["last"].facts["test"][metric] < least
 
 

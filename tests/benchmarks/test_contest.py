@@ -1,4 +1,4 @@
-"""Do contestants take turns in processes of their own, and is a failure told?"""
+"""Do contestants take turns in processes of their own, and is a failure reported?"""
 
 from typing import Any
 

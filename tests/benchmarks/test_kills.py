@@ -1,4 +1,4 @@
-"""Does a run that is killed end in the weights of one that never was, driven as a command?"""
+"""Does a command that is killed again and again end with the weights of one that never was?"""
 
 from pathlib import Path
 
@@ -10,7 +10,8 @@ from steep import runs
 OPTIONS = "--precision fp32 --device cpu --max-length 32 --save-every 0.0001"
 STAGES = {
     "adapt": "adapt --epochs 6 --batch-tokens 256 --masking word",
-    "fit": "fit --label label --epochs 6 --batch-size 16 --accumulate 2 --unfreeze gradual",
+    "fit": "fit --label label --epochs 6 --batch-size 16 --gradient-accumulation-steps 2"
+    " --unfreeze gradual",
 }
 
 

@@ -1,4 +1,4 @@
-"""Who takes part in a contest of training, and is each told apart from the others?"""
+"""Who takes part in a contest of training, and do the contestants differ as they should?"""
 
 import argparse
 from pathlib import Path
@@ -25,5 +25,5 @@ def test_steep_without_its_layers_takes_part_where_it_has_some(
     found = {entry.name: entry for entry in speed.trainers(job, machine, OPTIONS)(job)}
     assert [*found] == ["stock", "best (eager)", *["steep --plain"] * fast, "steep"]
     args = ours.fit_args if job.case.stage == "fit" else ours.adapt_args
-    plain = {who: args(found[who].job).plain for who in found if who.startswith("steep")}
+    plain = {who: args(found[who].job).machine.plain for who in found if who.startswith("steep")}
     assert plain == ({"steep --plain": True} if fast else {}) | {"steep": False}

@@ -8,8 +8,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from steep.data.corpus import Corpus, Task
-from steep.data.inputs import Rows
-from steep.data.long import Sliding
+from steep.data.inputs import Rows, Sliding
 from steep.errors import SteepError
 
 TASK = Task("single", ("no", "yes"))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from steep.data.packing import inner_edges, packed, separators
+from steep.data.batches import inner_edges, packed, separators
 
 
 def slow(spans: list[tuple[int, int]], room: int, separator: int) -> list[tuple[int, int]]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from steep.data.shares import parse_file_weights, repeated
+from steep.data.step2_text import parse_file_weights, repeated
 from steep.errors import SteepError
 
 NAMES = ["data/task.csv", "pile.txt", "a=b.txt"]

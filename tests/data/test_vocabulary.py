@@ -6,8 +6,7 @@ import datasets
 from transformers import AutoTokenizer
 
 from steep.data.corpus import Corpus
-from steep.data.tokens import tokenize
-from steep.data.vocabulary import vocabulary_fit
+from steep.data.tokens import tokenize, vocabulary_fit
 
 
 def test_whole_words_and_fertility(tiny_bert: Path) -> None:

@@ -7,8 +7,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
 
 from steep.errors import SteepError
-from steep.models.layers import layer_groups
-from steep.models.reinit import reinitialise
+from steep.models.layers import layer_groups, reinitialise
 
 
 def test_the_top_layers_and_the_pooler_are_new_in_every_family(

@@ -8,7 +8,7 @@ import pytest
 from steep import runs
 from steep.data.corpus import Task
 from steep.errors import SteepError
-from steep.study.cell_files import keep_cell, kept_cell
+from steep.study.cells import keep_cell, kept_cell
 from steep.study.design import Cell
 
 

@@ -254,18 +254,18 @@ class Lengths(Measure):
     """Measures how long the held-out inputs are."""
 
     def before_validate(self) -> None:
-        self.lengths: list[int] = []
+        self.seen: list[int] = []
 
     def after_pred(self) -> None:
-        self.lengths.append(self.xb[0].shape[-1])
+        self.seen.append(self.xb[0].shape[-1])
 
     @property
     def found(self) -> dict[str, float]:
-        return {"longest": float(max(self.lengths))}
+        return {"longest": float(max(self.seen))}
 
     @property
     def facts(self) -> dict[str, Any]:
-        return {"heldout_batches": len(self.lengths)}
+        return {"heldout_batches": len(self.seen)}
 
 
 def test_an_objective_brings_its_loss_its_parts_and_its_measures(

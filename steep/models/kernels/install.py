@@ -144,6 +144,9 @@ def _attention_interface(
             module, query, key, value, attention_mask, dropout, scaling, is_causal=False
         )
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+    groups = query.shape[1] // key.shape[1]
+    if groups > 1:  # grouped-query attention: several heads share a key and a value
+        key, value = (states.repeat_interleave(groups, 1) for states in (key, value))
     reading = reading_for(module, compute)
     if reading is None:
         return attention(compute, query, key, value, attention_mask, dropout, scaling), None

@@ -11,14 +11,13 @@ from steep import runs
 from steep.args.running import MachineArgs
 from steep.console import say, track
 from steep.data.corpus import Corpus
-from steep.data.inputs import Rows
-from steep.data.long import SLIDING
+from steep.data.inputs import SLIDING, Rows
 from steep.data.readers import Source
 from steep.data.tables import read_table
-from steep.data.word_spans import Words, words_of
 from steep.errors import SteepError
 from steep.models.trained import Trained, load_trained_model
 from steep.shelf.explain import ExplainArgs
+from steep.shelf.explain.word_spans import Words, words_of
 from steep.stages.predict import table_for
 from steep.wording import some
 

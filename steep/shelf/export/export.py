@@ -12,7 +12,7 @@ from steep.args.running import MachineArgs
 from steep.console import say
 from steep.data.corpus import Corpus
 from steep.data.duplicates import row_hashes
-from steep.data.long import SLIDING
+from steep.data.inputs import SLIDING
 from steep.data.readers import Source
 from steep.data.tables import read_table
 from steep.errors import SteepError

@@ -124,3 +124,19 @@ def test_weights_changed_in_place_are_seen(make_model, batch):
     for parameter in model.bert.parameters():
         parameter.data.mul_(0.5)
     assert not torch.allclose(model(**batch).logits, before)
+
+
+def test_heads_that_share_keys_and_values_compute_as_hugging_face_has_them():
+    from transformers import EuroBertConfig, EuroBertModel
+
+    sizes = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2, "vocab_size": 50}
+    config = EuroBertConfig(**sizes, num_attention_heads=4, num_key_value_heads=2, pad_token_id=0)
+    torch.manual_seed(0)
+    model = EuroBertModel(config).eval()
+    ids = torch.randint(1, 50, (3, 20))
+    mask = (torch.arange(20) < torch.tensor([[20], [13], [7]])).long()
+    plain = model(input_ids=ids, attention_mask=mask).last_hidden_state
+    kernels.install(model, 0, torch.float32)
+    fast = model(input_ids=ids, attention_mask=mask).last_hidden_state
+    torch.testing.assert_close(fast[mask.bool()], plain[mask.bool()], atol=2e-5, rtol=1e-4)
+    fast.sum().backward()

@@ -24,8 +24,8 @@ from steep.models.heads import Classifier, MaskedLM
 from steep.models.kernels.attention import attention
 from steep.models.kernels.reading import FAMILIES
 from steep.models.layers import encoder_layers
-from steep.models.pooling import PooledClassifier, set_pooling
 from steep.models.long_texts import Joined
+from steep.models.pooling import PooledClassifier, set_pooling
 from tests.models.kernels.conftest import COMMON, CONFIGS, INNER
 
 KNOWN = {"bert", "roberta", "electra", "deberta-v2", "mpnet", "distilbert"}

@@ -19,7 +19,7 @@ from tests.conftest import BAD, GOOD, WORDS
 
 Steep = Callable[..., Any]
 LABEL = "--label label"
-TRAINING = "--epochs 8 --batch-size 8 --learning-rate 3e-3 --max-length 32"
+TRAINING = "--epochs 8 --batch-size 8 --learning-rate 3e-3 --max-length 32 --device cpu --precision fp32"
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 
 from steep.data.corpus import Corpus, Task
 from steep.data.inputs import Rows
-from steep.data.word_spans import words_of
 from steep.models.checkpoints import load_tokenizer
+from steep.shelf.explain.word_spans import words_of
 
 TEXT = "  The plot, xyz abc9 : GOOD  end."
 
