@@ -98,14 +98,20 @@ Starts = dict[tuple[str, int], Path | None]
 class ArmsArgs(Part):
     """Ablation."""
 
-    rates: tuple[float, ...] = option((1e-4, 1e-3), "Learning rates to try (repeatable).")
-    label_budget: int | None = option(None, "Use only this many training labels.", least=1)
-    pooling: str = option("concat", "What the head reads; ULMFiT's is concat.")
-    adapt_epochs: float = option(
-        10.0, "Passes over the text in step 2; 0 leaves table 6 out.", least=0
+    rates: tuple[float, ...] = option(
+        (1e-4, 1e-3), "Learning rates to try (repeatable).", common=True
     )
-    adapt_learning_rate: float = option(3e-4, "Peak learning rate of step 2.", least=0)
-    results: Path | None = option(None, "Write the results to this JSON file, too.", harmless=True)
+    label_budget: int | None = option(
+        None, "Use only this many training labels.", least=1, common=True
+    )
+    pooling: str = option("concat", "What the head reads; ULMFiT's is concat.", common=True)
+    adapt_epochs: float = option(
+        10.0, "Passes over the text in step 2; 0 leaves table 6 out.", least=0, common=True
+    )
+    adapt_learning_rate: float = option(3e-4, "Peak learning rate of step 2.", least=0, common=True)
+    results: Path | None = option(
+        None, "Write the results to this JSON file, too.", common=True, harmless=True
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -229,10 +229,13 @@ def test_compare_reads_the_tables_of_adapt_and_fit(stage: Any, tmp_path: Path) -
 
 def test_compare_refuses_what_a_study_does_not_do(tmp_path: Path) -> None:
     toml = tmp_path / "all.toml"
+    toml.write_text("[fit]\ncalibrate = true\n[adapt]\ntransductive = true\n")
+    done = run("compare", "a.csv", "--out", str(tmp_path / "s"), "--config", str(toml))
+    assert "[adapt]: there is no option 'transductive' in 'steep compare'" in done.stderr
+    assert done.returncode == 2
     toml.write_text("[fit]\ncalibrate = true\n")
     done = run("compare", "a.csv", "--out", str(tmp_path / "s"), "--config", str(toml))
-    assert "[fit]: there is no option 'calibrate' in 'steep compare'" in done.stderr
-    assert done.returncode == 2
+    assert "[fit]: 'steep compare' does not use calibrate" in done.stderr
 
 
 def test_a_flag_that_repeats_the_default_still_wins(fit: list[Any], tmp_path: Path) -> None:

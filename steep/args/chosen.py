@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from steep.args.commands import DataArgs
 from steep.args.recipes import recipe
+from steep.args.training import DecisionArgs, FewArgs
+from steep.console import say
 from steep.errors import SteepError
 from steep.options import (
     as_mapping,
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from steep.data.corpus import Data
 
 Args = TypeVar("Args")
+UNUSED = {option.name for part in (FewArgs, DecisionArgs) for option in options_of(part)}
+"""Options of [fit] that a study has in another form, or not at all: said, and left out."""
 INPUTS = ("file", "files", "folder", "model", "out", "pile", "piles")  # where they are no options
 
 
@@ -69,6 +73,9 @@ def _from_toml(kind: type[Any], command: str, path: Path) -> dict[str, Any]:
         own = {option.name for option in options_of(tables[name])} if name in tables else set()
         inner = {n: v for n, v in values.items() if n in own}
         outer = {n: v for n, v in values.items() if n not in own}
+        if unused := sorted(outer.keys() & UNUSED - known):
+            say(f"{path}: [{name}]: 'steep {command}' does not use {', '.join(unused)}")
+        outer = {n: v for n, v in outer.items() if n not in unused}
         outer = _without_inputs(outer, known, f"{path}: [{name}]", command)
         found |= outer | ({name: inner} if inner else {})
     source = f"{path}: [{command}]"

@@ -8,7 +8,6 @@ sequences holds one of the row's rarest 20 %, so that only these are looked up (
 Chaudhuri, Ganti & Kaushik 2006; Bayardo, Ma & Srikant 2007), then verified.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -19,12 +18,10 @@ from scipy.sparse import csr_array
 from steep.console import track
 from steep.data.corpus import Corpus
 from steep.data.duplicates import FEWEST_SHINGLES, SHINGLE, SIMILAR, corpus_hashes, text_hashes
+from steep.data.words import words_in
 
 CHUNK = 500  # texts looked up together
 PIECE = 1 << 16  # characters: a longer text is searched piece by piece
-# Words without their punctuation, which tokenised data sets set apart; CJK characters one by one.
-CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-WORDS = re.compile(rf"[{CJK}]|[^\W{CJK}]+")
 MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F), np.uint64(0x165667B19E3779F9))
 
 
@@ -117,7 +114,7 @@ def _sequences(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
 
     Python's hashes differ from process to process; these never leave this one.
     """
-    words = [WORDS.findall(text.casefold()) for text in texts]
+    words = [words_in(text.casefold()) for text in texts]
     lengths = np.fromiter(map(len, words), np.int64, len(words))
     flat = np.fromiter(map(hash, chain.from_iterable(words)), np.int64, lengths.sum())
     hashes, count = flat.view(np.uint64), max(0, len(flat) - SHINGLE + 1)

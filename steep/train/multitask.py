@@ -194,7 +194,7 @@ def multitask_learner(sets: Mapping[str, Data], args: MultitaskArgs, machine: Ma
         prebatched(held, lambda: range(len(held))),
         device=machine.device,
     )
-    # The encoder alone is made fast, so that one count of draws tells where its dropout stands.
+    # The encoder alone is made fast: one count of random draws then says where its dropout is.
     encoder: PreTrainedModel = models[0].base_model  # type: ignore[assignment]
     machine.prepare(encoder, derive(seed, "dropout"))
     losses = [loss_for(d.labelled(), d.train.labels(), LossArgs()) for d in sets.values()]

@@ -1,4 +1,4 @@
-"""How are sentence pairs learnt beside masked tokens? As batches, a loss, and an accuracy."""
+"""How is step 2 trained on sentence pairs, too? Their batches, loss and accuracy."""
 
 from dataclasses import dataclass, replace
 from functools import partial

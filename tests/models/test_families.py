@@ -46,7 +46,7 @@ def test_a_real_gpt2_folder_is_refused(tmp_path: Path) -> None:
     GPT2LMHeadModel(GPT2Config(n_embd=8, n_layer=1, n_head=1, vocab_size=50)).save_pretrained(
         tmp_path
     )
-    with pytest.raises(SteepError, match="GPT-like ones read from left to right"):
+    with pytest.raises(SteepError, match="GPT-like models read from left to right"):
         load_masked_lm(tmp_path, "eager", 0)
 
 

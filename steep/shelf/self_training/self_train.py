@@ -68,14 +68,14 @@ def self_train(
     pile, sources = _unlabelled(data, used.train, piles, fitting.table.columns, notes)
     teacher = _teacher(data, fitting, out.with_name(f"{out.name}.{TEACHER}"))
     pseudo = _pseudo_labelled(teacher, pile, data.labelled(), args)
-    learnt = replace(
+    enlarged = replace(
         data,
         train=with_pseudo_labels(used.train, pseudo.texts, pseudo.labels),
         notes=(*data.notes, *notes, pseudo.note),
     )
     # The labelled rows are drawn already, and the student must not draw from its own.
     student = change(fitting, {"label_budget": None, "shots": None})
-    fit(learnt, out=out, args=student, openings=Openings(followers=followers, options=_own(args)))
+    fit(enlarged, out=out, args=student, openings=Openings(followers=followers, options=_own(args)))
     found = {"self_training": pseudo.found, "sources": sources}
     _complete(out, data, fitting.start, found)
     return out

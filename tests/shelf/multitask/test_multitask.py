@@ -9,6 +9,10 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 
+from steep.options import make
+from steep.shelf.multitask import MultitaskArgs
+from steep.shelf.multitask.multitask import read_sets
+
 Steep = Callable[..., Any]
 SHORT = "--max-length 32 --device cpu --precision fp32"
 COLUMNS = "--text text --label label --text text --label stars"
@@ -96,3 +100,10 @@ def test_what_does_not_go_together_is_told(
     )
     assert said in done.stderr
     assert not (tmp_path / "x").exists()
+
+
+def test_tables_in_memory_are_numbered(tables: Path) -> None:
+    frames = [pd.read_csv(tables / f"{name}.csv") for name in ("single", "regression")]
+    sets = read_sets(frames, make(MultitaskArgs, label=("label", "stars")))
+    assert list(sets) == ["table1", "table2"]
+    assert [data.labelled().kind for data in sets.values()] == ["single", "regression"]

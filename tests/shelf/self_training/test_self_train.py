@@ -19,7 +19,8 @@ from tests.conftest import BAD, GOOD, WORDS
 
 Steep = Callable[..., Any]
 LABEL = "--label label"
-TRAINING = "--epochs 8 --batch-size 8 --learning-rate 3e-3 --max-length 32 --device cpu --precision fp32"
+SMALL = "--batch-size 8 --max-length 32 --device cpu --precision fp32"
+TRAINING = f"--epochs 8 --learning-rate 3e-3 {SMALL}"
 
 
 @pytest.fixture
@@ -89,17 +90,17 @@ def test_the_run_says_what_it_was(steep: Steep, words: tuple, tables: Path, tmp_
 
 
 class Stop(Callback):
-    """Ends a training in its third epoch, as Ctrl-C does."""
+    """Ends a training in its second epoch, as Ctrl-C does."""
 
     def before_epoch(self) -> None:
-        if self.epoch == 2:
+        if self.epoch == 1:
             raise KeyboardInterrupt
 
 
 def test_a_killed_student_is_resumed_and_its_teacher_stays(
     steep: Steep, words: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    how = "--confidence 0.5 --per-class 25 --save-every 0.000001 --out"
+    how = "--epochs 3 --confidence 0.5 --per-class 25 --save-every 0.000001 --out"
     steep(*words, how, tmp_path / "whole")
     out = tmp_path / "student"
 

@@ -1,0 +1,83 @@
+"""What is a word, in any script? Letters and digits without a break; else a single character.
+
+Where blanks part words, a word is what `\\w+` finds, with the marks that belong to its letters:
+combining ones (`हिन्दी` is one word, and so is `café` of five code points) and joiners. Some scripts
+write no blanks between words: Chinese, Japanese, Thai, Lao, Khmer, Burmese and others. To part
+those takes a dictionary, and dictionaries disagree; so every character is a word, with its marks,
+as Unicode Standard Annex 29 has it. Single characters, not pairs, since who wants longer units
+joins neighbours anyway (pairs in tf-idf, runs of three in the search for copies), and since a
+character that was changed then spoils the fewest.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import cache
+from itertools import chain, groupby
+
+# Between letters of these blocks a line may end without a blank: the classes ID, CJ, SA and AK of
+# Unicode Standard Annex 14.
+UNSPACED = (
+    (0x0E00, 0x0EFF),  # Thai, Lao
+    (0x1000, 0x109F),  # Burmese
+    (0x1780, 0x17FF),  # Khmer
+    (0x1950, 0x19FF),  # Tai Le, New Tai Lue
+    (0x1A20, 0x1AAF),  # Tai Tham
+    (0x1B00, 0x1B7F),  # Balinese
+    (0x3005, 0x3029),  # signs of repetition, old numerals
+    (0x3031, 0x31FF),  # Japanese syllables, Bopomofo
+    (0x3400, 0x4DBF),  # Chinese characters
+    (0x4E00, 0xA4CF),  # Chinese characters, Yi
+    (0xA980, 0xA9FF),  # Javanese, Burmese
+    (0xAA60, 0xAADF),  # Burmese, Tai Viet
+    (0xF900, 0xFAFF),  # Chinese characters
+    (0xFF66, 0xFF9D),  # Japanese syllables of half width
+    (0x11700, 0x1174F),  # Ahom
+    (0x16FE0, 0x18DFF),  # Tangut, Khitan
+    (0x1AFF0, 0x1B2FF),  # Japanese syllables, Nüshu
+    (0x20000, 0x323AF),  # Chinese characters
+)
+MARKED = (  # where there are combining marks
+    (0x0300, 0x30FF),
+    (0xA660, 0xABFF),
+    (0xFB1E, 0xFE2F),
+    (0x101FD, 0x16FFF),
+    (0x1BC9D, 0x1EFFF),
+    (0xE0100, 0xE01EF),
+)
+# Joiners, and what belongs to the letter before it although it is one: the voicing marks of half
+# width in Japanese, and the vowel "am" in Thai and Lao.
+JOINED = "\u200c\u200d\uff9e\uff9f\u0e33\u0eb3"
+PLAIN = re.compile(r"\w+", re.ASCII)
+
+
+def words_in(text: str) -> list[str]:
+    """The words of a text, in its order; case and form of the characters stay as they are."""
+    return PLAIN.findall(text) if text.isascii() else _patterns()[0].findall(text)
+
+
+def is_unspaced(word: str) -> bool:
+    """Whether a word is a character of a script that writes no blanks between words."""
+    return not word.isascii() and _patterns()[1].match(word) is not None
+
+
+def has_unspaced(text: str) -> bool:
+    """Whether a text holds characters of such a script."""
+    return not text.isascii() and _patterns()[1].search(text) is not None
+
+
+@cache
+def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """What finds words in any script, and what finds letters of scripts without blanks."""
+    letters, marks = _class(UNSPACED, "L"), _class(MARKED, "M") + JOINED
+    words = rf"[{letters}][{marks}]*|(?:[^\W{letters}]+[{marks}]*)+"
+    return re.compile(words), re.compile(f"[{letters}]")
+
+
+def _class(blocks: Iterable[tuple[int, int]], category: str) -> str:
+    """The characters of a category in these blocks, as the inside of a regular expression's [...]."""
+    codes = chain.from_iterable(range(first, last + 1) for first, last in blocks)
+    found = [code for code in codes if unicodedata.category(chr(code))[0] == category]
+    runs = groupby(enumerate(found), lambda item: item[1] - item[0])
+    ends = ([code for _, code in run] for _, run in runs)
+    return "".join(f"{chr(codes[0])}-{chr(codes[-1])}" for codes in ends)
