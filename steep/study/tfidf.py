@@ -15,6 +15,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from steep.data.corpus import Task
+from steep.data.words import words_in
 from steep.errors import SteepError
 from steep.metrics.linear import fitted_classifier
 from steep.metrics.scores import higher_is_better, primary, score
@@ -79,13 +80,17 @@ def fit_tfidf(
 
 
 def _vectorizer(rows: int) -> TfidfVectorizer:
-    """Words of one letter count, too; rare terms are dropped where there are many texts."""
+    """Words of one letter count, too; rare terms are dropped where there are many texts.
+
+    Of scripts without blanks, the terms are characters and their pairs.
+    """
     return TfidfVectorizer(
         ngram_range=(1, 2),
         sublinear_tf=True,
         min_df=1 if rows < 2000 else 2,
         max_features=MOST_FEATURES,
-        token_pattern=r"(?u)\b\w+\b",
+        tokenizer=words_in,
+        token_pattern=None,
         dtype=np.float32,
     )
 

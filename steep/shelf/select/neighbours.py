@@ -10,6 +10,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.neighbors import NearestNeighbors
 
 from steep.data.corpus import Corpus
+from steep.data.words import has_unspaced, is_unspaced, words_in
 from steep.seeds import numbers
 
 CHUNK = 5000  # texts of the pile that are compared at once
@@ -63,9 +64,26 @@ def tfidf_vectors(queries: Corpus, pile: Corpus, seed: int) -> Vectors:
     """TF-IDF vectors of texts, fitted on both corpora; of a large pile, on a sample of it."""
     count = min(FITTED_ON, len(pile))
     drawn = numbers(seed, "words").choice(len(pile), count, replace=False)
-    known = TfidfVectorizer(max_features=VOCABULARY, sublinear_tf=True, dtype=np.float32)
+    known = TfidfVectorizer(
+        max_features=VOCABULARY, sublinear_tf=True, dtype=np.float32, analyzer=compared_terms
+    )
     known.fit(chain(_texts(queries), _texts(pile.take(np.sort(drawn)))))
     return lambda corpus: known.transform(_texts(corpus))
+
+
+def compared_terms(text: str) -> list[str]:
+    """What two texts may share: words of two letters or more, in lower case.
+
+    Of scripts without blanks, characters and their pairs: many a word is of two, and where there
+    are few characters (Thai, the syllables of Japanese) single ones say little.
+    """
+    words = words_in(text.lower())
+    if not has_unspaced(text):
+        return [word for word in words if len(word) > 1]
+    single = [is_unspaced(word) for word in words]
+    kept = [word for word, alone in zip(words, single, strict=True) if alone or len(word) > 1]
+    pairs = zip(words, words[1:], single, single[1:], strict=False)
+    return kept + [one + other for one, other, *both in pairs if all(both)]
 
 
 def _texts(corpus: Corpus) -> Iterator[str]:
