@@ -15,6 +15,7 @@ from steep.data.duplicates import find_duplicates
 from steep.data.load import load
 from steep.data.readers import Source
 from steep.data.tokens import Tokens, tokenize, vocabulary_fit
+from steep.data.words import has_unspaced, words_in
 from steep.stages.predict import check_out
 from steep.study.forecast import forecast
 from steep.wording import duration, some
@@ -42,7 +43,7 @@ def check(source: Source | Data, *, args: CheckArgs, out: Path | None = None) ->
         findings["task"] = data.task.described()
         findings["warnings"] = _label_warnings(data)
     if args.start.model is None:
-        findings["words"] = _lengths(_word_counts(everything))
+        findings["words"] = _in_words(everything)
     else:
         findings |= _with_checkpoint(data, everything, args.start.model, args)
     for line in _lines(findings):
@@ -75,8 +76,13 @@ def _with_checkpoint(data: Data, everything: Corpus, model: str, args: CheckArgs
     }
 
 
-def _word_counts(corpus: Corpus) -> np.ndarray:
-    return np.array([len(text.split()) for texts in corpus.texts() for text in texts])
+def _in_words(corpus: Corpus) -> dict[str, float]:
+    """Lengths in words, and how many texts are, in part, of a script that writes no blanks."""
+    counts, unspaced = [], 0
+    for texts in corpus.texts():
+        counts += [len(words_in(text)) for text in texts]
+        unspaced += sum(map(has_unspaced, texts))
+    return _lengths(np.array(counts)) | {"unspaced": unspaced}
 
 
 def _lengths(lengths: np.ndarray) -> dict[str, float]:
@@ -162,6 +168,8 @@ def _labels(counts: dict[str, dict[str, int]]) -> list[str]:
 
 def _length(lengths: dict[str, float], unit: str) -> str:
     unknown = f"; {lengths['unknown']:.2%} unknown" if "unknown" in lengths else ""
+    if lengths.get("unspaced"):
+        unit += f" ({lengths['unspaced']:,} texts write none apart: each character is one)"
     return (
         f"length in {unit}: mean {lengths['mean']:g}, median {lengths['median']:g}, 95 % below "
         f"{lengths['p95']:g}, longest {lengths['longest']:,}; {lengths['total']:,} in all{unknown}"
