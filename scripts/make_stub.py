@@ -18,7 +18,6 @@ from steep.shelf.export import ExportArgs
 from steep.shelf.lr_find import LrFindArgs
 from steep.shelf.multitask import MultitaskArgs
 from steep.shelf.select import SelectArgs
-from steep.shelf.self_training import SelfTrainArgs
 
 STUB = Path(__file__).parents[1] / "steep" / "__init__.pyi"
 HEAD = '''"""Made by `python -m scripts.make_stub` from the dataclasses of options: do not edit."""
@@ -47,7 +46,7 @@ COMMANDS: list[tuple[Callable[..., Any], type | None]] = [
     (commands.adapt, commands.AdaptCommand),
     (commands.select, SelectArgs),
     (commands.fit, commands.FitCommand),
-    (commands.self_train, SelfTrainArgs),
+    (commands.self_train, commands.SelfTrainCommand),
     (commands.learner, FitArgs),
     (commands.lr_find, LrFindArgs),
     (commands.multitask, MultitaskArgs),

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from fastai.callback.core import Callback
 from fastai.learner import Learner
 
@@ -282,6 +283,7 @@ def self_train(
     overwrite: bool = False,
     confidence: float = 0.9,
     per_class: int = 1000,
+    track: Literal["none", "tensorboard", "mlflow", "wandb"] = "none",
 ) -> str | Path:
     """Fit a teacher, pseudo-label unlabelled text, and fit a student on both."""
 

@@ -14,7 +14,6 @@ from steep.shelf.export import ExportArgs
 from steep.shelf.lr_find import LrFindArgs
 from steep.shelf.multitask import MultitaskArgs
 from steep.shelf.select import SelectArgs
-from steep.shelf.self_training import SelfTrainArgs
 
 app = typer.Typer(
     name="steep",
@@ -78,7 +77,7 @@ def fit(file: Table, out: Out, **options: Any) -> None:
     typer.echo(commands.fit(file, out=out, **options))
 
 
-@command(app, SelfTrainArgs)
+@command(app, commands.SelfTrainCommand)
 def self_train(
     file: Table,
     piles: Annotated[

@@ -61,6 +61,14 @@ class FitCommand:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SelfTrainCommand:
+    """steep self-train, with what else the shelf adds."""
+
+    core: SelfTrainArgs = SelfTrainArgs()
+    track: TrackArgs = TrackArgs()
+
+
+@dataclass(frozen=True, kw_only=True)
 class PredictCommand:
     """steep predict, with what the shelf adds."""
 
@@ -165,10 +173,12 @@ def self_train(
     **options: Any,
 ) -> Path:
     """Fit a teacher, pseudo-label unlabelled text, and fit a student on both."""
+    from steep.shelf import trackers
     from steep.shelf.self_training import self_train as feature
 
-    args = options_for(SelfTrainArgs, "self_train", options | _given(model), source)
-    return feature.self_train(source, piles, out=Path(out), args=args)
+    args = options_for(SelfTrainCommand, "self_train", options | _given(model), source)
+    followers = trackers.followers(args.track)
+    return feature.self_train(source, piles, out=Path(out), args=args.core, followers=followers)
 
 
 def learner(source: "Source | Data", model: "Model | None" = None, **options: Any) -> "Learner":
@@ -265,6 +275,7 @@ def report(folder: "Model", *, out: "Config" = None, texts: bool = True) -> Path
         "adapt": replace(STAGES["adapt"], options=AdaptCommand),
         "compare": replace(STAGES["compare"], options=CompareCommand),
         "explain": EXPLAIN_PAGE,
+        "self-train": replace(STAGES["fit"], options=SelfTrainCommand),
     }
     return write_report(folder, out, texts, pages)
 

@@ -1,33 +1,87 @@
-"""How does Steep speak to its user? On standard error; results go to standard output."""
+"""How does Steep speak to its user? On standard error; results go to standard output.
 
+Names and texts of the data reach a terminal through here only, and as they are: no markup, no emoji
+codes, and control characters as escapes.
+"""
+
+import os
+import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
-from rich.console import Console
+from rich.console import Console, ConsoleRenderable, RenderHook
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
-err = Console(stderr=True, highlight=False, soft_wrap=True)
-out = Console(highlight=False, soft_wrap=True)
+from steep.wording import visible
+
+LONGEST_MESSAGE = 4000
 
 Item = TypeVar("Item")
 
 
+class _Harmless(RenderHook):
+    """Shows the control characters of all texts that are printed, but for line breaks and tabs."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [Text(harmless(t.plain)) if isinstance(t, Text) else t for t in renderables]
+
+
+class _Description(ProgressColumn):
+    """What a progress bar is about; it may hold names of the data."""
+
+    def render(self, task: Task) -> Text:
+        return Text(visible(task.description))
+
+
+def harmless(message: str) -> str:
+    """What a terminal may be given: lines and tabs stay, other control characters are escapes."""
+    lines = message.split("\n")
+    return "\n".join("\t".join(visible(part) for part in line.split("\t")) for line in lines)
+
+
+def _console(stderr: bool) -> Console:
+    console = Console(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=True)
+    console.push_render_hook(_Harmless())
+    return console
+
+
+err = _console(stderr=True)
+out = _console(stderr=False)
+
+
 def say(message: str) -> None:
     """A line about what is happening."""
-    err.print(message, markup=False)
+    if len(message) > LONGEST_MESSAGE:
+        start, end = message[: LONGEST_MESSAGE // 2], message[-LONGEST_MESSAGE // 4 :]
+        message = f"{start} [... {len(message):,} characters ...] {end}"
+    err.print(message)
+
+
+def result(path: Path) -> None:
+    """The path of what was written, on standard output: for people made visible, else as it is."""
+    if sys.stdout.isatty():
+        out.print(str(path))
+    else:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(os.fsencode(path) + os.linesep.encode())
+        sys.stdout.buffer.flush()
 
 
 def progress(unit: str = "") -> Progress:
     """A progress bar with counts, a `rate` field, and the time left."""
     columns = (
-        TextColumn("{task.description}"),
+        _Description(),
         BarColumn(bar_width=28),
         MofNCompleteColumn(),
         TextColumn(unit + "{task.fields[rate]}"),

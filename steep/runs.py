@@ -73,9 +73,99 @@ class Run:
         self.manifest.update(facts)
 
 
+@contextmanager
+def writing(out: Path, stage: str, args: Any, overwrite: bool = False) -> Iterator[Run]:
+    """A run folder that appears as `out` only when it is complete.
+
+    Everything is written to a folder beside it, then renamed. Raises SteepError when `out` is in
+    use (and `overwrite` is off), cannot be written, or the disk is full; then nothing is left.
+    """
+    _clean(out)
+    check_free(out, overwrite)
+    partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
+    started = time.monotonic()
+    try:
+        partial.mkdir(parents=True)
+        run = Run(partial, manifest(stage, args))
+        yield run
+        run.record(seconds=round(run.earlier + time.monotonic() - started, 1))
+        write_json(partial / MANIFEST, run.manifest)
+        _swap(partial, out)
+    except OSError as error:
+        raise SteepError(_explain(error, out)) from error
+    except SafetensorError as error:  # wraps a full disk, among others, and is no OSError
+        raise SteepError(f"{out}: nothing was written: {error}.") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def adding(folder: Path) -> Iterator[Path]:
+    """A folder for new files of the finished run `folder`: all are moved there at the end, or none.
+
+    Raises SteepError when they cannot be written.
+    """
+    aside = folder / f".partial-{os.getpid()}"
+    try:
+        with explained(folder):
+            aside.mkdir()
+            yield aside
+            for path in sorted(aside.iterdir()):
+                path.replace(folder / path.name)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def explained(out: Path) -> Iterator[None]:
+    """An OSError while `out` is written becomes a SteepError that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise SteepError(_explain(error, out)) from error
+
+
+def check_free(out: Path, overwrite: bool = False) -> None:
+    """Raises SteepError if `out` is a file, or a folder in use that may not be replaced.
+
+    Only what Steep has written is ever replaced.
+    """
+    if out.is_file():
+        raise SteepError(f"{out} is a file; --out must name a folder.")
+    if not out.is_dir() or not any(out.iterdir()):
+        return
+    if not overwrite:
+        raise SteepError(f"{out} is in use. Choose another --out, or add --overwrite.")
+    if not any((out / name).is_file() for name in (MANIFEST, STUDY)):
+        raise SteepError(
+            f"{out} was not written by Steep, so --overwrite does not remove it. Choose another "
+            "--out, or empty it yourself."
+        )
+
+
 def unfinished(out: Path) -> Path:
     """The folder beside `out` in which a run that is under way keeps its last save."""
     return out.with_name(f"{out.name}.unfinished")
+
+
+def make(out: Path, overwrite: bool = False) -> None:
+    """An empty folder that fills up bit by bit, as a study does; SteepError if it is in use."""
+    check_free(out, overwrite)
+    with explained(out):
+        if out.exists() and overwrite:
+            shutil.rmtree(out)
+        out.mkdir(parents=True, exist_ok=True)
+
+
+def check_space(out: Path, needed: int) -> None:
+    """Raises SteepError if fewer than `needed` bytes are free where `out` will be."""
+    parent = next(folder for folder in out.absolute().parents if folder.exists())
+    free = shutil.disk_usage(parent).free
+    if free < needed:
+        raise SteepError(
+            f"{out}: {needed / 1e6:,.0f} MB are needed, but only {free / 1e6:,.0f} MB are free. "
+            "Make room, or choose an --out on another disk."
+        )
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -172,3 +262,43 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "not installed"
+
+
+def _swap(partial: Path, out: Path) -> None:
+    """Give `partial` the name `out`; what stood there is removed only afterwards."""
+    old = out.with_name(f".{out.name}.old-{os.getpid()}")
+    if out.exists():
+        out.rename(old)
+    partial.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _clean(out: Path) -> None:
+    """Remove what killed runs left half-written beside `out`; a folder renamed away comes back."""
+    for kind in ("old", "partial"):
+        for left in out.parent.glob(f".{glob.escape(out.name)}.{kind}-*"):
+            process = left.name.rpartition("-")[2]
+            if not process.isdigit() or _is_running(int(process)):
+                continue
+            if kind == "old" and not out.exists():
+                left.rename(out)
+            else:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return process != os.getpid()
+
+
+def _explain(error: OSError, out: Path) -> str:
+    if error.errno == errno.ENOSPC:
+        return f"{out}: the disk is full; nothing was written. Make room, then run it again."
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{out}: may not be written: {error.strerror}. Choose another --out."
+    return f"{error.filename or out}: {error.strerror or error}."

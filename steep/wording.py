@@ -9,6 +9,11 @@ ACRONYMS = {"f1": "F1", "auc": "AUC", "mcc": "MCC", "mae": "MAE", "rmse": "RMSE"
 MARKUP = re.compile(r"[\\`*_\[\]<>#~$]|^[-+](?=[\s-]|$)")
 NUMBERED = re.compile(r"^(\d+)([.)])(?=\s|$)")  # would begin a list
 BACKSLASH = "&#92;"  # as an entity, because '\|' is read before '\\' in a table
+LONGEST_QUOTE = 80
+CONTROL = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+ESCAPES = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
 
 
 def number(value: float | None, digits: int = 3, sign: bool = False) -> str:
@@ -66,9 +71,27 @@ def listed(names: list[str]) -> str:
 
 
 def some(names: Sequence[str], most: int = 5) -> str:
-    """The first names, and how many there are beyond: 'a, b and 3 more'."""
+    """The first names, each of them `brief`, and how many there are beyond: 'a, b and 3 more'."""
     beyond = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + beyond
+    return ", ".join(brief(name) for name in names[:most]) + beyond
+
+
+def visible(text: str) -> str:
+    """The text with escapes such as '\\x1b' for what a terminal or a reader would not show.
+
+    These are control characters, line breaks, marks of writing direction and lone surrogates.
+    """
+    return CONTROL.sub(lambda found: _escaped(found.group()), text)
+
+
+def brief(text: str, most: int = LONGEST_QUOTE) -> str:
+    """A text of the data as messages show it: `visible`, and cut after `most` characters."""
+    return visible(text if len(text) <= most else f"{text[: most - 1]}…")
+
+
+def quoted(text: str) -> str:
+    """A text of the data in single quotes, `brief`: every message quotes with this."""
+    return f"'{brief(text)}'"
 
 
 def inline(text: str) -> str:
@@ -83,6 +106,13 @@ def verbatim(lines: str, language: str = "sh") -> str:
     ticks = re.findall(r"`+", lines)
     fence = "`" * max([3, *(len(found) + 1 for found in ticks)])
     return f"{fence}{language}\n{lines}\n{fence}"
+
+
+def _escaped(sign: str) -> str:
+    code = ord(sign)
+    if 0xDC80 <= code < 0xDD00:  # how Python keeps a byte of a file name that is no UTF-8
+        code -= 0xDC00
+    return ESCAPES.get(sign, f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
 
 
 def _escape(sign: str) -> str:

@@ -1,18 +1,26 @@
-"""How are the bytes of a text file read? Compression, encoding, and what to say when they fail."""
+"""How are the bytes of a text file read? Compression, lines, and what to say when they fail."""
 
+import errno
 import gzip
 import lzma
+import os
+import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import IO, BinaryIO, TextIO, cast
+from typing import IO, BinaryIO, Literal, TextIO, cast
 
+from steep.data.encodings import explain_encoding, explain_nul
 from steep.errors import SteepError
+from steep.wording import brief, visible
 
 COMPRESSED = (".gz", ".xz")
 SAMPLE = 1 << 18
-UTF16 = (b"\xff\xfe", b"\xfe\xff")
+LONGEST_LINE = 1 << 26  # characters
+LONGEST_PATH = 200  # characters that a message shows
+ABSENT = (errno.ENOENT, errno.ENOTDIR)
 
 
 def suffix(path: Path) -> str:
@@ -21,41 +29,113 @@ def suffix(path: Path) -> str:
     return bare.suffix.lower()
 
 
+def shown_path(path: Path) -> str:
+    """A path as valid text: bytes that are no UTF-8 and control characters are escapes."""
+    return visible(str(path))
+
+
+def what_is_at(path: Path) -> Literal["file", "folder", "nothing"]:
+    """What there is; SteepError for a pipe, a device, or a name that the system refuses."""
+    with _readable(path):
+        try:
+            mode = path.stat().st_mode
+        except OSError as error:
+            if error.errno in ABSENT:
+                return "nothing"
+            raise
+    if stat.S_ISDIR(mode):
+        return "folder"
+    if not stat.S_ISREG(mode):
+        raise SteepError(
+            f"{_name(path)}: is a pipe or a device, but a file is read more than once. Write it to "
+            "a file first, and name that."
+        )
+    return "file"
+
+
 @contextmanager
 def open_text(path: Path) -> Iterator[TextIO]:
     """The text of a UTF-8 file, with or without byte order mark, .gz or .xz.
 
     Line ends stay as they are. Raises SteepError, also while it is read, when the file is missing,
-    damaged, binary or in another encoding.
+    damaged, or in another encoding.
     """
     try:
-        with _open(path, "rt", encoding="utf-8-sig", newline="") as stream:
+        with _readable(path), _open(path, "rt", encoding="utf-8-sig", newline="") as stream:
             yield cast(TextIO, stream)
     except UnicodeDecodeError:
-        raise SteepError(_explain_encoding(path)) from None
-    except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error) as error:
-        raise SteepError(f"{path}: the compressed file is damaged: {error}.") from None
-    except FileNotFoundError:
-        raise SteepError(f"{path}: there is no such file.") from None
-    except OSError as error:
-        raise SteepError(f"{path}: cannot be read: {error.strerror or error}.") from None
+        with _bytes_of(path) as raw:
+            raise SteepError(explain_encoding(path, raw)) from None
+
+
+def lines(path: Path) -> Iterator[str]:
+    """The lines with their ends; SteepError also at a NUL, and at an endless line."""
+    with open_text(path) as stream:
+        for number, line in enumerate(iter(partial(stream.readline, LONGEST_LINE), ""), 1):
+            if len(line) >= LONGEST_LINE:
+                raise SteepError(
+                    f"{_name(path)}, line {number:,}: longer than {LONGEST_LINE:,} characters. "
+                    "Put line breaks between the documents."
+                )
+            if "\0" in line:
+                raise SteepError(_about_nul(path, number))
+            yield line
+
+
+def whole_text(path: Path, longest: int) -> str | None:
+    """All of a file; None if it has more characters than `longest`. Raises SteepError at a NUL."""
+    with open_text(path) as stream:
+        text = stream.read(longest + 1)
+    if "\0" in text:
+        raise SteepError(_about_nul(path, text.count("\n", 0, text.index("\0")) + 1))
+    return text if len(text) <= longest else None
 
 
 def sample(path: Path) -> str:
-    """The first 256 thousand characters; SteepError if there are none, or the file is binary."""
+    """The first 256 thousand characters; SteepError if there are none, or it is no text."""
     with open_text(path) as stream:
         start = stream.read(SAMPLE)
     if "\0" in start:
-        raise SteepError(_explain_encoding(path))
+        raise SteepError(_about_nul(path, start.count("\n", 0, start.index("\0")) + 1))
     if not start.strip():
-        raise SteepError(f"{path}: the file is empty.")
+        raise SteepError(f"{_name(path)}: the file is empty.")
     return start
+
+
+def files_below(folder: Path) -> list[Path]:
+    """All regular files below a folder, sorted by path; SteepError where one may not look."""
+    with _readable(folder):
+        found = [
+            Path(place, name)
+            for place, _, names in os.walk(folder, onerror=_raise)
+            for name in names
+        ]
+        return sorted(file for file in found if file.is_file())
 
 
 def state_of(path: Path) -> str:
     """A text that changes with the place, size or time of a file."""
-    stat = path.stat()
-    return f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}\0"
+    with _readable(path):
+        known = path.stat()
+        place = str(path.resolve()).encode(errors="backslashreplace").decode()
+    return f"{place}\0{known.st_size}\0{known.st_mtime_ns}\0"
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """What the system and the decompressors say against a file, as SteepError that names it."""
+    try:
+        yield
+    except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error) as error:
+        raise SteepError(f"{_name(path)}: the compressed file is damaged: {error}.") from None
+    except FileNotFoundError:
+        raise SteepError(f"{_name(path)}: there is no such file.") from None
+    except OSError as error:
+        raise SteepError(f"{_name(path)}: cannot be read: {error.strerror or error}.") from None
+
+
+def _bytes_of(path: Path) -> BinaryIO:
+    return cast(BinaryIO, _open(path, "rb"))
 
 
 def _open(path: Path, mode: str, **options: str) -> IO:
@@ -63,32 +143,14 @@ def _open(path: Path, mode: str, **options: str) -> IO:
     return cast(IO, opener(path, mode, **options))  # type: ignore[operator]
 
 
-def _explain_encoding(path: Path) -> str:
-    """Where a file stops being UTF-8, and how to convert it."""
-    with cast(BinaryIO, _open(path, "rb")) as stream:
-        start = stream.read(SAMPLE)
-        if start.startswith(UTF16):
-            return f"{path}: the text is UTF-16, not UTF-8. {_conversion(path, 'utf-16')}"
-        if b"\0" in start:
-            return f"{path}: not a text file: it holds binary data."
-        stream.seek(0)
-        offset = 0
-        for number, line in enumerate(stream, 1):
-            try:
-                line.decode()
-            except UnicodeDecodeError as error:
-                byte = offset + error.start
-                return (
-                    f"{path}: not UTF-8 at byte {byte:,} (line {number:,}): "
-                    f"{line[error.start : error.start + 1]!r}. {_conversion(path, 'latin1')}"
-                )
-            offset += len(line)
-    return f"{path}: not UTF-8."
+def _about_nul(path: Path, line: int) -> str:
+    with _bytes_of(path) as raw:
+        return explain_nul(path, raw, line)
 
 
-def _conversion(path: Path, encoding: str) -> str:
-    name = path.name.removesuffix(".gz").removesuffix(".xz")
-    return (
-        f"Convert it first, for instance: iconv -f {encoding} -t utf-8 {name} > utf8-{name} "
-        "(another name of the encoding if that one is wrong)."
-    )
+def _name(path: Path) -> str:
+    return brief(str(path), LONGEST_PATH)
+
+
+def _raise(error: OSError) -> None:
+    raise error

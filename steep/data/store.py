@@ -1,12 +1,10 @@
 """Where does a table lie once it has been read? In a memory-mapped Arrow file of the cache folder.
 
-The cache is `datasets.config.HF_DATASETS_CACHE`/steep. A table that has changed has another key, so
-what lies there is never out of date; the folder may be deleted at any time.
+A table that has changed has another key, so what lies there is never out of date.
 """
 
 import hashlib
-import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -16,23 +14,34 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from steep import runs
+from steep import __version__
 from steep.data import files
+from steep.data.cache_files import Facts, cache_folder, explained, kept, remove_left_over
 from steep.data.raw import TEXT, Raw
 from steep.errors import SteepError
 
 BLOCK = 1 << 16  # rows copied together
+ZEROS = memoryview(bytes(1 << 20))
 FIXED = {"row": pa.int64(), "id": TEXT, "text": TEXT}
 
 
 def scratch(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """An array of this process, in a file without a name, so that the system can page it out."""
-    folder = _folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryFile(dir=folder) as file:
-        return (
-            np.memmap(file, dtype, "w+", shape=shape) if np.prod(shape) else np.empty(shape, dtype)
-        )
+    """An array of zeros, in a file without a name, so that the system can page it out.
+
+    The file is written before it is mapped: where the disk is full, a page of it that lies nowhere
+    would end the process. Raises SteepError if it cannot be written.
+    """
+    size, folder = int(np.prod(shape)) * np.dtype(dtype).itemsize, cache_folder()
+    if not size:
+        return np.empty(shape, dtype)
+    remove_left_over(folder)
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder) as file:
+            for begin in range(0, size, len(ZEROS)):
+                file.write(ZEROS[: size - begin])
+            file.flush()
+            return np.memmap(file, dtype, "r+", shape=shape)
 
 
 def select_rows(rows: np.ndarray, chosen: np.ndarray) -> np.ndarray:
@@ -48,14 +57,15 @@ def select_rows(rows: np.ndarray, chosen: np.ndarray) -> np.ndarray:
 
 
 def table_key(raw: Raw, roles: Mapping[str, str], *options: object) -> str:
-    """A key that changes with the place, size or time of a file, with a role, or with an option.
+    """A key that changes with the content of a file, with a role, an option, or Steep's version.
 
     The key of a table that lies in no file changes with the content of its columns; it is read
     once for that.
     """
     names = list(dict.fromkeys(roles.values()))
     kinds = {name: str(raw.columns[name]) for name in names}
-    key = hashlib.blake2b(repr((raw.where, roles, kinds, options)).encode(), digest_size=12)
+    about = (raw.where, roles, kinds, options, __version__)
+    key = hashlib.blake2b(repr(about).encode(), digest_size=12)
     for path in raw.files:
         key.update(files.state_of(path).encode())
     if not raw.files:
@@ -72,41 +82,40 @@ def stored(
     `roles` names the column of the table behind each of `id` (may be lacking: the row number is
     taken), `text`, `pair` (may be lacking) and any further ones.
     """
-    path = _folder() / "tables" / f"{key}.arrow"
-    if not path.with_suffix(".json").is_file():
-        try:
-            _write(path, raw, roles, keep_empty)
-        except OSError as error:
-            raise SteepError(
-                f"{path}: the cache cannot be written: {error.strerror or error}."
-            ) from None
-    counts = runs.read_json(path.with_suffix(".json"))
-    return datasets.Dataset.from_file(str(path)), counts["rows"], counts["empty"]
+    path = cache_folder() / "tables" / f"{key}.arrow"
+
+    def make(paths: Sequence[Path]) -> Facts:
+        return _write(paths[0], raw, roles, keep_empty)
+
+    counts = kept(path.with_suffix(".json"), [path], make)
+    with explained(path):
+        return datasets.Dataset.from_file(str(path)), counts["rows"], counts["empty"]
 
 
-def _folder() -> Path:
-    return Path(datasets.config.HF_DATASETS_CACHE) / "steep"
-
-
-def _write(path: Path, raw: Raw, roles: Mapping[str, str], keep_empty: bool) -> None:
-    """The Arrow file, written aside and renamed; then a file beside it that says it is complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{path.name}.{os.getpid()}")
+def _write(path: Path, raw: Raw, roles: Mapping[str, str], keep_empty: bool) -> Facts:
+    """Write the Arrow file; how many rows there are, and how many lack a text."""
     kinds = {role: raw.columns[name] for role, name in roles.items()}
     schema = pa.schema(FIXED | kinds)
     number = empty = 0
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+        for group in _read(raw, list(dict.fromkeys(roles.values()))):
+            rows = _shape(group, number, roles, schema)
+            full = rows.filter(_filled(rows))
+            writer.write_batch(rows if keep_empty else full)
+            number += len(rows)
+            empty += len(rows) - len(full)
+    return {"rows": number, "empty": empty}
+
+
+def _read(raw: Raw, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """The table's batches; SteepError if it cannot be read, or changes meanwhile."""
+    before = [files.state_of(path) for path in raw.files]
     try:
-        with pa.OSFile(str(aside), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
-            for group in raw.batches(list(dict.fromkeys(roles.values()))):
-                rows = _shape(group, number, roles, schema)
-                full = rows.filter(_filled(rows))
-                writer.write_batch(rows if keep_empty else full)
-                number += len(rows)
-                empty += len(rows) - len(full)
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
-    runs.write_json(path.with_suffix(".json"), {"rows": number, "empty": empty})
+        yield from raw.batches(names)
+    except OSError as error:  # it would pass for one of the cache, which is written meanwhile
+        raise SteepError(f"{raw.where}: cannot be read: {error.strerror or error}.") from None
+    if before != [files.state_of(path) for path in raw.files]:
+        raise SteepError(f"{raw.where}: has changed while it was read. Run it again.")
 
 
 def _shape(

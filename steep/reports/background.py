@@ -18,7 +18,8 @@ def with_background(
 
     `options` is the composition of the stage's options.
     """
-    manifest, stage = found.manifest, found.manifest["stage"]
+    manifest = found.manifest
+    stage = manifest.get("command", manifest["stage"])
     seeds = counted(len(found.seeds), "seed") if len(found.seeds) > 1 else ""
     origin = (f"steep {stage}", found.name, seeds, duration(manifest.get("seconds")))
     return replace(

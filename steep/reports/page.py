@@ -48,7 +48,8 @@ def write_report(
         raise SteepError(f"{target}: a report needs a file name that ends in .html.")
     stages = {**STAGES, **pages}
     found = read_folder(folder, stages)
-    stage = stages[found.manifest["stage"]]
+    known = found.manifest["stage"]
+    stage = stages.get(found.manifest.get("command", known), stages[known])
     sections = present(*(panel(found, texts) for panel in panels))
     made = with_background(stage.page(found, texts), found, stage.options, sections)
     _replace(target.with_suffix(".md"), _rendered(made, "page.md.j2"))

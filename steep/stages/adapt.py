@@ -213,7 +213,7 @@ def _tell(results: dict[str, Any], pretrain: PretrainArgs, out: Path) -> None:
             what = name.replace("_", " ")
             say(f"{what}: {found['before']:.3f} before, {found['after']:.3f} after")
     if results["new_head"] and pretrain.objective.train == "all":
-        say("(the new head went on learning with the encoder: not all of this is the encoder's)")
+        say("(the new head kept training with the encoder: not all of this is the encoder's)")
     say(f"adapted checkpoint: {out}; next: steep fit ... --model {out}")
 
 

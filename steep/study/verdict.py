@@ -170,7 +170,7 @@ def _usable(
     for cell in sorted(cells, key=lambda cell: cell.seed):
         few = f", {cell.labels:,} labels" if cell.labels else ""
         what = f"Arm '{cell.arm}', seed {cell.seed}{few}"
-        pair = "its pair is left out of the comparison, which may flatter this arm."
+        pair = "its pair is left out of the comparison, which may favour this arm."
         if cell.diverged or not np.isfinite(cell.probabilities).all():
             warnings.append(f"{what}: the training diverged; {pair}")
         elif metric not in (scores := score(task, labels, cell.probabilities)):

@@ -1,0 +1,168 @@
+"""How is a file of the cache written, known again, and made anew where it is damaged?
+
+The cache is `datasets.config.HF_DATASETS_CACHE`/steep. It may be deleted at any time, and whatever
+lies in it may be cut, emptied or exchanged. So its files are written aside under names of their
+own, renamed when they are complete, and sealed: a seal (JSON) says what each of them is. Only
+files that match their seal are used, since a mapped file that is too short ends the process.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import re
+import sys
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import IO, Any
+
+import datasets
+
+from steep.console import say
+from steep.data.files import hash_of
+from steep.errors import SteepError
+
+Facts = dict[str, int]
+Make = Callable[[Sequence[Path]], Facts]
+
+PARTIAL = ".partial"
+LEFT = re.compile(r"\.partial$|^raw-\d+$|^(ids|offsets)-\d+\.npy$|\.arrow\.\d+$")
+LONGEST_SEAL = 1 << 16
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def cache_folder() -> Path:
+    """Where Steep's part of the cache is."""
+    return Path(datasets.config.HF_DATASETS_CACHE) / "steep"
+
+
+def kept(seal: Path, paths: Sequence[Path], make: Make) -> Facts:
+    """What is known of the files `paths`, which lie in the folder of their `seal`.
+
+    Where they do not match it, `make` writes them anew, to the paths that it is given, and returns
+    the facts. Raises SteepError if the cache cannot be written.
+    """
+    found = _facts(seal, paths)
+    if found is not None:
+        return found
+    if any(os.path.lexists(path) for path in (seal, *paths)):
+        say(f"{seal}: what the cache has is incomplete or damaged: it is made anew")
+    with explained(seal.parent), ExitStack() as stack:
+        seal.parent.mkdir(parents=True, exist_ok=True)
+        remove_left_over(cache_folder())
+        aside = [stack.enter_context(partial(path)) for path in paths]
+        facts = make(aside)
+        hashes = [hash_of(path) for path in aside]
+    with explained(seal.parent):
+        _write_seal(seal, paths, hashes, facts)
+    return facts
+
+
+@contextmanager
+def explained(place: Path) -> Iterator[None]:
+    """An OSError while something in the cache is read or written becomes a SteepError."""
+    try:
+        yield
+    except OSError as error:
+        reason, place = error.strerror or str(error), Path(error.filename or place)
+        if error.errno in FULL:
+            reason = "the disk is full. Make room, then run it again"
+        raise SteepError(
+            f"{place}: the cache cannot be used: {reason}. (The cache is {cache_folder()}; it "
+            "may be deleted, and HF_DATASETS_CACHE names another folder for it.)"
+        ) from None
+
+
+@contextmanager
+def partial(path: Path) -> Iterator[Path]:
+    """A file beside `path` that gets its name when it is complete, and is removed if it is not.
+
+    Its name is its own, also where processes of several containers have one number. It is locked
+    as long as its process lives, so that others know what a dead one has left.
+    """
+    own = uuid.uuid4().hex
+    fresh, aside = path.with_name(f".{own}"), path.with_name(f"{path.name}.{own}{PARTIAL}")
+    with fresh.open("xb") as held:
+        _lock(held)
+        fresh.rename(aside)  # only now, or it would pass for one that was left
+        try:
+            yield aside
+            if sys.platform == "win32":  # where an open file cannot be renamed
+                held.close()
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+
+
+@cache
+def remove_left_over(folder: Path) -> None:
+    """Remove, once a process, what processes that are gone left half-written in the cache."""
+    for left in folder.rglob("*"):
+        # What is locked, or was removed meanwhile, raises; then there is nothing to do.
+        if LEFT.search(left.name):
+            with suppress(OSError), left.open("rb") as file:
+                if _lock(file):
+                    left.unlink()
+
+
+def _lock(file: IO[bytes]) -> bool:
+    """Lock a file until it is closed, or its process ends; whether nobody else has locked it."""
+    if sys.platform == "win32":  # where an open file cannot be removed anyway
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # locked, or on a disk without locks
+        return False
+    return True
+
+
+def _facts(seal: Path, paths: Sequence[Path]) -> Facts | None:
+    """What the seal tells, if it is whole and every file is what it says."""
+    try:
+        with seal.open("rb") as stream:
+            content = json.loads(stream.read(LONGEST_SEAL))
+        if not isinstance(content, dict) or content.get("check") != _check(content.get("sealed")):
+            return None
+        files, facts = content["sealed"]["files"], content["sealed"]["facts"]
+        states = {path.name: _state(path) for path in paths}
+        if {name: file["state"] for name, file in files.items()} == states:
+            return facts
+        hashes = [
+            hash_of(path) for path in paths
+        ]  # copied or touched: is it the same all the same?
+    except (OSError, ValueError, RecursionError):
+        return None
+    if {path.name: known for path, known in zip(paths, hashes, strict=True)} != {
+        name: file["hash"] for name, file in files.items()
+    }:
+        return None
+    with suppress(OSError):  # a cache that may only be read is as good
+        _write_seal(seal, paths, hashes, facts)
+    return facts
+
+
+def _write_seal(seal: Path, paths: Sequence[Path], hashes: Sequence[str], facts: Facts) -> None:
+    files = {
+        path.name: {"state": _state(path), "hash": known}
+        for path, known in zip(paths, hashes, strict=True)
+    }
+    sealed = {"files": files, "facts": facts}
+    with partial(seal) as aside:
+        aside.write_text(json.dumps({"check": _check(sealed), "sealed": sealed}), encoding="utf-8")
+
+
+def _state(path: Path) -> list[int]:
+    """What changes with a file; the last of them, of which no program can set the time."""
+    stat = path.stat()
+    return [stat.st_size, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns]
+
+
+def _check(sealed: Any) -> str:
+    """A seal is written by Steep alone: nothing else in it is looked at more closely."""
+    text = json.dumps(sealed, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
