@@ -28,7 +28,7 @@ from transformers import AutoConfig, AutoModel
 
 import steep
 from benchmarks import paired, rates
-from steep import runs
+from steep import outputs, runs
 from steep.args import TuneArgs
 from steep.args.chosen import options_for
 from steep.args.running import MachineArgs, OverwriteArgs, SeedArgs, SeedsArgs
@@ -210,7 +210,7 @@ def begin_ablation(data: Data, start: Start, out: Path, args: AblationArgs) -> N
         if (given, known["data"]) != (asked, described):
             raise SteepError(f"{out} holds an ablation with other options or rows.")
         return
-    runs.make(out, args.output.overwrite)
+    outputs.make(out, args.output.overwrite)
     study = runs.manifest("ablation", args) | {"data": described, "computing": str(machine)}
     runs.write_json(out / runs.STUDY, study)
 

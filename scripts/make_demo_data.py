@@ -1,6 +1,8 @@
 """How was steep/demo_data made? From NLTK's copies of two corpora by Pang and Lee.
 
-python scripts/make_demo_data.py FOLDER, which holds sentence_polarity.zip and movie_reviews.zip
+    python scripts/make_demo_data.py FOLDER
+
+FOLDER holds sentence_polarity.zip and movie_reviews.zip.
 """
 
 import csv
@@ -41,9 +43,9 @@ def documents(folder: Path) -> list[str]:
 
 
 def leaks(rows: list[tuple[str, str, str]], texts: list[str]) -> tuple[int, int]:
-    """How many labelled sentences are a line of a document, and how many lie anywhere in one.
+    """How many labelled sentences are a line of a document, and how many occur anywhere in one.
 
-    Compared without spaces, so that tokenisation does not matter; of at least five words.
+    Only those of five words or more; compared without spaces, so tokenisation does not matter.
     """
     lines = {squeeze(line) for text in texts for line in text.split("\n")}
     whole = "\n".join(squeeze(text) for text in texts)
@@ -52,7 +54,7 @@ def leaks(rows: list[tuple[str, str, str]], texts: list[str]) -> tuple[int, int]
 
 
 def squeeze(text: str) -> str:
-    """The text without any white space."""
+    """The text without white space."""
     return "".join(text.split())
 
 
@@ -64,7 +66,7 @@ def pack(name: str, content: str) -> None:
 
 
 def main(folder: Path) -> None:
-    """Make both files, and say what lies in both."""
+    """Make both files, and print their sizes and overlap."""
     rows, texts = reviews(folder), documents(folder)
     table = io.StringIO(newline="")
     csv.writer(table, lineterminator="\n").writerows([("id", "text", "label"), *rows])

@@ -1,5 +1,6 @@
 """Which commands has the command line? One function each; its flags are the command's options."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,12 +9,14 @@ import typer
 import steep
 from steep import commands
 from steep.args import CheckArgs, DemoArgs
-from steep.flags import command, with_errors
+from steep.console import result, say, tell
+from steep.flags import NOTHING_LEFT, command, with_errors
 from steep.shelf.explain import ExplainArgs
 from steep.shelf.export import ExportArgs
 from steep.shelf.lr_find import LrFindArgs
 from steep.shelf.multitask import MultitaskArgs
 from steep.shelf.select import SelectArgs
+from steep.signals import on_signals
 
 app = typer.Typer(
     name="steep",
@@ -56,7 +59,7 @@ def adapt(files: Tables, out: Out, **options: Any) -> None:
 
     Example: steep adapt reviews.csv more.txt --text review --model bert-base-uncased --out adapted
     """
-    typer.echo(commands.adapt(files, out=out, **options))
+    result(commands.adapt(files, out=out, **options))
 
 
 @command(app, SelectArgs)
@@ -65,7 +68,7 @@ def select(pile: Tables, out: Out, **options: Any) -> None:
 
     Example: steep select news.jsonl --near reviews.csv --text review --neighbours 50 --out chosen
     """
-    typer.echo(commands.select(pile, out=out, **options))
+    result(commands.select(pile, out=out, **options))
 
 
 @command(app, commands.FitCommand)
@@ -74,7 +77,7 @@ def fit(file: Table, out: Out, **options: Any) -> None:
 
     Example: steep fit reviews.csv --text review --label sentiment --model adapted --out model
     """
-    typer.echo(commands.fit(file, out=out, **options))
+    result(commands.fit(file, out=out, **options))
 
 
 @command(app, commands.SelfTrainCommand)
@@ -90,7 +93,7 @@ def self_train(
 
     Example: steep self-train reviews.csv more.txt --label sentiment --model adapted --out student
     """
-    typer.echo(commands.self_train(file, piles, out=out, **options))
+    result(commands.self_train(file, piles, out=out, **options))
 
 
 @command(app, LrFindArgs)
@@ -108,7 +111,7 @@ def multitask(files: LabelledTables, out: Out, **options: Any) -> None:
 
     Example: steep multitask a.csv b.csv --label stars --label topic --model DIR --out both
     """
-    typer.echo(commands.multitask(files, out=out, **options))
+    result(commands.multitask(files, out=out, **options))
 
 
 @command(app, commands.PredictCommand)
@@ -117,7 +120,7 @@ def predict(model: Model, file: Table, out: OutFile, **options: Any) -> None:
 
     Example: steep predict model new.csv --out predictions.csv
     """
-    typer.echo(commands.predict(model, file, out=out, **options))
+    result(commands.predict(model, file, out=out, **options))
 
 
 @command(app, commands.EvaluateCommand)
@@ -135,7 +138,7 @@ def explain(model: Model, file: Table, out: Out, **options: Any) -> None:
 
     Example: steep explain model reviews.csv --ids 1,5,9 --out explained
     """
-    typer.echo(commands.explain(model, file, out=out, **options))
+    result(commands.explain(model, file, out=out, **options))
 
 
 @command(app, ExportArgs)
@@ -144,7 +147,7 @@ def export(model: Model, file: Table, **options: Any) -> None:
 
     Example: steep export model reviews.csv --int8
     """
-    typer.echo(commands.export(model, file, **options))
+    result(commands.export(model, file, **options))
 
 
 @command(
@@ -157,7 +160,7 @@ def compare(file: Table, out: Out, **options: Any) -> None:
 
     Example: steep compare reviews.csv --text review --label sentiment --model DIR --out study
     """
-    typer.echo(commands.compare(file, out=out, **options))
+    result(commands.compare(file, out=out, **options))
 
 
 @app.command()
@@ -169,12 +172,15 @@ def report(
     texts: Annotated[
         bool, typer.Option("--texts/--no-texts", help="Whether texts of the data appear in it.")
     ] = True,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the report at --out if it exists.")
+    ] = False,
 ) -> None:
     """Write one self-contained HTML page about a run or a study.
 
     Example: steep report study
     """
-    with_errors(lambda: typer.echo(commands.report(folder, out=out, texts=texts)))
+    with_errors(lambda: result(commands.report(folder, out=out, texts=texts, overwrite=overwrite)))
 
 
 @command(app, DemoArgs, stopped="What was finished is kept.")
@@ -188,12 +194,12 @@ def demo(
 
     Example: steep demo --out demo
     """
-    typer.echo(commands.demo(out=out, **options))
+    result(commands.demo(out=out, **options))
 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(steep.__version__)
+        with_errors(lambda: tell(steep.__version__))
         raise typer.Exit
 
 
@@ -209,4 +215,18 @@ def _steep(
 
 def main() -> None:
     """The command `steep`."""
-    app(prog_name="steep")
+    code: Any = 2
+    try:
+        with on_signals(_end):
+            app(prog_name="steep")
+    except SystemExit as ended:
+        code = ended.code
+    except OSError as error:  # of help, on a full disk or into a closed pipe
+        say(f"Error: standard output cannot be written: {error.strerror}.")
+    sys.exit(code)
+
+
+def _end(number: int) -> None:
+    """End outside of any command: while its line is read, or when it is done."""
+    say(f"Stopped. {NOTHING_LEFT}")
+    sys.exit(128 + number)

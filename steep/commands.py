@@ -265,7 +265,9 @@ def compare(
     return study.compare(source, out=Path(out), args=args.core, arms=arms)
 
 
-def report(folder: "Model", *, out: "Config" = None, texts: bool = True) -> Path:
+def report(
+    folder: "Model", *, out: "Config" = None, texts: bool = True, overwrite: bool = False
+) -> Path:
     """One self-contained HTML page about a run or a study; returns its path."""
     from steep.reports.page import STAGES, write_report
     from steep.shelf.explain.explained_page import EXPLAIN_PAGE
@@ -277,7 +279,7 @@ def report(folder: "Model", *, out: "Config" = None, texts: bool = True) -> Path
         "explain": EXPLAIN_PAGE,
         "self-train": replace(STAGES["fit"], options=SelfTrainCommand),
     }
-    return write_report(folder, out, texts, pages)
+    return write_report(folder, out, texts, pages, overwrite=overwrite)
 
 
 def demo(*, out: "Model" = "demo", **options: Any) -> Path:

@@ -4,9 +4,11 @@ Names and texts of the data reach a terminal through here only, and as they are:
 codes, and control characters as escapes.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,11 +25,19 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from steep.errors import SteepError
 from steep.wording import visible
 
 LONGEST_MESSAGE = 4000
 
 Item = TypeVar("Item")
+
+
+class _Terminal(Console):
+    """A console that raises BrokenPipeError where nobody reads it; rich's ends the process."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 class _Harmless(RenderHook):
@@ -51,7 +61,7 @@ def harmless(message: str) -> str:
 
 
 def _console(stderr: bool) -> Console:
-    console = Console(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=True)
+    console = _Terminal(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=True)
     console.push_render_hook(_Harmless())
     return console
 
@@ -61,21 +71,42 @@ out = _console(stderr=False)
 
 
 def say(message: str) -> None:
-    """A line about what is happening."""
+    """A line about what is happening; a log that is full or closed ends no run."""
     if len(message) > LONGEST_MESSAGE:
         start, end = message[: LONGEST_MESSAGE // 2], message[-LONGEST_MESSAGE // 4 :]
         message = f"{start} [... {len(message):,} characters ...] {end}"
-    err.print(message)
+    with suppress(OSError):
+        err.print(message)
+
+
+def tell(line: str) -> None:
+    """A line of results. Raises SteepError where standard output is full or closed."""
+    with _standard_output():
+        out.print(line)
 
 
 def result(path: Path) -> None:
-    """The path of what was written, on standard output: for people made visible, else as it is."""
-    if sys.stdout.isatty():
-        out.print(str(path))
-    else:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(os.fsencode(path) + os.linesep.encode())
-        sys.stdout.buffer.flush()
+    """The path of what was written, on standard output: for people made visible, else as it is.
+
+    Raises SteepError as `tell` does.
+    """
+    with _standard_output():
+        if sys.stdout.isatty():
+            out.print(str(path))
+        else:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(os.fsencode(path) + os.linesep.encode())
+            sys.stdout.buffer.flush()
+
+
+@contextmanager
+def _standard_output() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SteepError(
+            f"standard output cannot be written: {error.strerror}. All files are complete."
+        ) from None
 
 
 def progress(unit: str = "") -> Progress:

@@ -14,7 +14,9 @@ from typer.core import TyperOption
 
 from steep.console import say
 from steep.errors import SteepError
+from steep.launchers import refuse_launchers
 from steep.options import Option, options_of, read_toml
+from steep.signals import number_of, on_signals, stop
 
 NOTHING_LEFT = "Nothing half-written is left."
 FIRST = ("text", "label", "test", "model")  # what is asked for before the output
@@ -44,7 +46,15 @@ def command(
             given = {name: values[name] for name in names if _is_given(context, name)}
             inputs = {parameter.name: values[parameter.name] for parameter in own}
             config = {"config": values["config"]} if values["config"] is not None else {}
-            with_errors(lambda: function(**inputs, **given, **config), stopped)
+
+            def run() -> None:
+                if config and inputs.get("out") is not None:
+                    from steep.places import check_config  # only now: it imports numpy
+
+                    check_config(config["config"], inputs["out"])
+                function(**inputs, **given, **config)
+
+            with_errors(run, stopped)
 
         call.__doc__ = function.__doc__
         shown = [*first, *own, *others, _config({p.name for p in own}), _help_all()]
@@ -61,15 +71,24 @@ CONTEXT = inspect.Parameter(
 
 
 def with_errors(action: Callable[[], None], stopped: str = NOTHING_LEFT) -> None:
-    """Run `action`; a user's mistake ends with one message and code 2, Ctrl-C with code 130."""
+    """Run `action`; a user's mistake, and what the system refuses, end with a message and code 2.
+
+    Ctrl-C ends with code 130, SIGTERM with 143, SIGHUP with 129.
+    """
     try:
-        action()
+        refuse_launchers()
+        with on_signals(stop):
+            action()
     except SteepError as error:
         say(f"Error: {error}")
         raise typer.Exit(2) from None
     except KeyboardInterrupt as interrupt:
         say(f"Stopped. {str(interrupt) or stopped}")
-        raise typer.Exit(130) from None
+        raise typer.Exit(128 + number_of(interrupt)) from None
+    except OSError as error:
+        file = f"{error.filename}: " if error.filename else ""
+        say(f"Error: {file}{error.strerror or error}.")
+        raise typer.Exit(2) from None
 
 
 def _is_given(context: typer.Context, name: str) -> bool:

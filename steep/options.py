@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from steep.errors import SteepError
+from steep.errors import SteepError, unreadable
 
 Args = TypeVar("Args")
 Values = Mapping[str, Any]
@@ -132,8 +132,8 @@ def read_toml(path: Path) -> dict[str, dict[str, Any]]:
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SteepError(f"{path}: there is no such file.") from None
+    except OSError as error:
+        raise SteepError(unreadable(path, error)) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SteepError(f"{path}: not valid TOML: {error}.") from None
     for name, values in content.items():

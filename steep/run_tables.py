@@ -76,7 +76,7 @@ def data_tables(data: Mapping[str, Any]) -> list[Table]:
     """Files with their fingerprints, and rows by label and part; of the manifest's `data`."""
     tables = []
     if data.get("files"):
-        rows = [(f["name"], count(f.get("rows")), f.get("fingerprint", "")) for f in data["files"]]
+        rows = [(f["name"], count(f.get("rows")), f.get("fingerprint") or "") for f in data["files"]]
         tables.append(Table("Files", ("file", "rows", "fingerprint"), "lrl", rows))
     if any(data.get("labels", {}).values()):
         tables.append(_labels(data["labels"]))

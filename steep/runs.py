@@ -1,6 +1,7 @@
-"""What is in a run folder, and how is it written? The only place that knows its file names.
+"""What is in a run folder? The only place that knows its file names, and reads and writes them.
 
-    steep.json         stage, arguments, versions, seeds, data fingerprint, notes, seconds
+    steep.json         stage, arguments, versions, seeds, data fingerprint, notes, seconds, and the
+                       names of all files that Steep wrote here: only these are ever replaced
     splits.json        row numbers of train, valid and test, by file
     history.csv        one line an epoch (fit) or a measurement (adapt)
     results.json       what the run found
@@ -14,53 +15,79 @@
     config.json, model.safetensors, tokenizer...      the checkpoint, as Hugging Face writes it
 
 A study folder holds study.json, cells/, adapted/ and verdict.json instead (see `steep.study`).
-While a run is under way its last save is in <folder>.unfinished/ (see `steep.train.saves`).
+While a run is under way its last save is in <folder>.unfinished/ (see `steep.train.saves`). Where
+a folder may be written, and how it appears, say `steep.places` and `steep.outputs`.
 """
 
 import csv
-import errno
-import glob
 import json
 import os
 import platform
-import shutil
-import time
-from collections.abc import Iterator
+import re
+import secrets
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
 
+from steep import run_shapes
 from steep.args.renamed import FORMAT, renamed
 from steep.console import say
-from steep.errors import SteepError
+from steep.errors import SteepError, unreadable
 from steep.options import as_mapping
+from steep.shapes import Shape, checked
+from steep.wording import brief, quoted
 
 MANIFEST, SPLITS, HISTORY, RESULTS = "steep.json", "splits.json", "history.csv", "results.json"
 PREDICTIONS, STUDY, CELLS, VERDICT = "predictions", "study.json", "cells", "verdict.json"
 SEEN, SAVE, DECISIONS = "seen.npy", "save.safetensors", "decisions.json"
 WEIGHTS, EXPORT = "model.safetensors", "export.json"
 LOOK, SELECTED = "look.json", "selected.jsonl"
-WORDS = "words.csv"
+WORDS, CARD = "words.csv", "README.md"
+REPORT, REPORT_TWIN = "report.html", "report.md"
 ONNX = {"onnx": "model.onnx", "int8": "model-int8.onnx"}
+UNFINISHED = ".unfinished"
+WROTE = "wrote"  # the manifest's list of all files of the folder that Steep wrote
+CHECKPOINT = (
+    *("config.json", "generation_config.json", WEIGHTS, f"{WEIGHTS}.index.json", "vocab.txt"),
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
+    *("vocab.json", "merges.txt", "spiece.model", "spm.model", "sentencepiece.bpe.model"),
+    *("tokenizer.model", "chat_template.jinja", "bpe.codes", "dict.txt"),
+)
+OF_RUN = frozenset(
+    {MANIFEST, SPLITS, HISTORY, RESULTS, SEEN, DECISIONS, EXPORT, LOOK, SELECTED, WORDS, CARD}
+    | {REPORT, REPORT_TWIN, *ONNX.values(), *CHECKPOINT, f"{PREDICTIONS}/"}
+    | {f"{PREDICTIONS}/{part}.csv" for part in ("valid", "test")}
+)
+PAGES = frozenset({CARD, REPORT, REPORT_TWIN})
+OF_STUDY = frozenset({STUDY, SPLITS, VERDICT, REPORT, REPORT_TWIN, f"{CELLS}/"})
+SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
+CELL = re.compile(r"[^/]+-seed\d+\.(json|csv)")
+LEFT = re.compile(  # by killed runs; those with a number by the version before
+    r"\.(.+\.)?steep-(partial|lock)(/.*)?|\..+\.(partial|old)-\d+/.*|.+\.\d+\.partial"
+)
 PACKAGES = ("steep", "torch", "transformers", "fastai", "datasets", "tokenizers", "numpy")
+WRITE_AGAIN = "Put it right, or run the command again that wrote it."
 
 
 @dataclass
 class Run:
     """A run folder while it is written: files go to `folder`, which gets its name at the end.
 
-    `earlier` are the seconds that it took before it was killed and resumed.
+    `earlier` are the seconds that it took before it was killed and resumed; `afterwards` is done
+    when the folder is complete, and no other run may write it yet.
     """
 
     folder: Path
     manifest: dict[str, Any] = field(default_factory=dict)
     earlier: float = 0.0
+    afterwards: list[Callable[[], None]] = field(default_factory=list)
 
     def note(self, message: str) -> None:
         """Something the user should know: said once, and kept in the manifest."""
@@ -73,99 +100,9 @@ class Run:
         self.manifest.update(facts)
 
 
-@contextmanager
-def writing(out: Path, stage: str, args: Any, overwrite: bool = False) -> Iterator[Run]:
-    """A run folder that appears as `out` only when it is complete.
-
-    Everything is written to a folder beside it, then renamed. Raises SteepError when `out` is in
-    use (and `overwrite` is off), cannot be written, or the disk is full; then nothing is left.
-    """
-    _clean(out)
-    check_free(out, overwrite)
-    partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
-    started = time.monotonic()
-    try:
-        partial.mkdir(parents=True)
-        run = Run(partial, manifest(stage, args))
-        yield run
-        run.record(seconds=round(run.earlier + time.monotonic() - started, 1))
-        write_json(partial / MANIFEST, run.manifest)
-        _swap(partial, out)
-    except OSError as error:
-        raise SteepError(_explain(error, out)) from error
-    except SafetensorError as error:  # wraps a full disk, among others, and is no OSError
-        raise SteepError(f"{out}: nothing was written: {error}.") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-@contextmanager
-def adding(folder: Path) -> Iterator[Path]:
-    """A folder for new files of the finished run `folder`: all are moved there at the end, or none.
-
-    Raises SteepError when they cannot be written.
-    """
-    aside = folder / f".partial-{os.getpid()}"
-    try:
-        with explained(folder):
-            aside.mkdir()
-            yield aside
-            for path in sorted(aside.iterdir()):
-                path.replace(folder / path.name)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-
-
-@contextmanager
-def explained(out: Path) -> Iterator[None]:
-    """An OSError while `out` is written becomes a SteepError that names it."""
-    try:
-        yield
-    except OSError as error:
-        raise SteepError(_explain(error, out)) from error
-
-
-def check_free(out: Path, overwrite: bool = False) -> None:
-    """Raises SteepError if `out` is a file, or a folder in use that may not be replaced.
-
-    Only what Steep has written is ever replaced.
-    """
-    if out.is_file():
-        raise SteepError(f"{out} is a file; --out must name a folder.")
-    if not out.is_dir() or not any(out.iterdir()):
-        return
-    if not overwrite:
-        raise SteepError(f"{out} is in use. Choose another --out, or add --overwrite.")
-    if not any((out / name).is_file() for name in (MANIFEST, STUDY)):
-        raise SteepError(
-            f"{out} was not written by Steep, so --overwrite does not remove it. Choose another "
-            "--out, or empty it yourself."
-        )
-
-
 def unfinished(out: Path) -> Path:
     """The folder beside `out` in which a run that is under way keeps its last save."""
-    return out.with_name(f"{out.name}.unfinished")
-
-
-def make(out: Path, overwrite: bool = False) -> None:
-    """An empty folder that fills up bit by bit, as a study does; SteepError if it is in use."""
-    check_free(out, overwrite)
-    with explained(out):
-        if out.exists() and overwrite:
-            shutil.rmtree(out)
-        out.mkdir(parents=True, exist_ok=True)
-
-
-def check_space(out: Path, needed: int) -> None:
-    """Raises SteepError if fewer than `needed` bytes are free where `out` will be."""
-    parent = next(folder for folder in out.absolute().parents if folder.exists())
-    free = shutil.disk_usage(parent).free
-    if free < needed:
-        raise SteepError(
-            f"{out}: {needed / 1e6:,.0f} MB are needed, but only {free / 1e6:,.0f} MB are free. "
-            "Make room, or choose an --out on another disk."
-        )
+    return out.with_name(f"{out.name}{UNFINISHED}")
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -189,16 +126,30 @@ def write_hashes(folder: Path, hashes: np.ndarray) -> None:
 
 
 def read_hashes(folder: Path) -> np.ndarray:
-    """The hashes of the texts that a run was trained on; none where it kept none."""
-    if not (folder / SEEN).is_file():
+    """The hashes of the texts that a run was trained on; none where it kept none.
+
+    Raises SteepError if the file holds anything else.
+    """
+    path = folder / SEEN
+    if not path.is_file():
         return np.empty(0, np.uint64)
-    return np.load(folder / SEEN, allow_pickle=False)
+    try:  # mapped: a damaged header cannot ask for more memory than the file has bytes
+        found = np.lib.format.open_memmap(path, mode="r")
+        if found.ndim != 1 or found.dtype != np.uint64:
+            raise ValueError(f"it has the type {found.dtype} and {found.ndim} dimensions")
+    except (OSError, ValueError, OverflowError, TokenError) as error:
+        raise SteepError(
+            f"{path}: not the hashes of training texts that Steep keeps ({brief(str(error))}). "
+            "Remove the file to go without a check for known texts, or run the command again that "
+            "wrote it."
+        ) from None
+    return np.array(found)
 
 
 @contextmanager
 def aside(path: Path) -> Iterator[Path]:
     """A file beside `path` that gets its name when it is complete, and is removed if it is not."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")  # two processes may write it
+    partial = path.with_name(f".{secrets.token_hex(8)}.steep-partial")  # others may write it, too
     try:
         yield partial
         partial.replace(path)
@@ -209,34 +160,56 @@ def aside(path: Path) -> Iterator[Path]:
 def read_json(path: Path) -> Any:
     """The content of a JSON file; SteepError if it is missing or broken."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SteepError(f"{path}: there is no such file.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise SteepError(f"{path}: not valid JSON: {error}.") from None
+        text = path.read_text(encoding="utf-8-sig")  # Windows' editors put a mark first
+        content = json.loads(text, object_pairs_hook=_once_each)
+        if "\\ud" in text or "\\uD" in text:  # half a character, which no file holds
+            json.dumps(content, ensure_ascii=False).encode()
+    except OSError as error:
+        raise SteepError(unreadable(path, error)) from None
+    except (ValueError, RecursionError) as error:  # ValueError also of numbers without an end
+        raise SteepError(f"{path}: not valid JSON: {brief(str(error), 200)}.") from None
+    return content
 
 
-def read_manifest(folder: Path, stage: str) -> dict[str, Any]:
+def read_shaped(path: Path, shape: Shape, remedy: str = WRITE_AGAIN) -> Any:
+    """The content of a JSON file of this shape; SteepError with `remedy` if it has another."""
+    return checked(read_json(path), shape, path, remedy)
+
+
+def read_manifest(folder: Path, stage: str, shape: Shape = run_shapes.MANIFEST) -> dict[str, Any]:
     """The manifest of a finished run of `stage`; SteepError if `folder` holds none."""
     if not (folder / MANIFEST).is_file():
         raise SteepError(f"{folder}: not a folder written by 'steep {stage}' (no {MANIFEST}).")
     if (found := stage_of(folder)) != stage:
-        raise SteepError(f"{folder}: written by 'steep {found}', not '{stage}'.")
-    return manifest_at(folder / MANIFEST)
+        raise SteepError(f"{folder}: written by 'steep {brief(str(found))}', not '{stage}'.")
+    return manifest_at(folder / MANIFEST, shape)
 
 
-def manifest_at(path: Path) -> dict[str, Any]:
-    """A steep.json or study.json, with the option names of this version; SteepError if broken."""
-    manifest = read_json(path)
-    if not isinstance(manifest, dict):
-        raise SteepError(f"{path}: not a JSON object.")
-    return renamed(manifest)
+def read_step2(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Manifest and results of a finished `steep adapt`; SteepError if either is broken."""
+    made = read_manifest(folder, "adapt", run_shapes.STEP2)
+    return made, read_shaped(folder / RESULTS, run_shapes.ADAPT_RESULTS)
+
+
+def manifest_at(path: Path, shape: Shape = run_shapes.MANIFEST) -> dict[str, Any]:
+    """A steep.json or study.json, with the option names of this version.
+
+    Raises SteepError if it is broken, or of a newer version.
+    """
+    content = read_json(path)
+    written = content.get("format") if isinstance(content, dict) else None
+    if isinstance(written, int) and written > FORMAT:
+        raise SteepError(
+            f"{path}: written by a newer version of Steep (its format is {brief(str(written))}, "
+            f"this version reads up to {FORMAT}). Update Steep."
+        )
+    return renamed(checked(content, shape, path, WRITE_AGAIN))
 
 
 def stage_of(folder: str | Path | None) -> str | None:
     """The stage whose finished run `folder` is; None where it is none."""
     path = Path(folder) / MANIFEST if folder is not None else None
-    return manifest_at(path).get("stage") if path is not None and path.is_file() else None
+    return manifest_at(path)["stage"] if path is not None and path.is_file() else None
 
 
 def manifest(stage: str, args: Any) -> dict[str, Any]:
@@ -257,48 +230,18 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
 
 
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; ValueError where a key is there twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {quoted(twice)} is there twice")
+    return found
+
+
 def _version(package: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError:
         return "not installed"
-
-
-def _swap(partial: Path, out: Path) -> None:
-    """Give `partial` the name `out`; what stood there is removed only afterwards."""
-    old = out.with_name(f".{out.name}.old-{os.getpid()}")
-    if out.exists():
-        out.rename(old)
-    partial.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _clean(out: Path) -> None:
-    """Remove what killed runs left half-written beside `out`; a folder renamed away comes back."""
-    for kind in ("old", "partial"):
-        for left in out.parent.glob(f".{glob.escape(out.name)}.{kind}-*"):
-            process = left.name.rpartition("-")[2]
-            if not process.isdigit() or _is_running(int(process)):
-                continue
-            if kind == "old" and not out.exists():
-                left.rename(out)
-            else:
-                shutil.rmtree(left, ignore_errors=True)
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return process != os.getpid()
-
-
-def _explain(error: OSError, out: Path) -> str:
-    if error.errno == errno.ENOSPC:
-        return f"{out}: the disk is full; nothing was written. Make room, then run it again."
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"{out}: may not be written: {error.strerror}. Choose another --out."
-    return f"{error.filename or out}: {error.strerror or error}."

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 NOTHING = "–"
 ACRONYMS = {"f1": "F1", "auc": "AUC", "mcc": "MCC", "mae": "MAE", "rmse": "RMSE", "r2": "R²"}
@@ -74,6 +74,28 @@ def some(names: Sequence[str], most: int = 5) -> str:
     """The first names, each of them `brief`, and how many there are beyond: 'a, b and 3 more'."""
     beyond = f" and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(brief(name) for name in names[:most]) + beyond
+
+
+def split_at_commas(text: str, is_known: Callable[[str], bool], commas: int) -> list[str]:
+    """The names in 'a,b'; those that are known may hold up to so many `commas` themselves.
+
+    Each name is the shortest known one that leaves known ones; where there are none, what stands
+    between two commas.
+    """
+    parts = text.split(",")
+    ends = {len(parts): len(parts)}  # where names begin and end, if only known ones follow
+    for start in reversed(range(len(parts))):
+        for end in range(start + 1, min(start + commas + 1, len(parts)) + 1):
+            if end in ends and is_known(",".join(parts[start:end]).strip()):
+                ends[start] = end
+                break
+    if 0 not in ends:
+        return [part.strip() for part in parts]
+    names, start = [], 0
+    while start < len(parts):
+        names.append(",".join(parts[start : ends[start]]).strip())
+        start = ends[start]
+    return names
 
 
 def visible(text: str) -> str:

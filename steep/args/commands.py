@@ -12,6 +12,7 @@ from steep.args.running import (
     SaveArgs,
     SeedArgs,
     SeedsArgs,
+    SpreadsheetArgs,
     StudyArgs,
     StudyTextArgs,
     WorkerArgs,
@@ -92,6 +93,7 @@ class PredictArgs:
     columns: ColumnArgs = ColumnArgs()
     batch: BatchArgs = BatchArgs(batch_size=64)
     abstain: AbstainArgs = AbstainArgs()
+    csv: SpreadsheetArgs = SpreadsheetArgs()
     machine: MachineArgs = MachineArgs()
     output: OverwriteArgs = OverwriteArgs()
 

@@ -44,7 +44,9 @@ def renamed(manifest: dict[str, Any]) -> dict[str, Any]:
         args |= {"base": args.get("model"), "model": encoder}
     step2 = {name: args.pop(name) for name in list(args) if name.startswith(STEP2)}
     if step2:
-        args["adapt"] = {name.removeprefix(STEP2): value for name, value in step2.items()}
+        own = NEW_NAMES | OF_STAGE["adapt"]
+        bare = {name.removeprefix(STEP2): value for name, value in step2.items()}
+        args["adapt"] = {own.get(name, name): value for name, value in bare.items()}
         if args["adapt"].get("epochs") == 1.0:
             args["adapt"]["epochs"] = None  # the same: one pass is the default
     return manifest | {"args": args}

@@ -55,6 +55,15 @@ class AbstainArgs(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SpreadsheetArgs(Part):
+    """Output."""
+
+    safe_csv: bool = option(
+        False, "Write ' before ids and names that a spreadsheet would compute as formulas."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class IntervalArgs(Part):
     """Intervals."""
 

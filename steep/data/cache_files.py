@@ -22,7 +22,7 @@ from typing import IO, Any
 import datasets
 
 from steep.console import say
-from steep.data.files import hash_of
+from steep.data.fingerprints import disk_state, hash_of
 from steep.errors import SteepError
 
 Facts = dict[str, int]
@@ -49,15 +49,15 @@ def kept(seal: Path, paths: Sequence[Path], make: Make) -> Facts:
     if found is not None:
         return found
     if any(os.path.lexists(path) for path in (seal, *paths)):
-        say(f"{seal}: what the cache has is incomplete or damaged: it is made anew")
+        say(f"{seal}: this part of the cache is incomplete or damaged, and is made anew")
     with explained(seal.parent), ExitStack() as stack:
         seal.parent.mkdir(parents=True, exist_ok=True)
         remove_left_over(cache_folder())
         aside = [stack.enter_context(partial(path)) for path in paths]
         facts = make(aside)
-        hashes = [hash_of(path) for path in aside]
+        hashes = {path.name: hash_of(made) for path, made in zip(paths, aside, strict=True)}
     with explained(seal.parent):
-        _write_seal(seal, paths, hashes, facts)
+        _write_seal(seal, hashes, facts)
     return facts
 
 
@@ -129,37 +129,27 @@ def _facts(seal: Path, paths: Sequence[Path]) -> Facts | None:
         if not isinstance(content, dict) or content.get("check") != _check(content.get("sealed")):
             return None
         files, facts = content["sealed"]["files"], content["sealed"]["facts"]
-        states = {path.name: _state(path) for path in paths}
-        if {name: file["state"] for name, file in files.items()} == states:
+        states = {path.name: disk_state(path) for path in paths}
+        if {name: known["state"] for name, known in files.items()} == states:
             return facts
-        hashes = [
-            hash_of(path) for path in paths
-        ]  # copied or touched: is it the same all the same?
+        hashes = {path.name: hash_of(path) for path in paths}  # it may have been copied or touched
     except (OSError, ValueError, RecursionError):
         return None
-    if {path.name: known for path, known in zip(paths, hashes, strict=True)} != {
-        name: file["hash"] for name, file in files.items()
-    }:
+    if {name: known["hash"] for name, known in files.items()} != hashes:
         return None
     with suppress(OSError):  # a cache that may only be read is as good
-        _write_seal(seal, paths, hashes, facts)
+        _write_seal(seal, hashes, facts)
     return facts
 
 
-def _write_seal(seal: Path, paths: Sequence[Path], hashes: Sequence[str], facts: Facts) -> None:
+def _write_seal(seal: Path, hashes: dict[str, str], facts: Facts) -> None:
     files = {
-        path.name: {"state": _state(path), "hash": known}
-        for path, known in zip(paths, hashes, strict=True)
+        name: {"state": disk_state(seal.with_name(name)), "hash": known}
+        for name, known in hashes.items()
     }
     sealed = {"files": files, "facts": facts}
     with partial(seal) as aside:
         aside.write_text(json.dumps({"check": _check(sealed), "sealed": sealed}), encoding="utf-8")
-
-
-def _state(path: Path) -> list[int]:
-    """What changes with a file; the last of them, of which no program can set the time."""
-    stat = path.stat()
-    return [stat.st_size, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns]
 
 
 def _check(sealed: Any) -> str:

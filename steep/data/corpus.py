@@ -8,6 +8,7 @@ import datasets
 import numpy as np
 
 from steep.args.table import SplitArgs, TableArgs
+from steep.data.store import flattened
 from steep.errors import SteepError
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def join_corpora(corpora: Sequence[Corpus]) -> Corpus:
         if corpus.has_pairs:
             pairs = corpus.table.select_columns(["id", "pair"])
             tables.append(pairs.rename_column("pair", "text"))
-    table = datasets.concatenate_datasets(tables)
+    table = flattened(datasets.concatenate_datasets(tables))
     rows = datasets.Dataset.from_dict({"row": np.arange(len(table))})
     return Corpus(
         datasets.concatenate_datasets([rows, table], axis=1),

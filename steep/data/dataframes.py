@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from steep.data.raw import BATCH, TEXT, TEXTS, Raw, as_text, check_named_once, kind_of
 from steep.errors import SteepError
+from steep.wording import brief, quoted
 
 NAME = "DataFrame"
 LISTS = (list, tuple, set, np.ndarray)
@@ -26,7 +27,7 @@ def open_dataframe(frame: pd.DataFrame) -> Raw:
             rows = frame.iloc[start : start + BATCH]
             parts = [rows.iloc[:, header.index(name)] for name in names]
             arrays = [
-                as_text(_arrow(part, start, name), columns[name], NAME, name)
+                as_text(_arrow(part, start, name), columns[name], NAME, name, start)
                 for name, part in zip(names, parts, strict=True)
             ]
             yield pa.RecordBatch.from_arrays(arrays, names=list(names))
@@ -50,7 +51,7 @@ def _arrow(part: pd.Series, start: int, name: str) -> pa.Array:
         array = pa.array(part, from_pandas=True)
     except (pa.ArrowException, OverflowError, UnicodeEncodeError) as error:
         raise SteepError(
-            f"{NAME}, column '{name}', rows {start + 1} to {start + len(part)}: cannot be read as "
-            f"texts or labels of one type: {error}."
+            f"{NAME}, column {quoted(name)}, rows {start + 1} to {start + len(part)}: cannot be "
+            f"read as texts or labels of one type: {brief(str(error))}."
         ) from None
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array

@@ -13,22 +13,23 @@ from steep.errors import SteepError
 PLAIN = (".txt", ".text", ".md")
 DOCUMENT = {"id": TEXT, "text": TEXT}
 LABELLED = DOCUMENT | {"label": TEXT}
-LONGEST_DOCUMENT = 1 << 28
 
 
 def open_plain(path: Path, unit: Unit) -> Raw:
     """A plain text file. `auto`: paragraphs where blank lines separate some, else lines."""
     start = files.sample(path)
+    where = files.shown_path(path)
+    name = Path(where).name
     if start.lstrip().startswith('{"'):
-        raise SteepError(f"{path}: this looks like JSON lines. Name it {path.stem}.jsonl")
+        raise SteepError(f"{where}: this looks like JSON lines. Name it {Path(where).stem}.jsonl")
     chosen = _choose(start) if unit == "auto" else unit
-    note = f"{path.name}: one document a {chosen} (--unit)"
+    note = f"{name}: one document a {chosen} (--unit)"
 
     def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        documents = ((f"{path.name}:{line}", text) for line, text in _documents(path, chosen))
+        documents = ((f"{name}:{line}", text) for line, text in _documents(path, chosen))
         return _select(documents, DOCUMENT, names)
 
-    return Raw(str(path), DOCUMENT, batches, (path,), (note,))
+    return Raw(where, DOCUMENT, batches, (path,), (note,))
 
 
 def open_folder(path: Path, unit: Unit) -> Raw:
@@ -37,20 +38,7 @@ def open_folder(path: Path, unit: Unit) -> Raw:
     The identifier of a document is its path inside the folder.
     """
     if has_class_folders(path):
-        found = [(file, file.parent.name) for file in _by_class(path)]
-        extra = len(text_files(path)) - len(found)
-        notes = [f"{path.name}: labels are the names of the sub-folders"]
-        if extra:
-            notes.append(
-                f"{path.name}: {extra:,} text files outside of the class folders are not read"
-            )
-
-        def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-            rows = ((str(f.relative_to(path)), _whole(f), label) for f, label in found)
-            return _select(rows, LABELLED, names)
-
-        read = tuple(file for file, _ in found)
-        return Raw(str(path), LABELLED, batches, read, tuple(notes))
+        return _open_by_class(path)
     return _open_unlabelled(path, unit)
 
 
@@ -61,38 +49,48 @@ def has_class_folders(path: Path) -> bool:
 
 def text_files(path: Path) -> list[Path]:
     """All plain text files below a folder, sorted by path; hidden ones left out."""
-    return sorted(
-        file
-        for file in path.rglob("*")
-        if file.is_file() and files.suffix(file) in PLAIN and not _is_hidden(file, path)
-    )
+    return [file for file in files.files_below(path) if files.suffix(file) in PLAIN]
+
+
+def _open_by_class(path: Path) -> Raw:
+    found, where = _by_class(path), files.shown_path(path)
+    name, extra = Path(where).name, len(text_files(path)) - len(found)
+    notes = [f"{name}: labels are the names of the sub-folders"]
+    if extra:
+        notes.append(f"{name}: {extra:,} text files outside of the class folders are not read")
+
+    def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        rows = ((_inside(f, path), _whole(f), files.shown_path(Path(f.parent.name))) for f in found)
+        return _select(rows, LABELLED, names)
+
+    return Raw(where, LABELLED, batches, tuple(found), tuple(notes))
 
 
 def _open_unlabelled(path: Path, unit: Unit) -> Raw:
-    found = text_files(path)
+    found, where = text_files(path), files.shown_path(path)
     if not found:
-        raise SteepError(f"{path}: the folder holds no text files ({', '.join(PLAIN)}).")
+        raise SteepError(f"{where}: the folder holds no text files ({', '.join(PLAIN)}).")
     chosen: Unit = "file" if unit == "auto" else unit
-    note = f"{path.name}: {len(found):,} text files, one document a {chosen} (--unit)"
+    note = f"{Path(where).name}: {len(found):,} text files, one document a {chosen} (--unit)"
 
     def documents() -> Iterator[tuple[str, str]]:
         for file in found:
-            name = str(file.relative_to(path))
+            name = _inside(file, path)
             for line, text in _documents(file, chosen):
                 yield (name if chosen == "file" else f"{name}:{line}"), text
 
     def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         return _select(documents(), DOCUMENT, names)
 
-    return Raw(str(path), DOCUMENT, batches, tuple(found), (note,))
+    return Raw(where, DOCUMENT, batches, tuple(found), (note,))
+
+
+def _inside(file: Path, folder: Path) -> str:
+    return files.shown_path(file.relative_to(folder))
 
 
 def _by_class(path: Path) -> list[Path]:
     return [file for file in text_files(path) if file.parent.parent == path]
-
-
-def _is_hidden(file: Path, folder: Path) -> bool:
-    return any(part.startswith(".") for part in file.relative_to(folder).parts)
 
 
 def _choose(start: str) -> Unit:
@@ -108,11 +106,8 @@ def _documents(path: Path, unit: Unit) -> Iterator[tuple[int, str]]:
     if unit == "file":
         yield 1, _whole(path)
         return
-    with files.open_text(path) as stream:
-        lines = ((number, line.rstrip("\r\n")) for number, line in enumerate(stream, 1))
-        yield from (
-            _blocks(lines) if unit == "paragraph" else ((n, t) for n, t in lines if t.strip())
-        )
+    lines = ((number, line.rstrip("\r\n")) for number, line in enumerate(files.lines(path), 1))
+    yield from (_blocks(lines) if unit == "paragraph" else ((n, t) for n, t in lines if t.strip()))
 
 
 def _blocks(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
@@ -131,10 +126,12 @@ def _blocks(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
 
 
 def _whole(path: Path) -> str:
-    with files.open_text(path) as stream:
-        text = stream.read(LONGEST_DOCUMENT + 1)
-    if len(text) > LONGEST_DOCUMENT:
-        raise SteepError(f"{path}: too long for one document. Use --unit paragraph or --unit line.")
+    text = files.whole_text(path, files.LONGEST_TEXT)
+    if text is None:
+        raise SteepError(
+            f"{files.shown_name(path)}: longer than {files.LONGEST_TEXT:,} characters, too long "
+            "for one document. Use --unit paragraph or --unit line."
+        )
     return text
 
 

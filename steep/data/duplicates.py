@@ -1,8 +1,9 @@
 """Which texts occur twice, and which are in two parts of the data?
 
-Exact: the same apart from whitespace and case. Near: 3-word shingles, of scripts without blanks
-those of 3 characters (`steep.data.words`), with a Jaccard similarity of 0.8 or more, found by MinHash and locality-sensitive hashing (Leskovec et al., Mining of Massive
-Datasets, chapter 3), then verified exactly.
+Exact: the same apart from whitespace and case. Near: shingles of 3 words (of scripts without
+blanks: of 3 characters, see `steep.data.words`) with a Jaccard similarity of 0.8 or more, found by
+MinHash and locality-sensitive hashing (Leskovec et al., Mining of Massive Datasets, chapter 3),
+then verified exactly.
 """
 
 import hashlib

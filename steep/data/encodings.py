@@ -1,4 +1,4 @@
-"""What is a file that is not text in UTF-8? Another encoding, or no text; and how to convert it."""
+"""What is a file that is no text in UTF-8? Another encoding, or binary; and how to convert it."""
 
 import codecs
 import shlex
@@ -15,7 +15,6 @@ MARKS = {  # the marks of UTF-32 begin as those of UTF-16 do
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-UNMARKED = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 MAGIC = {
     b"PK\x03\x04": "an Excel workbook or a zip archive; save it as CSV",
     b"\xd0\xcf\x11\xe0": "an Excel workbook; save it as CSV",
@@ -23,11 +22,16 @@ MAGIC = {
     b"\x1f\x8b": "compressed by gzip; let its name end in .gz",
     b"\xfd7zXZ": "compressed by xz; let its name end in .xz",
     b"%PDF": "a PDF",
-    b"SQLite format 3": "a SQLite database",
+    b"SQLite format 3": "an SQLite database",
 }
+DROP_NUL = r"tr -d '\000'"
 UNPACK = {".gz": "gzip -dc", ".xz": "xz -dc"}
-CLEAR = 0.95  # of the characters of a text can be printed
-ALPHABETIC = 0.3  # of the bytes of a Western text at most are beyond ASCII
+BLANKS = (0, 9, 10, 11, 12, 13, 27)
+LONGEST_PATH = 200  # characters that a message shows
+BINARY = 0.01  # of the bytes of a text at most are control characters
+CLEAR = 0.95  # of the characters of a text at least can be printed
+WESTERN = 0.25  # of the bytes of a text in a Western encoding at most are beyond ASCII
+HALF_ZERO, SOME_ZERO = 0.25, 0.01  # of the high bytes of UTF-16: of Latin script, of any other
 
 
 def explain_nul(path: Path, raw: BinaryIO, line: int) -> str:
@@ -35,38 +39,115 @@ def explain_nul(path: Path, raw: BinaryIO, line: int) -> str:
 
     A text in UTF-16 or UTF-32, something binary, or a text into which a NUL has slipped.
     """
-    start = raw.read(START)
-    encoding = _unicode(start)
-    if encoding is not None:
-        return _other_unicode(path, encoding)
-    if _is_binary(start):
-        return _binary(path, start)
-    return (
-        f"{brief(str(path))}, line {line:,}: holds a NUL character, which no text does. If it "
-        f"slipped in, remove it: {_through(path, r"tr -d '\000'", 'clean')}"
+    return _no_text(path, raw.read(START)) or (
+        f"{shown_name(path)}, line {line:,}: holds a NUL character, which no text does. Remove it, "
+        f"for instance: {_command(path, DROP_NUL, 'clean')}."
     )
 
 
 def explain_encoding(path: Path, raw: BinaryIO) -> str:
     """Where a file stops being UTF-8, what it may be, and how to convert it."""
-    start = raw.read(START)
-    encoding = _unicode(start)
-    if encoding is not None:
-        return _other_unicode(path, encoding)
-    if _is_binary(start):
-        return _binary(path, start)
+    if told := _no_text(path, raw.read(START)):
+        return told
     raw.seek(0)
-    byte, line, bad, valid = _first_fault(raw)
-    where = f"{brief(str(path))}: not UTF-8 at byte {byte:,} (line {line:,}): {bad!r}."
-    if valid:
-        advice = "What stands before it is UTF-8, so it is a fault of the file. To leave it out:"
-        return f"{where} {advice} {_through(path, 'iconv -c -f utf-8 -t utf-8', 'utf8')}"
-    raw.seek(0)
-    high = [code for code in raw.read(byte + START)[max(0, byte - START) :] if code > 127]
-    if len(high) > ALPHABETIC * min(START + byte, 2 * START, _length(raw)):
+    byte, line, before, fault = _first_fault(raw)
+    where = f"{shown_name(path)}: not UTF-8 at byte {byte:,} (line {line:,}): {fault[:1]!r}."
+    if max(before, default=0) > 127:
+        command = _command(path, "iconv -c -f utf-8 -t utf-8", "utf8")
         return (
-            f"{where} It is in the encoding of some other script, such as windows-1251, gb18030 or "
-            f"shift_jis. Convert it: {_iconv(path, 'ENCODING')}"
+            f"{where} What stands before is UTF-8, so it is damaged there. To drop it: {command}."
         )
-    windows = any(code < 0xA0 for code in high)  # control characters in latin1
-    return f"{where} Convert it first, for instance: {_iconv(path, 'windows-1252' if windows else 'latin1')} (another name of the encoding if that one is wrong)."
+    high = [code for code in fault if code > 127]
+    if len(high) > WESTERN * len(before + fault):
+        return (
+            f"{where} It is in an encoding of another script, such as windows-1251, gb18030 or "
+            f"shift_jis. Convert it: {_iconv(path, 'ENCODING')}."
+        )
+    western = "windows-1252" if min(high) < 0xA0 else "latin1"  # has control characters there
+    return (
+        f"{where} Convert it first, for instance: {_iconv(path, western)} (another name of the "
+        "encoding if that one is wrong)."
+    )
+
+
+def shown_name(path: Path) -> str:
+    """A path as messages show it, cut where it is endless."""
+    return brief(str(path), LONGEST_PATH)
+
+
+def _no_text(path: Path, start: bytes) -> str | None:
+    """What is wrong with a file that begins so, if it is in UTF-16 or UTF-32, or binary."""
+    encoding = _by_mark(start) or _utf32(start) or _utf16(start)
+    if encoding is not None:
+        return (
+            f"{shown_name(path)}: the text is {encoding.upper()}, not UTF-8. Convert it first, for "
+            f"instance: {_iconv(path, encoding)}."
+        )
+    magic = next((f" ({told})" for mark, told in MAGIC.items() if start.startswith(mark)), "")
+    controls = sum(code < 32 and code not in BLANKS for code in start) / max(1, len(start))
+    if magic or controls > BINARY:
+        return f"{shown_name(path)}: not a text file: it holds binary data{magic}."
+    return None
+
+
+def _by_mark(start: bytes) -> str | None:
+    return next((name for mark, name in MARKS.items() if start.startswith(mark)), None)
+
+
+def _utf32(start: bytes) -> str | None:
+    return next((f"utf-32{end}" for end in ("le", "be") if _is_clear(start, f"utf-32{end}")), None)
+
+
+def _utf16(start: bytes) -> str | None:
+    """UTF-16 without a mark: its high bytes are 0 for the letters, or the blanks, of ASCII."""
+    least = HALF_ZERO if _is_clear(start.replace(b"\0", b""), "utf-8") else SOME_ZERO
+    zeros = {"le": start[1::2].count(0), "be": start[::2].count(0)}
+    end = max(zeros, key=lambda name: zeros[name])
+    most, other = zeros[end], min(zeros.values())
+    if most > 2 * other and most > least * len(start) / 2 and _is_clear(start, f"utf-16{end}"):
+        return f"utf-16{end}"
+    return None
+
+
+def _is_clear(start: bytes, encoding: str) -> bool:
+    """Whether bytes can be read so, up to their end, and nearly all characters can be printed."""
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(start)
+    except UnicodeDecodeError:
+        return False
+    clear = sum(sign.isprintable() or sign.isspace() for sign in text)
+    return bool(text) and clear > CLEAR * len(text)
+
+
+def _first_fault(raw: BinaryIO) -> tuple[int, int, bytes, bytes]:
+    """Where the first byte that is no UTF-8 is: its number, from 0, and its line, from 1.
+
+    Then what stands before it, and what from there on (of both a part, where it is long).
+    """
+    done, line, before, pending = 0, 1, b"", b""
+    while block := raw.read(BLOCK):
+        whole = pending + block
+        try:
+            codecs.utf_8_decode(whole, "strict", False)
+        except UnicodeDecodeError as error:
+            at = error.start
+            line += whole.count(b"\n", 0, at)
+            return done + at, line, before + whole[:at], whole[at:]
+        used = codecs.utf_8_decode(whole, "strict", False)[1]
+        before, pending = whole[:used], whole[used:]
+        done, line = done + used, line + before.count(b"\n")
+    return done, line, before, pending  # cut within a character
+
+
+def _iconv(path: Path, encoding: str) -> str:
+    return _command(path, f"iconv -f {encoding} -t utf-8", "utf8")
+
+
+def _command(path: Path, tool: str, prefix: str) -> str:
+    """A command of the shell that writes the file anew, through `tool`."""
+    name = path.name.removesuffix(".gz").removesuffix(".xz")
+    new = shlex.quote(f"{prefix}-{name}")
+    if unpack := UNPACK.get(path.suffix.lower()):
+        return f"{unpack} {shlex.quote(path.name)} | {tool} > {new}"
+    reads = f"{tool} <" if tool.startswith("tr ") else tool
+    return f"{reads} {shlex.quote(path.name)} > {new}"

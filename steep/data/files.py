@@ -12,14 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import IO, BinaryIO, Literal, TextIO, cast
 
-from steep.data.encodings import explain_encoding, explain_nul
+from steep.data.encodings import explain_encoding, explain_nul, shown_name
 from steep.errors import SteepError
-from steep.wording import brief, visible
+from steep.wording import visible
 
 COMPRESSED = (".gz", ".xz")
 SAMPLE = 1 << 18
-LONGEST_LINE = 1 << 26  # characters
-LONGEST_PATH = 200  # characters that a message shows
+LONGEST_TEXT = 1 << 26  # characters: of more, a tokenizer may take all memory
 ABSENT = (errno.ENOENT, errno.ENOTDIR)
 
 
@@ -36,19 +35,21 @@ def shown_path(path: Path) -> str:
 
 def what_is_at(path: Path) -> Literal["file", "folder", "nothing"]:
     """What there is; SteepError for a pipe, a device, or a name that the system refuses."""
-    with _readable(path):
+    with readable(path):
         try:
             mode = path.stat().st_mode
         except OSError as error:
             if error.errno in ABSENT:
                 return "nothing"
             raise
+        except ValueError as error:  # a NUL in the name
+            raise SteepError(f"{shown_name(path)}: is no name of a file: {error}.") from None
     if stat.S_ISDIR(mode):
         return "folder"
     if not stat.S_ISREG(mode):
         raise SteepError(
-            f"{_name(path)}: is a pipe or a device, but a file is read more than once. Write it to "
-            "a file first, and name that."
+            f"{shown_name(path)}: is a pipe or a device, which can be read only once. Write it "
+            "to a file first, and name that."
         )
     return "file"
 
@@ -61,21 +62,21 @@ def open_text(path: Path) -> Iterator[TextIO]:
     damaged, or in another encoding.
     """
     try:
-        with _readable(path), _open(path, "rt", encoding="utf-8-sig", newline="") as stream:
+        with readable(path), _open(path, "rt", encoding="utf-8-sig", newline="") as stream:
             yield cast(TextIO, stream)
     except UnicodeDecodeError:
-        with _bytes_of(path) as raw:
+        with readable(path), _bytes_of(path) as raw:
             raise SteepError(explain_encoding(path, raw)) from None
 
 
 def lines(path: Path) -> Iterator[str]:
     """The lines with their ends; SteepError also at a NUL, and at an endless line."""
     with open_text(path) as stream:
-        for number, line in enumerate(iter(partial(stream.readline, LONGEST_LINE), ""), 1):
-            if len(line) >= LONGEST_LINE:
+        for number, line in enumerate(iter(partial(stream.readline, LONGEST_TEXT), ""), 1):
+            if len(line) >= LONGEST_TEXT:
                 raise SteepError(
-                    f"{_name(path)}, line {number:,}: longer than {LONGEST_LINE:,} characters. "
-                    "Put line breaks between the documents."
+                    f"{shown_name(path)}, line {number:,}: longer than {LONGEST_TEXT:,} "
+                    "characters. Put line breaks between the documents."
                 )
             if "\0" in line:
                 raise SteepError(_about_nul(path, number))
@@ -98,40 +99,36 @@ def sample(path: Path) -> str:
     if "\0" in start:
         raise SteepError(_about_nul(path, start.count("\n", 0, start.index("\0")) + 1))
     if not start.strip():
-        raise SteepError(f"{_name(path)}: the file is empty.")
+        raise SteepError(f"{shown_name(path)}: the file is empty.")
     return start
 
 
 def files_below(folder: Path) -> list[Path]:
-    """All regular files below a folder, sorted by path; SteepError where one may not look."""
-    with _readable(folder):
-        found = [
-            Path(place, name)
-            for place, _, names in os.walk(folder, onerror=_raise)
-            for name in names
-        ]
+    """All regular files below a folder, sorted by path; SteepError where one may not look.
+
+    Hidden files and folders are left out.
+    """
+    found = []
+    with readable(folder):
+        for place, folders, names in os.walk(folder, onerror=_raise):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            found += [Path(place, name) for name in names if not name.startswith(".")]
         return sorted(file for file in found if file.is_file())
 
 
-def state_of(path: Path) -> str:
-    """A text that changes with the place, size or time of a file."""
-    with _readable(path):
-        known = path.stat()
-        place = str(path.resolve()).encode(errors="backslashreplace").decode()
-    return f"{place}\0{known.st_size}\0{known.st_mtime_ns}\0"
-
-
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def readable(path: Path) -> Iterator[None]:
     """What the system and the decompressors say against a file, as SteepError that names it."""
     try:
         yield
     except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error) as error:
-        raise SteepError(f"{_name(path)}: the compressed file is damaged: {error}.") from None
+        raise SteepError(f"{shown_name(path)}: the compressed file is damaged: {error}.") from None
     except FileNotFoundError:
-        raise SteepError(f"{_name(path)}: there is no such file.") from None
+        raise SteepError(f"{shown_name(path)}: there is no such file.") from None
     except OSError as error:
-        raise SteepError(f"{_name(path)}: cannot be read: {error.strerror or error}.") from None
+        raise SteepError(
+            f"{shown_name(path)}: cannot be read: {error.strerror or error}."
+        ) from None
 
 
 def _bytes_of(path: Path) -> BinaryIO:
@@ -144,12 +141,8 @@ def _open(path: Path, mode: str, **options: str) -> IO:
 
 
 def _about_nul(path: Path, line: int) -> str:
-    with _bytes_of(path) as raw:
+    with readable(path), _bytes_of(path) as raw:
         return explain_nul(path, raw, line)
-
-
-def _name(path: Path) -> str:
-    return brief(str(path), LONGEST_PATH)
 
 
 def _raise(error: OSError) -> None:

@@ -7,7 +7,14 @@ import numpy as np
 
 from steep.data.batches import pad, padded_length
 from steep.data.corpus import Corpus, Task
-from steep.data.tokens import frame, tokenize, truncate
+from steep.data.tokens import (
+    Tokens,
+    check_known,
+    frame,
+    notes_of_unknown,
+    tokenize,
+    truncate,
+)
 from steep.errors import SteepError
 
 if TYPE_CHECKING:
@@ -86,22 +93,32 @@ class Rows:
         how = (self.max_length, self.truncation, self.sliding)
         return type(self)(corpus, self.task, self.tokenizer, *how)
 
+    @property
+    def columns(self) -> list[Tokens]:
+        """The tokens of the texts, and those of the second ones."""
+        return [self.tokens] if self.pairs is None else [self.tokens, self.pairs]
+
+    def check_known(self) -> None:
+        """Raises SteepError if nothing could be learnt from the rows: all tokens are unknown."""
+        check_known(self.tokenizer, self.columns)
+
     def notes(self, part: str) -> list[str]:
         """How much text of the rows, which are the `part` ones, the model does not get to see."""
+        said = notes_of_unknown(part, self.columns)
         lengths = self.tokens.lengths + (self.pairs.lengths if self.pairs else 0)
         over = lengths > self.room
         if not over.any():
-            return []
+            return said
         long = f"{over.sum():,} of {len(lengths):,} {part} texts are longer than {self.max_length}"
         if self.sliding is None:
             lost = (lengths[over] - self.room).sum() / lengths.sum()
             kept = f"{lost:.1%} of all tokens are cut off ({self.truncation} is kept)"
-            return [f"{long} tokens; {kept}"]
+            return [*said, f"{long} tokens; {kept}"]
         counts = self.sliding.counts(lengths, self.room)[over]
         lost = self.sliding.lost(lengths, self.room)
         read = f"read in {counts.mean():.1f} windows each, {counts.max()} at most"
         gaps = f"; of {(lost > 0).sum():,} some is left out, {lost.sum() / lengths.sum():.1%}"
-        return [f"{long} tokens; {read}{gaps + ' of all tokens' if lost.any() else ''}"]
+        return [*said, f"{long} tokens; {read}{gaps + ' of all tokens' if lost.any() else ''}"]
 
     def _framed(self, index: int) -> np.ndarray:
         second = self.pairs[index] if self.pairs else None

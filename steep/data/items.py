@@ -7,6 +7,7 @@ import datasets
 
 from steep.data.corpus import Corpus
 from steep.errors import SteepError
+from steep.wording import quoted
 
 
 def corpus_of(items: Sequence[Any], like: Corpus, labelled: bool = False) -> Corpus:
@@ -38,5 +39,5 @@ def _row(item: Any, number: int, names: list[str]) -> dict[str, Any]:
             row = {}
     if not all(isinstance(row.get(name), str) for name in names):
         wanted = "a text" if len(names) == 1 else "a pair of texts"
-        raise SteepError(f"item {number}: expected {wanted}, not {str(item)[:80]!r}.")
+        raise SteepError(f"item {number}: expected {wanted}, not {quoted(str(item))}.")
     return row

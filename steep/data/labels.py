@@ -1,7 +1,8 @@
 """What do the labels mean? Kind of task, class names, and labels as numbers."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -9,13 +10,16 @@ import pyarrow.compute as pc
 
 from steep.args.table import LabelArgs
 from steep.data.corpus import Task
-from steep.data.raw import TEXTS, Column, is_missing, number_or_none
+from steep.data.kinds import infer_kind
+from steep.data.lists import ZERO_ONE, unfold
+from steep.data.numerals import number_or_none
+from steep.data.raw import TEXT, TEXTS, Column, is_missing
+from steep.data.spellings import known_ones, one_for_each, spelling_notes
 from steep.errors import SteepError
-from steep.wording import some
+from steep.wording import listed, quoted, some
 
-ZERO_ONE = {"0": 0.0, "1": 1.0, "0.0": 0.0, "1.0": 1.0, "false": 0.0, "true": 1.0}
-MOST_GRADES = 20
 NAMED = 8  # labels that messages name
+MANY = 30  # the same, where all of them matter
 
 
 @dataclass(frozen=True)
@@ -34,20 +38,25 @@ class Encoded:
 def encode_labels(columns: Sequence[Column], args: LabelArgs, task: Task | None = None) -> Encoded:
     """Label cells as numbers, by the kind of task that `task`, `args` or the cells themselves say.
 
-    Raises SteepError at a label that does not fit.
+    What the cells only seem to mean is said in the notes, with the option that would have them mean
+    something else. Raises SteepError at a label that does not fit.
     """
+    columns, notes = unfold(columns, args, task)
     kind: str = task.kind if task is not None else args.task
     if kind == "auto":
-        kind = _infer(columns, args)
+        kind, guess = infer_kind(columns, args)
+        notes = (*notes, *guess)
     _check_kind(kind, columns)
     if args.ordered and kind != "single":
         source = columns[0].source
         raise SteepError(f"{source}: ordered: this is a task of kind '{kind}', without classes.")
     if kind == "multi":
-        return _multi(columns, args, task)
-    if kind == "regression":
-        return _regression(columns, task)
-    return _single(columns[0].filled(), args, task)
+        found = _multi(columns, args, task)
+    elif kind == "regression":
+        found = _regression(columns, task)
+    else:
+        found = _single(columns[0].filled(args.task == "single"), args, task)
+    return replace(found, notes=(*found.notes, *notes))
 
 
 def names_of(columns: Sequence[Column]) -> tuple[str, ...]:
@@ -59,26 +68,14 @@ def check_same_labels(labels: tuple[str, ...], task: Task | None, source: str) -
     """Raises SteepError if these are not the labels of `task`, in its order."""
     if task is not None and labels != task.labels:
         raise SteepError(
-            f"{source}: the labels must be {', '.join(task.labels)}, not {', '.join(labels)}."
+            f"{source}: the labels must be {some(task.labels, MANY)}, not {some(labels, MANY)}."
         )
-
-
-def _infer(columns: Sequence[Column], args: LabelArgs) -> str:
-    """multi: several columns, lists or a delimiter; regression: many fractions; else single."""
-    cells = columns[0].cells
-    if len(columns) > 1 or cells.type == TEXTS or args.label_delimiter:
-        return "multi"
-    distinct = [text for text in pc.unique(cells).to_pylist() if not is_missing(text)]
-    numbers = [number_or_none(text) for text in distinct]
-    whole = all(number is not None and number.is_integer() for number in numbers)
-    fractions = None not in numbers and not whole
-    return "regression" if fractions and len(distinct) > MOST_GRADES else "single"
 
 
 def _check_kind(kind: str, columns: Sequence[Column]) -> None:
     first = columns[0]
     if kind == "single" and len(columns) > 1:
-        names = ", ".join(names_of(columns))
+        names = some(names_of(columns), MANY)
         raise SteepError(
             f"{first.source}: a task of kind 'single' has one label column, not {names}."
         )
@@ -87,6 +84,7 @@ def _check_kind(kind: str, columns: Sequence[Column]) -> None:
 
 
 def _single(column: Column, args: LabelArgs, task: Task | None) -> Encoded:
+    column, notes = _respelled(column, args, task)
     texts = column.cells
     found = pc.unique(texts).to_pylist()
     if task is None:
@@ -95,11 +93,27 @@ def _single(column: Column, args: LabelArgs, task: Task | None) -> Encoded:
     places = pc.index_in(texts, value_set=pa.array(labels, pa.string()))
     for at in np.flatnonzero(np.asarray(pc.is_null(places)))[:1].tolist():
         raise SteepError(_explain_unseen(column.place(at), texts[at].as_py(), labels))
-    note = f"label '{column.name}': {len(labels)} classes ({some(labels, NAMED)})"
-    notes = (note, *_delimiter_hint(found, column.name)) if task is None else ()
+    if task is None:
+        note = f"label {quoted(column.name)}: {len(labels)} classes ({some(labels, NAMED)})"
+        notes = (note, *_delimiter_hint(found, column.name), *notes)
     known = task or Task("single", tuple(labels), ordered=args.ordered)
     _check_order(known, column)
     return Encoded(known, np.asarray(places).astype(np.int64), notes)
+
+
+def _respelled(
+    column: Column, args: LabelArgs, task: Task | None
+) -> tuple[Column, tuple[str, ...]]:
+    """The column with one spelling of each class, unless --task says that all are as written."""
+    if args.task == "single":
+        return column, ()
+    counts = {c["values"]: c["counts"] for c in pc.value_counts(column.cells).to_pylist()}
+    spellings = one_for_each(counts) if task is None else known_ones(counts, task.labels)
+    if not spellings:
+        return column, ()
+    cells = pa.array([spellings.get(text, text) for text in column.cells.to_pylist()], TEXT)
+    notes = spelling_notes(column.name, spellings, "single")
+    return replace(column, cells=pa.chunked_array([cells])), notes
 
 
 def _check_order(task: Task, column: Column) -> None:
@@ -116,9 +130,9 @@ def _delimiter_hint(found: Sequence[str], name: str) -> tuple[str, ...]:
         lists = [text.split(delimiter) for text in found if delimiter in text]
         parts = {part.strip() for items in lists for part in items}
         if len(lists) > 1 and len(parts & set(found)) > len(parts) / 2:
-            example = delimiter.join(lists[0])
+            example = quoted(delimiter.join(lists[0]))
             return (
-                f"label '{name}': '{example}' looks like several labels; if so, say "
+                f"label {quoted(name)}: {example} looks like several labels; if so, say "
                 f"--label-delimiter '{delimiter}'",
             )
     return ()
@@ -128,7 +142,7 @@ def _check_classes(found: Sequence[str], column: Column, args: LabelArgs) -> Non
     rows = len(column.rows)
     if len(found) == 1:
         raise SteepError(
-            f"{column.where}: every row has the label '{found[0]}'; two classes are needed."
+            f"{column.where}: every row has the label {quoted(found[0])}; two classes are needed."
         )
     if args.task == "auto" and len(found) > max(2, rows / 2):
         numeric = all(number_or_none(text) is not None for text in found)
@@ -143,7 +157,7 @@ def _check_classes(found: Sequence[str], column: Column, args: LabelArgs) -> Non
 def _multi(columns: Sequence[Column], args: LabelArgs, task: Task | None) -> Encoded:
     first = columns[0]
     if len(columns) == 1 and (first.cells.type == TEXTS or args.label_delimiter):
-        return _lists(first, args.label_delimiter, task)
+        return _lists(first, args, task)
     labels = names_of(columns)
     check_same_labels(labels, task, first.source)
     if len(labels) == 1 and task is None:
@@ -160,13 +174,18 @@ def _zero_one(column: Column) -> np.ndarray:
     places = pc.index_in(texts, value_set=pa.array(list(ZERO_ONE)))
     for at in np.flatnonzero(np.asarray(pc.is_null(places)))[:1].tolist():
         value = texts[at].as_py()
-        raise SteepError(f"{column.place(at)}: expected 0 or 1, not '{value}'.")
+        raise SteepError(f"{column.place(at)}: expected 0 or 1, not {quoted(value)}.")
     return np.array(list(ZERO_ONE.values()), np.float32)[np.asarray(places)]
 
 
-def _lists(column: Column, delimiter: str | None, task: Task | None) -> Encoded:
+def _lists(column: Column, args: LabelArgs, task: Task | None) -> Encoded:
     """Labels in lists, or in one text with a delimiter; a row may have none."""
-    items = _items(column.cells, delimiter)
+    items, notes = _items(column, args)
+    counts = Counter(label for row in items for label in row)
+    if args.task != "multi":
+        spellings = one_for_each(counts) if task is None else known_ones(counts, task.labels)
+        items = [[spellings.get(label, label) for label in row] for row in items]
+        notes = (*notes, *spelling_notes(column.name, spellings, "multi"))
     labels = task.labels if task is not None else _in_order({x for row in items for x in row})
     if len(labels) < 2:
         raise SteepError(f"{column.where}: two labels are needed; found: {some(labels, NAMED)}.")
@@ -177,15 +196,27 @@ def _lists(column: Column, delimiter: str | None, task: Task | None) -> Encoded:
             if label not in place:
                 raise SteepError(_explain_unseen(column.place(at), label, labels))
             values[at, place[label]] = 1
-    return _several(values, tuple(labels), f"column '{column.name}'", task)
+    found = _several(values, tuple(labels), f"column {quoted(column.name)}", task)
+    return replace(found, notes=(*found.notes, *notes))
 
 
-def _items(cells: pa.ChunkedArray, delimiter: str | None) -> list[list[str]]:
+def _items(column: Column, args: LabelArgs) -> tuple[list[list[str]], tuple[str, ...]]:
+    """The labels of each row; and a note on words that stand for none."""
+    cells = column.cells
     if cells.type == TEXTS:
-        items = cells.to_pylist()
+        rows = [[(x or "").strip() for x in row or ()] for row in cells.to_pylist()]
     else:
-        items = [(text or "").split(delimiter) for text in cells.to_pylist()]
-    return [[x.strip() for x in row or () if not is_missing(x)] for row in items]
+        texts = [(text or "").split(args.label_delimiter) for text in cells.to_pylist()]
+        rows = [[x.strip() for x in row] for row in texts]
+    words = Counter(x for row in rows for x in row if x and is_missing(x))
+    if args.task == "multi" or not words:
+        return [[x for x in row if x] for row in rows], ()
+    told = f"{listed([quoted(word) for word in words])} ({words.total():,} times)"
+    note = (
+        f"label {quoted(column.name)}: {told} stands for no label; if it is the name of one, say "
+        "--task multi"
+    )
+    return [[x for x in row if not is_missing(x)] for row in rows], (note,)
 
 
 def _several(values: np.ndarray, labels: tuple[str, ...], where: str, task: Task | None) -> Encoded:
@@ -200,13 +231,14 @@ def _several(values: np.ndarray, labels: tuple[str, ...], where: str, task: Task
 def _regression(columns: Sequence[Column], task: Task | None) -> Encoded:
     if task is not None and len(columns) != len(task.labels):
         source = columns[0].source
-        raise SteepError(f"{source}: the targets must be {', '.join(task.labels)}.")
+        raise SteepError(f"{source}: the targets must be {some(task.labels, MANY)}.")
     found = [_quantity(column.filled()) for column in columns]
     names = names_of(columns)
     notes = [
-        f"label '{name}': a quantity from {values.min():g} to {values.max():g} (regression)"
+        f"label {quoted(name)}: a quantity from {values.min():g} to {values.max():g} (regression)"
         for name, values in zip(names, found, strict=True)
     ]
+    notes += [note for column in columns for note in column.number_notes()]
     values = found[0] if len(found) == 1 else np.stack(found, axis=1)
     return Encoded(Task("regression", names), values, tuple(notes))
 
@@ -228,6 +260,6 @@ def _in_order(labels: Sequence[str] | set[str]) -> list[str]:
 
 def _explain_unseen(place: str, value: str, labels: Sequence[str]) -> str:
     return (
-        f"{place}: the label '{value}' does not occur in the training rows. Known: "
+        f"{place}: the label {quoted(value)} does not occur in the training rows. Known: "
         f"{some(labels, NAMED)}."
     )

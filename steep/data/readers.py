@@ -7,7 +7,7 @@ import datasets
 import pandas as pd
 
 from steep.args.table import Unit
-from steep.data import delimited, documents, files, records
+from steep.data import delimited, documents, files, json_files, records
 from steep.data.dataframes import open_dataframe
 from steep.data.raw import Raw
 from steep.errors import SteepError
@@ -40,7 +40,7 @@ def open_raw(source: Source, unit: Unit) -> Raw:
 def is_by_class(source: Source) -> bool:
     """Whether `source` is a folder of text files whose sub-folders are classes."""
     path = _path_of(source)
-    if path is None or not path.is_dir() or records.is_saved(path):
+    if path is None or files.what_is_at(path) != "folder" or records.is_saved(path):
         return False
     return documents.has_class_folders(path)
 
@@ -50,10 +50,10 @@ def is_plain(source: Source) -> bool:
     path = _path_of(source)
     if path is None:
         return False
-    if path.is_dir():
-        tables = any(files.suffix(file) in TABLES for file in path.iterdir())
-        return not (tables or records.is_saved(path) or documents.has_class_folders(path))
-    return path.is_file() and files.suffix(path) in documents.PLAIN
+    what = files.what_is_at(path)
+    if what == "folder":
+        return not (_tables_in(path) or records.is_saved(path) or documents.has_class_folders(path))
+    return what == "file" and files.suffix(path) in documents.PLAIN
 
 
 def _path_of(source: Source) -> Path | None:
@@ -61,33 +61,41 @@ def _path_of(source: Source) -> Path | None:
 
 
 def _open_path(path: Path, unit: Unit) -> Raw:
-    if path.is_dir():
+    what = files.what_is_at(path)
+    if what == "folder":
         return records.open_saved(path) if records.is_saved(path) else _open_folder(path, unit)
-    if not path.exists():
+    if what == "nothing":
         return _open_missing(path)
     kind = files.suffix(path)
     if kind in delimited.DELIMITERS:
         return delimited.open_delimited(path)
     if kind in (".jsonl", ".ndjson", ".json"):
-        return records.open_json_lines(path)
+        return json_files.open_json(path)
     if kind == ".parquet":
         return records.open_parquet(path)
     if kind in documents.PLAIN:
         return documents.open_plain(path, unit)
     raise SteepError(
-        f"{path}: what kind of file is this? Known endings are {', '.join(KNOWN)}, also with .gz "
-        "or .xz. Rename the file to what it is."
+        f"{files.shown_name(path)}: what kind of file is this? Known endings are "
+        f"{', '.join(KNOWN)}, also with .gz or .xz. Rename the file to what it is."
     )
 
 
 def _open_folder(path: Path, unit: Unit) -> Raw:
-    tables = [f.name for f in sorted(path.iterdir()) if files.suffix(f) in TABLES]
+    tables = _tables_in(path)
     if tables and not documents.text_files(path):
-        raise SteepError(f"{path}: a folder of tables. Name one of them: {some(tables)}.")
+        raise SteepError(
+            f"{files.shown_name(path)}: a folder of tables. Name one of them: {some(tables)}."
+        )
     return documents.open_folder(path, unit)
+
+
+def _tables_in(folder: Path) -> list[str]:
+    with files.readable(folder):
+        return [file.name for file in sorted(folder.iterdir()) if files.suffix(file) in TABLES]
 
 
 def _open_missing(path: Path) -> Raw:
     if files.suffix(path) not in KNOWN and records.is_hub_name(path):
         return records.open_hub(path)
-    raise SteepError(f"{path}: there is no such file or folder.")
+    raise SteepError(f"{files.shown_name(path)}: there is no such file or folder.")

@@ -1,9 +1,8 @@
-"""How are JSON lines, Parquet files and Hugging Face data sets read?"""
+"""How are Parquet files and Hugging Face data sets read?"""
 
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,64 +12,43 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from steep.data import files
-from steep.data.raw import BATCH, TEXT, TEXTS, Raw, as_text, chunks, kind_of, record_batch
+from steep.data.raw import BATCH, TEXT, Raw, as_text, check_named_once, kind_of
 from steep.errors import SteepError
+from steep.wording import brief, quoted, some
 
 HUB = "hub:"
-LOOKED_AT = 1000
+LONGEST_REASON = 300  # characters of what Arrow says that a message shows
 NAME = "Dataset"  # of one in memory
-
-
-def open_json_lines(path: Path) -> Raw:
-    """One JSON object a line. A column is known if one of the first 1,000 objects has it."""
-    if files.sample(path).lstrip().startswith("["):
-        raise SteepError(
-            f"{path}: one JSON array, where one object a line is expected. Convert it, for "
-            f"instance: jq -c '.[]' {path.name} > {path.stem}.jsonl"
-        )
-    columns: dict[str, pa.DataType] = {}
-    for _, record in islice(_objects(path), LOOKED_AT):
-        for name, value in record.items():
-            kind = TEXTS if isinstance(value, list) else TEXT
-            if value is not None and columns.get(name) != TEXTS:
-                columns[name] = kind
-            columns.setdefault(name, kind)
-
-    def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        wanted = {name: columns[name] for name in names}
-        for records in chunks(_objects(path)):
-            rows = [_cells(path, number, record, wanted) for number, record in records]
-            yield record_batch(wanted, rows)
-
-    return Raw(str(path), columns, batches, (path,))
 
 
 def open_parquet(path: Path) -> Raw:
     """A Parquet file."""
-    try:
+    where = files.shown_path(path)
+    with _explained(where, "not a Parquet file that can be read"):
         file = pq.ParquetFile(path, memory_map=True)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise SteepError(f"{path}: not a Parquet file: {error}.") from None
-    columns = {field.name: kind_of(field.type) for field in file.schema_arrow}
+        schema = file.schema_arrow
+        columns = {field.name: kind_of(field.type) for field in schema}
 
     def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        for group in file.iter_batches(BATCH, columns=list(names)):
-            arrays = [as_text(group.column(n), columns[n], str(path), n) for n in names]
+        check_named_once(where, schema.names, names)
+        row = 0
+        for group in _groups(where, file.iter_batches(BATCH, columns=list(names))):
+            arrays = [as_text(group.column(n), columns[n], where, n, row) for n in names]
             yield pa.RecordBatch.from_arrays(arrays, names=list(names))
+            row += len(group)
 
-    return Raw(str(path), columns, batches, (path,))
+    return Raw(where, columns, batches, (path,))
 
 
 def open_saved(path: Path) -> Raw:
     """A folder written by `save_to_disk` of Hugging Face `datasets`."""
+    where = files.shown_path(path)
     if (path / "dataset_dict.json").is_file():
-        parts = ", ".join(sorted(child.name for child in path.iterdir() if child.is_dir()))
-        raise SteepError(f"{path}: a data set of several parts ({parts}). Name one: {path}/train")
-    try:
+        parts = some(sorted(child.name for child in path.iterdir() if child.is_dir()))
+        raise SteepError(f"{where}: a data set of several parts ({parts}). Name one: {where}/train")
+    with _explained(where, "the Hugging Face data set cannot be read"):
         table = datasets.load_from_disk(str(path))
-    except (OSError, ValueError, KeyError, pa.ArrowInvalid) as error:
-        raise SteepError(f"{path}: the Hugging Face data set cannot be read: {error}.") from None
-    return open_dataset(table, str(path), _files_of(table))
+    return open_dataset(table, where, _files_of(table))
 
 
 def is_saved(path: Path) -> bool:
@@ -83,7 +61,7 @@ def is_hub_name(path: Path) -> bool:
     name = str(path)
     if name.startswith(HUB):
         return True
-    owner = re.fullmatch(r"([\w-]+)/[\w.-]+(#\w+)?", name)
+    owner = re.fullmatch(r"([\w-]{1,96})/[\w.-]{1,96}(#\w+)?", name)
     return owner is not None and not Path(owner[1]).exists()
 
 
@@ -93,12 +71,12 @@ def open_hub(path: Path) -> Raw:
     try:
         table = datasets.load_dataset(name, split=part or "train")
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        reason = str(error).splitlines()[0]
+        reason = brief(str(error).strip().partition("\n")[0], LONGEST_REASON)
         raise SteepError(
-            f"{path}: there is no such file here, and the Hugging Face hub did not give a data set "
-            f"of that name: {reason}. Check the name and the connection."
+            f"{files.shown_name(path)}: there is no such file here, and the Hugging Face hub did "
+            f"not give a data set of that name: {reason}. Check the name and the connection."
         ) from None
-    return open_dataset(table, str(path), _files_of(table))
+    return open_dataset(table, files.shown_path(path), _files_of(table))
 
 
 def open_dataset(
@@ -114,9 +92,11 @@ def open_dataset(
 
     def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         chosen = table.select_columns(list(names)).with_format("arrow")
-        for group in chosen.iter(BATCH):
-            arrays = [_named(group.column(n), table.features[n], where, n) for n in names]
+        row = 0
+        for group in _groups(where, chosen.iter(BATCH)):
+            arrays = [_named(group.column(n), table.features[n], where, n, row) for n in names]
             yield pa.RecordBatch.from_arrays(arrays, names=list(names))
+            row += len(group)
 
     return Raw(where, columns, batches, files_of)
 
@@ -125,15 +105,22 @@ def _files_of(table: datasets.Dataset) -> tuple[Path, ...]:
     return tuple(Path(file["filename"]) for file in table.cache_files)
 
 
-def _named(chunked: pa.ChunkedArray, feature: Any, where: str, name: str) -> pa.Array:
-    """A column as text, class indices by name."""
+def _named(chunked: pa.ChunkedArray, feature: Any, where: str, name: str, row: int) -> pa.Array:
+    """A column as text, class indices by name; `row` is the number of its first."""
     column = chunked.combine_chunks()
-    if isinstance(feature, datasets.ClassLabel):
-        return _look_up(column, feature)
-    if isinstance(feature, datasets.List) and isinstance(feature.feature, datasets.ClassLabel):
-        names = _look_up(column.values, feature.feature)
-        return pa.ListArray.from_arrays(column.offsets, names)
-    return as_text(column, kind_of(column.type), where, name)
+    inner = feature.feature if isinstance(feature, datasets.List | datasets.LargeList) else feature
+    if not isinstance(inner, datasets.ClassLabel):
+        return as_text(column, kind_of(column.type), where, name, row)
+    try:
+        if inner is feature:
+            return _look_up(column, inner)
+        lists = column.cast(pa.list_(column.type.value_type))
+        return pa.ListArray.from_arrays(lists.offsets, _look_up(lists.values, inner))
+    except pa.ArrowIndexError:
+        raise SteepError(
+            f"{where}, column {quoted(name)}: some class has no name among the "
+            f"{len(inner.names):,} that the data set has."
+        ) from None
 
 
 def _look_up(indices: pa.Array, feature: datasets.ClassLabel) -> pa.Array:
@@ -141,52 +128,29 @@ def _look_up(indices: pa.Array, feature: datasets.ClassLabel) -> pa.Array:
     return pc.take(pa.array(feature.names, TEXT), known)
 
 
-def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Row number from 1, and the object, of every line that is not blank."""
-    number = 0
-    with files.open_text(path) as stream:
-        for line_number, line in enumerate(stream, 1):
-            if not line.strip():
-                continue
-            number += 1
-            where = f"{path}, row {number} (line {line_number})"
-            try:
-                record = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise SteepError(f"{where}: not valid JSON: {error}.") from None
-            if not isinstance(record, dict):
-                raise SteepError(f"{where}: expected a JSON object, not {line.strip()[:40]}.")
-            yield number, record
+def _groups(where: str, groups: Iterable[Any]) -> Iterator[Any]:
+    """The groups of rows of a file, one by one; SteepError where it is damaged."""
+    rest = iter(groups)
+    while True:
+        with _explained(where, "the file is damaged, or was written by a newer version"):
+            group = next(rest, None)
+        if group is None:
+            return
+        yield group
 
 
-def _cells(
-    path: Path, number: int, record: Mapping[str, Any], columns: Mapping[str, pa.DataType]
-) -> list[Any]:
-    cells = []
-    for name, kind in columns.items():
-        value = record.get(name)
-        if value is not None and isinstance(value, list) != (kind == TEXTS):
-            raise SteepError(
-                f"{path}, row {number}, column '{name}': some rows hold a list and others do not."
-            )
-        where = f"{path}, row {number}, column '{name}'"
-        cells.append(
-            [_cell(v, where) for v in value] if kind == TEXTS and value else _cell(value, where)
-        )
-    return cells
-
-
-def _cell(value: Any, where: str) -> Any:
-    """A JSON value as text; None and the empty list stay."""
-    if value is None or value == []:
-        return value
-    if isinstance(value, dict | list):
-        raise SteepError(f"{where}: expected a text or a number, not {str(value)[:60]}.")
-    text = value if isinstance(value, str) else json.dumps(value)
+@contextmanager
+def _explained(where: str, what: str) -> Iterator[None]:
+    """What Arrow says against a file, as SteepError."""
     try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise SteepError(
-            f"{where}: half of a surrogate pair (\\ud800 to \\udfff) is no text."
-        ) from None
-    return text
+        yield
+    except (
+        pa.ArrowException,
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+    ) as error:
+        reason = brief(str(error).rstrip("."), LONGEST_REASON)
+        raise SteepError(f"{where}: {what}: {reason}.") from None

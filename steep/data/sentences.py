@@ -5,18 +5,23 @@ no data of its own, and serves every language that ends its sentences with a ful
 """
 
 import hashlib
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import datasets
 import numpy as np
+import pyarrow as pa
 
-from steep.console import progress
+from steep.console import track
+from steep.data.cache_files import Facts, cache_folder, explained, kept
 from steep.data.corpus import Corpus
 
 if TYPE_CHECKING:
     from nltk.tokenize.punkt import PunktSentenceTokenizer
 
+CHUNK = 1000  # documents that are split together
+SENTENCE = pa.schema({"row": pa.int64(), "text": pa.string()})
 SAMPLE = 1_000_000  # characters, at most, that the abbreviations are learnt from: a few seconds
 
 
@@ -26,32 +31,28 @@ def split_sentences(corpus: Corpus) -> tuple[Corpus, np.ndarray]:
     The second is int64 (documents + 1,). Computed once, then taken from the cache folder of
     `datasets`; the key of the cache is the fingerprint of the table.
     """
-    folder = Path(datasets.config.HF_DATASETS_CACHE) / "steep" / "sentences"
-    folder.mkdir(parents=True, exist_ok=True)
     key = hashlib.blake2b(corpus.table._fingerprint.encode(), digest_size=16).hexdigest()
-    with progress() as bar:
-        task = bar.add_task("finding sentences", total=len(corpus), rate="")
-        splitter: list[PunktSentenceTokenizer] = []
-
-        def rows(batch: dict[str, list[str]], places: list[int]) -> dict[str, list[Any]]:
-            splitter.extend([learn_abbreviations(corpus)] if not splitter else [])
-            found = [sentences_of(text, splitter[0]) for text in batch["text"]]
-            bar.advance(task, len(places))
-            return {
-                "row": [place for place, parts in zip(places, found, strict=True) for _ in parts],
-                "text": [part for parts in found for part in parts],
-            }
-
-        table = corpus.table.map(
-            rows,
-            with_indices=True,
-            batched=True,
-            remove_columns=corpus.table.column_names,
-            cache_file_name=str(folder / f"{key}.arrow"),
-            new_fingerprint=key,
-        )
-    parts = Corpus(table, corpus.source)
+    path = cache_folder() / "sentences" / f"{key}.arrow"
+    kept(path.with_suffix(".json"), [path], lambda aside: _write(corpus, aside[0]))
+    with explained(path):
+        parts = Corpus(datasets.Dataset.from_file(str(path)), corpus.source)
     return parts, np.searchsorted(parts.rows(), np.arange(len(corpus) + 1))
+
+
+def _write(corpus: Corpus, path: Path) -> Facts:
+    """Write the sentences as an Arrow file; how many there are."""
+    splitter, documents, sentences = learn_abbreviations(corpus), 0, 0
+    chunks = track(corpus.texts(size=CHUNK), -(-len(corpus) // CHUNK), "finding sentences")
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, SENTENCE) as writer:
+        for texts in chunks:
+            found = [sentences_of(text, splitter) for text in texts]
+            counts = [len(parts) for parts in found]
+            rows = np.repeat(np.arange(documents, documents + len(texts)), counts)
+            flat = pa.array(chain.from_iterable(found), pa.string())
+            writer.write_batch(pa.record_batch([pa.array(rows), flat], schema=SENTENCE))
+            documents += len(texts)
+            sentences += len(rows)
+    return {"sentences": sentences}
 
 
 def learn_abbreviations(corpus: Corpus) -> "PunktSentenceTokenizer":

@@ -10,8 +10,10 @@ import numpy as np
 from steep.args.table import LabelArgs
 from steep.data.corpus import Task
 from steep.data.labels import Encoded, check_same_labels, names_of
+from steep.data.lists import unfold
 from steep.data.raw import Column
 from steep.errors import SteepError
+from steep.wording import some
 
 NEAR = 0.01  # probabilities of classes may miss a sum of 1 by this much, as they are rounded
 
@@ -25,6 +27,8 @@ def encode_soft(columns: Sequence[Column], args: LabelArgs, task: Task | None = 
     """
     if args.task == "regression":
         raise SteepError("soft: a quantity has no probabilities. Leave --soft out, or --task.")
+    columns, notes = unfold(columns, args, task)
+    notes += tuple(note for column in columns for note in column.number_notes())
     wanted = "a probability from 0 to 1"
     shares = np.stack([column.filled().numbers(wanted, 0, 1) for column in columns], axis=1)
     names, first = names_of(columns), columns[0]
@@ -33,14 +37,15 @@ def encode_soft(columns: Sequence[Column], args: LabelArgs, task: Task | None = 
     kind = task.kind if task is not None else _kind(shares, args)
     check_same_labels(names, task, first.source)
     if kind == "multi":
-        return _soft(Task("multi", names), (shares >= 0.5).astype(np.float32), shares, task)
+        values = (shares >= 0.5).astype(np.float32)
+        return _soft(Task("multi", names), values, shares, task, notes)
     sums = shares.sum(axis=1)
     for at in np.flatnonzero(np.abs(sums - 1) > NEAR)[:1]:
         raise SteepError(
-            f"{first.source}, row {first.rows[at] + 1}: the probabilities of {', '.join(names)} "
+            f"{first.source}, row {first.rows[at] + 1}: the probabilities of {some(names)} "
             f"sum to {sums[at]:.3g}, not to 1. Say --task multi if a row may have several labels."
         )
-    return _soft(Task("single", names), shares.argmax(axis=1), shares / sums[:, None], task)
+    return _soft(Task("single", names), shares.argmax(axis=1), shares / sums[:, None], task, notes)
 
 
 def _kind(shares: np.ndarray, args: LabelArgs) -> str:
@@ -49,9 +54,11 @@ def _kind(shares: np.ndarray, args: LabelArgs) -> str:
     return "single" if (np.abs(shares.sum(axis=1) - 1) <= NEAR).all() else "multi"
 
 
-def _soft(task: Task, values: np.ndarray, shares: np.ndarray, known: Task | None) -> Encoded:
-    notes = () if known is not None else (_told(task, values, shares),)
-    return Encoded(task, values, notes, shares.astype(np.float32))
+def _soft(
+    task: Task, values: np.ndarray, shares: np.ndarray, known: Task | None, notes: tuple[str, ...]
+) -> Encoded:
+    told = () if known is not None else (_told(task, values, shares),)
+    return Encoded(task, values, (*told, *notes), shares.astype(np.float32))
 
 
 def _told(task: Task, values: np.ndarray, shares: np.ndarray) -> str:
@@ -69,4 +76,4 @@ def _most_probable(names: Sequence[str], values: np.ndarray) -> str:
         counts = np.bincount(values, minlength=len(names))
     else:
         counts = values.sum(axis=0).astype(int)
-    return ", ".join(f"{name} {count:,}" for name, count in zip(names, counts, strict=True))
+    return some([f"{name} {count:,}" for name, count in zip(names, counts, strict=True)], 30)

@@ -3,7 +3,9 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,13 +14,16 @@ from steep.args.table import SplitArgs
 from steep.data.corpus import Corpus
 from steep.data.duplicates import row_hashes
 from steep.errors import SteepError
+from steep.run_shapes import COUNT, SPLITS
 from steep.seeds import numbers
+from steep.shapes import MOST_WHOLE, shown
 from steep.wording import some
 
 PARTS = ("train", "valid", "test")
 FREQUENT = 5
 BINS = 10
 TOGETHER = 10_000  # row numbers written at once: a list of all would be large
+REMEDY = "Put it right, name the splits.json of another run, or split anew without it."
 
 
 @dataclass(frozen=True)
@@ -79,19 +84,32 @@ class Splits:
                 f"that the {part} rows of the splits were drawn from. Give that file"
                 f"{'' if part == 'train' else f' (--{part})'}, or split anew."
             )
+        if len(unknown := np.setdiff1d(self.parts[part], corpus.rows())):
+            raise SteepError(
+                f"{corpus.source}: has no row {unknown[0]} with all that is needed (the first row "
+                f"is 0), but the splits name {len(unknown):,} such {part} rows. Take them out of "
+                "the splits.json."
+            )
 
 
 def load_splits(path: Path) -> Splits:
-    """The splits that `Splits.save` wrote. Raises SteepError if the file is missing or broken."""
-    content = runs.read_json(path)
-    try:
-        rows = {part: _rows(content[part]["rows"]) for part in PARTS if part in content}
-        origins = {
-            part: Origin(content[part]["file"], content[part]["fingerprint"]) for part in rows
-        }
-        return Splits(rows["train"], rows["valid"], rows.get("test"), origins, content["seed"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise SteepError(f"{path}: not a splits.json of Steep: {error!r} is wrong.") from None
+    """The splits that `Splits.save` wrote, with whatever rows were moved by hand since.
+
+    Raises SteepError if the file is missing or broken, or a row is in two parts.
+    """
+    content = runs.read_shaped(path, SPLITS, REMEDY)
+    rows = {part: _rows(content[part], part, path) for part in PARTS if part in content}
+    origins = {part: Origin(content[part]["file"], content[part]["fingerprint"]) for part in rows}
+    for one, other in combinations(rows, 2):
+        both = np.intersect1d(rows[one], rows[other])
+        if origins[one].fingerprint == origins[other].fingerprint and len(both):
+            raise SteepError(
+                f"{path}: row {both[0]} is both a {one} and a {other} row, and so are "
+                f"{len(both) - 1:,} others. Leave each in one part."
+            )
+    if not len(rows["train"]):
+        raise SteepError(f"{path}: the key 'train.rows' is empty. {REMEDY}")
+    return Splits(rows["train"], rows["valid"], rows.get("test"), origins, content["seed"])
 
 
 def split_rows(corpus: Corpus, how: SplitArgs) -> Splits:
@@ -199,5 +217,13 @@ def _note_missing(corpus: Corpus, places: np.ndarray, shares: dict[str, float]) 
     return tuple(notes)
 
 
-def _rows(listed: list[int]) -> np.ndarray:
-    return np.array(listed, np.int64)
+def _rows(part: dict[str, Any], name: str, path: Path) -> np.ndarray:
+    """The row numbers of a part, ascending, each once; SteepError at one that is none."""
+    listed = part["rows"]
+    if listed and (set(map(type, listed)) != {int} or min(listed) < 0 or max(listed) > MOST_WHOLE):
+        row = next(row for row in listed if not COUNT.fits(row))
+        raise SteepError(
+            f"{path}: the key '{name}.rows' must hold row numbers, whole and from 0 on, not "
+            f"{shown(row)}. {REMEDY}"
+        )
+    return np.unique(np.array(listed, np.int64))

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from steep import __version__
-from steep.data import files
 from steep.data.cache_files import Facts, cache_folder, explained, kept, remove_left_over
-from steep.data.raw import TEXT, Raw
+from steep.data.fingerprints import disk_state, fingerprint
+from steep.data.raw import BATCH, TEXT, Raw
 from steep.errors import SteepError
 
 BLOCK = 1 << 16  # rows copied together
@@ -56,6 +56,28 @@ def select_rows(rows: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     return found
 
 
+def flattened(table: datasets.Dataset) -> datasets.Dataset:
+    """A table of chosen rows (`select`) as one of its own, kept in the cache; another as it is.
+
+    `datasets` would write one wherever columns are added, and read it again unseen.
+    """
+    if table._indices is None:
+        return table
+    key = hashlib.blake2b(table._fingerprint.encode(), digest_size=12).hexdigest()
+    path = cache_folder() / "rows" / f"{key}.arrow"
+    kept(path.with_suffix(".json"), [path], lambda aside: _copy(table, aside[0]))
+    with explained(path):
+        return datasets.Dataset.from_file(str(path))
+
+
+def _copy(table: datasets.Dataset, path: Path) -> Facts:
+    schema = table.features.arrow_schema
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+        for group in table.with_format("arrow").iter(BATCH):
+            writer.write_table(group.combine_chunks().cast(schema))  # else a batch a row
+    return {"rows": len(table)}
+
+
 def table_key(raw: Raw, roles: Mapping[str, str], *options: object) -> str:
     """A key that changes with the content of a file, with a role, an option, or Steep's version.
 
@@ -67,7 +89,7 @@ def table_key(raw: Raw, roles: Mapping[str, str], *options: object) -> str:
     about = (raw.where, roles, kinds, options, __version__)
     key = hashlib.blake2b(repr(about).encode(), digest_size=12)
     for path in raw.files:
-        key.update(files.state_of(path).encode())
+        key.update(fingerprint(path).encode())
     if not raw.files:
         for group in raw.batches(names):
             key.update(group.serialize())
@@ -109,12 +131,13 @@ def _write(path: Path, raw: Raw, roles: Mapping[str, str], keep_empty: bool) -> 
 
 def _read(raw: Raw, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """The table's batches; SteepError if it cannot be read, or changes meanwhile."""
-    before = [files.state_of(path) for path in raw.files]
     try:
+        before = [disk_state(path) for path in raw.files]
         yield from raw.batches(names)
+        after = [disk_state(path) for path in raw.files]
     except OSError as error:  # it would pass for one of the cache, which is written meanwhile
         raise SteepError(f"{raw.where}: cannot be read: {error.strerror or error}.") from None
-    if before != [files.state_of(path) for path in raw.files]:
+    if before != after:
         raise SteepError(f"{raw.where}: has changed while it was read. Run it again.")
 
 

@@ -17,6 +17,9 @@ from steep.data.soft import encode_soft
 from steep.data.weights import example_weights
 from steep.errors import SteepError
 from steep.options import nearest
+from steep.wording import LONGEST_QUOTE, brief, quoted, some, split_at_commas
+
+MANY = 30  # columns that messages name
 
 
 def read_table(
@@ -42,14 +45,16 @@ def read_table(
     columns = [_column(raw, corpus, f"label {i}", name) for i, name in enumerate(names)]
     encode = encode_soft if table.labels.soft else encode_labels
     encoded = encode(columns, table.labels, task)
-    found = {"label": encoded.values}
+    found, notes = {"label": encoded.values}, encoded.notes
     if weight is not None:
-        found["weight"] = example_weights(_column(raw, corpus, "raw weight", weight))
+        counts = _column(raw, corpus, "raw weight", weight)
+        found["weight"] = example_weights(counts)
+        notes += counts.number_notes()
     if encoded.soft is not None:
         found["soft"] = encoded.soft
     rows = corpus.table.select_columns([n for n in corpus.table.column_names if " " not in n])
     rows = datasets.concatenate_datasets([rows, _as_columns(found)], axis=1)
-    return replace(corpus, table=rows, task=encoded.task, notes=corpus.notes + encoded.notes)
+    return replace(corpus, table=rows, task=encoded.task, notes=corpus.notes + notes)
 
 
 def read_texts(sources: Sequence[Source], columns: ColumnArgs) -> Corpus:
@@ -68,7 +73,7 @@ def _read_unlabelled(source: Source, columns: ColumnArgs) -> Corpus:
     raw, text = open_raw(source, columns.unit), columns.text or "text"
     if text not in raw.columns:
         found = _only_text(raw, text)
-        notes = (*raw.notes, f"{raw.name}: no column '{text}', so '{found}' is read")
+        notes = (*raw.notes, f"{raw.name}: no column {quoted(text)}, so {quoted(found)} is read")
         raw, text = replace(raw, notes=notes), found
     identifier = columns.id if columns.id in raw.columns else None
     plain = ColumnArgs(text=text, id=identifier, unit=columns.unit)
@@ -92,7 +97,7 @@ def _corpus(
     table, rows, empty = store.stored(key, raw, roles, keep_empty)
     if not len(table):
         raise SteepError(
-            f"{raw.where}: no row with a text in column '{roles['text']}' ({rows:,} rows)."
+            f"{raw.where}: no row with a text in column {quoted(roles['text'])} ({rows:,} rows)."
         )
     notes = list(raw.notes)
     if empty:
@@ -123,21 +128,22 @@ def _roles(raw: Raw, columns: ColumnArgs) -> dict[str, str]:
         _check_column(raw, name)
         if raw.columns[name] == TEXTS:
             raise SteepError(
-                f"{raw.where}, column '{name}': holds lists, where texts are expected."
+                f"{raw.where}, column {quoted(name)}: holds lists, where texts are expected."
             )
     return roles
 
 
 def _label_columns(raw: Raw, label: str | None) -> list[str]:
-    """The columns behind `label`: one, or several joined by commas."""
+    """The columns behind `label`: one, or several joined by commas; names may hold commas."""
     if label is None:
         return []
     if label in raw.columns:
         return [label]
-    names = dict.fromkeys(name.strip() for name in label.split(",") if name.strip())
-    for name in names:
+    commas = max((name.count(",") for name in raw.columns), default=0)
+    names = split_at_commas(label, lambda name: name in raw.columns, commas)
+    for name in filter(None, names):
         _check_column(raw, name)
-    return list(names)
+    return list(dict.fromkeys(filter(None, names)))
 
 
 def _column(raw: Raw, corpus: Corpus, role: str, name: str) -> Column:
@@ -150,11 +156,11 @@ def _check_column(raw: Raw, name: str) -> None:
 
 
 def _explain_missing(raw: Raw, name: str) -> str:
-    there = ", ".join(f"'{column[:40]}'" for column in raw.columns)
-    hint = nearest(name, raw.columns)
+    there = some([f"'{brief(column, 40)}'" for column in raw.columns], MANY)
+    hint = nearest(name, list(raw.columns)[:MANY]) if len(name) <= LONGEST_QUOTE else ""
     if raw.files and delimited.looks_headless(list(raw.columns)):
         hint = " The first line looks like data: add a header line that names the columns."
-    return f"{raw.where}: there is no column '{name}'. The columns are {there}.{hint}"
+    return f"{raw.where}: there is no column {quoted(name)}. The columns are {there}.{hint}"
 
 
 def _as_columns(arrays: dict[str, np.ndarray]) -> datasets.Dataset:

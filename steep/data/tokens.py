@@ -5,21 +5,20 @@ model's inputs (`Frame`) are cut from it afterwards, for any length, truncation 
 """
 
 import hashlib
-import os
-import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
-import datasets
 import numpy as np
 
 from steep.console import track
+from steep.data.cache_files import Facts, cache_folder, explained, kept
 from steep.data.corpus import Corpus
 from steep.data.store import scratch
+from steep.data.words import is_unspaced, words_in
 from steep.data.wordwise import WordByWord, encode_texts, is_word_by_word
 from steep.errors import SteepError
 
@@ -28,17 +27,24 @@ if TYPE_CHECKING:
 
 CHUNK = 1000
 DOCUMENTS = 10_000  # cut into windows together
+SAID = 0.1  # share of unknown tokens from which on it is said
+
+Encode = Callable[[list[str]], tuple[np.ndarray, np.ndarray]]
+"""Texts -> the ids of all, int32 (tokens,), and how many each has, int64 (texts,)."""
 
 
 @dataclass(frozen=True)
 class Tokens:
     """Token ids of many texts, end to end.
 
-    `ids` is int32 (tokens,), `offsets` int64 (texts + 1,); text `i` begins at offsets[i].
+    `ids` is int32 (tokens,), `offsets` int64 (texts + 1,); text `i` begins at offsets[i]. `unknown`
+    of the tokens are none that the tokenizer knows; `blank` texts consist of such tokens alone.
     """
 
     ids: np.ndarray
     offsets: np.ndarray
+    unknown: int = 0
+    blank: int = 0
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -58,21 +64,25 @@ def tokenize(corpus: Corpus, tokenizer: "PreTrainedTokenizerBase", column: str =
     The key of the cache is the fingerprint of the text column and of the tokenizer. A few texts
     that lie in no file leave none.
     """
+    encode, unknown = _encoder(tokenizer), tokenizer.unk_token_id
     if len(corpus) <= CHUNK and not corpus.table.cache_files:
-        ids, counts = _encoder(tokenizer)(list(corpus.table[column]))
-        return Tokens(ids, np.concatenate([[0], counts]).cumsum())
-    folder = Path(datasets.config.HF_DATASETS_CACHE) / "steep" / "tokens"
-    folder = folder / _fingerprint(corpus, tokenizer, column)
-    if not (folder / "offsets.npy").exists():
-        _write(corpus, tokenizer, column, folder)
-    return Tokens(
-        np.load(folder / "ids.npy", mmap_mode="r", allow_pickle=False),
-        np.load(folder / "offsets.npy", mmap_mode="r", allow_pickle=False),
-    )
+        ids, counts = encode(list(corpus.table[column]))
+        return Tokens(ids, _ends([counts]), *_unknown(ids, counts, unknown))
+    folder = cache_folder() / "tokens" / _fingerprint(corpus, tokenizer, column)
+    paths = folder / "ids.npy", folder / "offsets.npy"
+
+    def make(aside: Sequence[Path]) -> Facts:
+        return _write(corpus, column, encode, unknown, aside)
+
+    facts = kept(folder / "seal.json", paths, make)
+    with explained(folder):
+        ids, offsets = (np.load(path, mmap_mode="r", allow_pickle=False) for path in paths)
+    return Tokens(ids, offsets, facts["unknown"], facts["blank"])
 
 
 def _fingerprint(corpus: Corpus, tokenizer: "PreTrainedTokenizerBase", column: str) -> str:
-    key = f"{corpus.table._fingerprint}/{column}/{_bare(tokenizer).to_str()}"
+    known = f"{tokenizer.unk_token_id}/{_bare(tokenizer).to_str()}"
+    key = f"{corpus.table._fingerprint}/{column}/{known}"
     return hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
 
 
@@ -87,30 +97,52 @@ def _bare(tokenizer: "PreTrainedTokenizerBase") -> Any:
     return bare
 
 
-def _encoder(tokenizer: "PreTrainedTokenizerBase") -> Callable[[list[str]], Any]:
+def _encoder(tokenizer: "PreTrainedTokenizerBase") -> Encode:
     """What turns texts into the ids (tokens,) of all and the counts (texts,) of each."""
     bare = _bare(tokenizer)
     return WordByWord(bare) if is_word_by_word(bare) else partial(encode_texts, bare)
 
 
-def _write(corpus: Corpus, tokenizer: "PreTrainedTokenizerBase", column: str, folder: Path) -> None:
-    """Tokenise in chunks and write aside, then rename."""
-    folder.mkdir(parents=True, exist_ok=True)
-    raw = folder / f"raw-{os.getpid()}"
-    lengths, tokens_of = [np.zeros(1, np.int64)], _encoder(tokenizer)
+def _write(
+    corpus: Corpus, column: str, encode: Encode, unknown: int | None, aside: Sequence[Path]
+) -> Facts:
+    """Tokenise in chunks, and write ids and offsets."""
+    lengths: list[np.ndarray] = []
+    facts = np.zeros(2, np.int64)
     chunks = track(corpus.texts(column, CHUNK), -(-len(corpus) // CHUNK), "tokenising")
-    with raw.open("wb") as stream:
+    with aside[0].open("wb") as stream:
+        _write_header(stream, "<i4", 0)
         for texts in chunks:
-            ids, counts = tokens_of(texts)
-            ids.tofile(stream)
+            ids, counts = encode(texts)
+            stream.write(ids.data)
             lengths.append(counts)
-    offsets = np.concatenate(lengths).cumsum()
-    flat = np.memmap(raw, np.int32, "r", shape=(offsets[-1],)) if offsets[-1] else np.empty(0, "i4")
-    for name, array in (("ids", flat), ("offsets", offsets)):
-        aside = folder / f"{name}-{os.getpid()}.npy"
-        np.save(aside, array, allow_pickle=False)
-        aside.replace(folder / f"{name}.npy")
-    raw.unlink()
+            facts += _unknown(ids, counts, unknown)
+        offsets = _ends(lengths)
+        stream.seek(0)
+        _write_header(stream, "<i4", int(offsets[-1]))  # as long as before: numpy leaves it room
+    with aside[1].open("wb") as stream:
+        _write_header(stream, "<i8", len(offsets))
+        stream.write(offsets.data)
+    return {"unknown": int(facts[0]), "blank": int(facts[1])}
+
+
+def _write_header(stream: IO[bytes], kind: str, length: int) -> None:
+    shape = {"descr": kind, "fortran_order": False, "shape": (length,)}
+    np.lib.format.write_array_header_1_0(stream, shape)
+
+
+def _ends(lengths: Sequence[np.ndarray]) -> np.ndarray:
+    """Where texts of these lengths begin, and the last one ends: int64 (texts + 1,)."""
+    return np.concatenate([np.zeros(1, np.int64), *lengths]).cumsum()
+
+
+def _unknown(ids: np.ndarray, counts: np.ndarray, unknown: int | None) -> tuple[int, int]:
+    """How many of the tokens are `unknown`, and how many of the texts are nothing else."""
+    if unknown is None or not (found := ids == unknown).any():
+        return 0, 0
+    owner = np.repeat(np.arange(len(counts)), counts)
+    own = np.bincount(owner[found], minlength=len(counts))
+    return int(found.sum()), int(((own == counts) & (counts > 0)).sum())
 
 
 @dataclass(frozen=True)
@@ -198,7 +230,28 @@ def windows(tokens: Tokens, room: int) -> np.ndarray:
     return found
 
 
-WORD = re.compile(r"\w+")
+def notes_of_unknown(part: str, columns: Sequence[Tokens]) -> list[str]:
+    """How much of these texts the tokenizer does not know, where it is worth saying."""
+    total, unknown = (sum(n) for n in zip(*((len(c.ids), c.unknown) for c in columns), strict=True))
+    blank, texts = sum(column.blank for column in columns), sum(map(len, columns))
+    if not blank and unknown < SAID * total or not total:
+        return []
+    alone = f"; {blank:,} of {texts:,} texts hold nothing else" if blank else ""
+    whole = f"{unknown / total:.1%} of the tokens of the {part} texts"
+    return [f"{whole} are unknown to the tokenizer ([UNK]){alone}"]
+
+
+def check_known(tokenizer: "PreTrainedTokenizerBase", columns: Sequence[Tokens]) -> None:
+    """Raises SteepError if nothing could be learnt from these texts: all tokens are unknown."""
+    total = sum(len(column.ids) for column in columns)
+    if total == sum(column.unknown for column in columns):
+        raise SteepError(
+            f"{tokenizer.name_or_path}: nothing can be learnt from these texts: its tokenizer "
+            f"knows none of their {total:,} tokens. Choose a checkpoint that was made for this "
+            "language and script, and see that the files of its tokenizer are there."
+        )
+
+
 FREQUENT = 10_000  # words that are looked up
 
 
@@ -213,9 +266,10 @@ def vocabulary_fit(
     counts: Counter[str] = Counter()
     for texts in corpus.texts():
         for text in texts:
-            counts.update(WORD.findall(text))
+            counts.update(words_in(text))
     frequent = [word for word, _ in counts.most_common(FREQUENT)]
-    pieces = tokenizer([f" {word}" for word in frequent], add_special_tokens=False)["input_ids"]
+    written = [word if is_unspaced(word) else f" {word}" for word in frequent]
+    pieces = tokenizer(written, add_special_tokens=False)["input_ids"]
     whole = sum(len(ids) == 1 for ids in pieces)
     return {
         "tokens_a_word": round(tokens / max(counts.total(), 1), 3),

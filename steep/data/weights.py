@@ -11,8 +11,10 @@ from steep.args.training import LossArgs
 from steep.data.corpus import Corpus, Task
 from steep.data.raw import Column
 from steep.errors import SteepError
+from steep.wording import quoted, some, split_at_commas
 
 BETA = 0.999  # Cui 2019 tries 0.9 to 0.9999
+MANY = 30  # labels that messages name
 FORMS = "none, balanced, effective, effective:0.99 or NAME=NUMBER,..."
 
 
@@ -40,7 +42,8 @@ def check_loss(task: Task, loss: LossArgs) -> None:
             raise SteepError(f"{name}: a regression has no classes. Leave the option out.")
     for label in (by_class or {}).keys() - {*task.labels}:
         raise SteepError(
-            f"class_weights: there is no label '{label}'. The labels are {', '.join(task.labels)}."
+            f"class_weights: there is no label {quoted(label)}. The labels are "
+            f"{some(task.labels, MANY)}."
         )
 
 
@@ -110,10 +113,19 @@ def _named(task: Task, text: str) -> dict[str, float] | None:
     try:
         if name == "effective" and 0 <= float(beta) < 1:
             return None
-        pairs = [part.rpartition("=") for part in text.split(",")]
-        found = {label.strip(): float(number) for label, equals, number in pairs if equals}
+        parts = split_at_commas(text, lambda part: _label(part) in task.labels, _commas(task))
+        found = {_label(part): float(part.rpartition("=")[2]) for part in parts if "=" in part}
     except ValueError:
-        found = {}
-    if len(found) != text.count(",") + 1 or not all(0 < w < np.inf for w in found.values()):
-        raise SteepError(f"class_weights '{text}': expected {FORMS}, with numbers above 0.")
+        parts, found = [text], {}
+    if len(found) != len(parts) or not all(0 < w < np.inf for w in found.values()):
+        raise SteepError(f"class_weights {quoted(text)}: expected {FORMS}, with numbers above 0.")
     return found
+
+
+def _label(part: str) -> str:
+    """The name in NAME=NUMBER."""
+    return part.rpartition("=")[0].strip()
+
+
+def _commas(task: Task) -> int:
+    return max((label.count(",") for label in task.labels), default=0)

@@ -1,4 +1,4 @@
-"""What is a word, in any script? Letters and digits without a break; else a single character.
+"""What is a word, in any script? Letters and digits in a row; without blanks, each character.
 
 Where blanks part words, a word is what `\\w+` finds, with the marks that belong to its letters:
 combining ones (`हिन्दी` is one word, and so is `café` of five code points) and joiners. Some scripts
@@ -75,7 +75,7 @@ def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
 
 
 def _class(blocks: Iterable[tuple[int, int]], category: str) -> str:
-    """The characters of a category in these blocks, as the inside of a regular expression's [...]."""
+    """The characters of a category in these blocks, as the inside of a pattern's [...]."""
     codes = chain.from_iterable(range(first, last + 1) for first, last in blocks)
     found = [code for code in codes if unicodedata.category(chr(code))[0] == category]
     runs = groupby(enumerate(found), lambda item: item[1] - item[0])

@@ -1,6 +1,7 @@
 """How do a model's probabilities become decisions? Its temperatures and thresholds, as one."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,11 @@ from steep.data.corpus import Task
 from steep.errors import SteepError
 from steep.metrics.calibration import calibrated, fit_temperatures
 from steep.metrics.thresholds import check_rule, choose_thresholds
+from steep.shapes import Keyed, Maybe, Number, checked
+
+TEMPERATURE = Number(1e-6, 1e6)
+THRESHOLD = Number(0, 2)  # where the best is none, it lies above 1
+REMEDY = "Put it right, remove the file to go without, or run 'steep fit' again."
 
 
 @dataclass(frozen=True)
@@ -67,20 +73,19 @@ def fit_decisions(
     return Decisions(temperatures, thresholds), [*notes, *more]
 
 
-def decisions_from_json(found: Any, task: Task, source: str) -> Decisions:
+def decisions_from_json(found: Any, task: Task, source: Path) -> Decisions:
     """The decisions that were saved as `source`; SteepError if they are not of this task."""
     names = task.labels if task.kind == "multi" else task.labels[1:]
-    try:
-        thresholds = found["thresholds"]
-        temperatures = found["temperatures"]
-        if isinstance(temperatures, dict):
-            temperatures = [float(temperatures[name]) for name in task.labels]
-        elif temperatures is not None:
-            temperatures = [float(temperatures)]
-        chosen = [float(thresholds[name]) for name in names] if thresholds else []
-    except (KeyError, TypeError, ValueError) as error:
-        raise SteepError(
-            f"{source}: not the decisions of this model ({error}). Remove "
-            "the file to go without, or run 'steep fit' again."
-        ) from None
-    return Decisions(tuple(temperatures or ()), tuple(chosen))
+    several = isinstance(found, dict) and isinstance(found.get("temperatures"), dict)
+    shape = {
+        "temperatures": Keyed(task.labels, TEMPERATURE) if several else Maybe(TEMPERATURE),
+        "thresholds": Maybe(Keyed(names, THRESHOLD)),
+    }
+    checked(found, shape, source, REMEDY)
+    thresholds, temperatures = found["thresholds"], found["temperatures"]
+    if several:
+        temperatures = [temperatures[name] for name in task.labels]
+    elif temperatures is not None:
+        temperatures = [temperatures]
+    chosen = [thresholds[name] for name in names] if thresholds else []
+    return Decisions(tuple(map(float, temperatures or ())), tuple(map(float, chosen)))

@@ -3,6 +3,7 @@
 It is meant to be handed on with the model: it holds no text of the data and no path of the machine.
 """
 
+import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -67,8 +68,7 @@ def write_card(
     """
     adapted = None
     if step2 is not None:
-        known = runs.read_manifest(step2, "adapt"), runs.read_json(step2 / runs.RESULTS)
-        adapted = RunRecord(step2.resolve().name, *known)
+        adapted = RunRecord(step2.resolve().name, *runs.read_step2(step2))
     ModelCard(_card(RunRecord(name, manifest, results), adapted, panels)).save(folder / NAME)
     return folder / NAME
 
@@ -139,7 +139,7 @@ def _loading(made: RunRecord) -> str:
     many = ", top_k=None" if made.results["task"]["kind"] == "multi" else ""
     code = (
         "from transformers import pipeline\n\n"
-        f'classify = pipeline("text-classification", "{made.name}"{many})\n'
+        f'classify = pipeline("text-classification", {json.dumps(made.name)}{many})\n'
         f'classify("a text", truncation=True, max_length={made.args["max_length"]})'
     )
     differences = []

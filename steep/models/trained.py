@@ -4,23 +4,25 @@ torch is imported only where something is computed: a user's mistake is answered
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from steep import runs
+from steep.args.kept import kept_options
 from steep.args.running import MachineArgs
 from steep.args.table import TableArgs
 from steep.args.training import LengthArgs, LongTextArgs
 from steep.console import say
 from steep.data.corpus import Corpus, Task
 from steep.data.inputs import Rows, Sliding
+from steep.errors import SteepError
 from steep.metrics.decisions import Decisions, decisions_from_json
 from steep.models.hub import find
-from steep.options import from_mapping, options_of
+from steep.run_shapes import TASK
+from steep.wording import some
 
 MAX_LENGTH, TRUNCATION = 512, "head"  # of classifiers that Steep did not train
 
@@ -105,26 +107,34 @@ def load_trained_model(folder: Path) -> Trained:
 def _fitted(folder: Path) -> Trained:
     """What `steep fit` wrote, of this version or one before."""
     made = runs.read_manifest(folder, "fit")["args"]
-    described = runs.read_json(folder / runs.RESULTS)["task"]
+    described = runs.read_shaped(folder / runs.RESULTS, {"task": TASK})["task"]
     ordered = described.get("ordered", False)
     task = Task(described["kind"], tuple(described["labels"]), ordered=ordered)
+    _check_names(folder, task)
     decisions, path = Decisions(), folder / runs.DECISIONS
     if path.is_file():
-        decisions = decisions_from_json(runs.read_json(path), task, str(path))
+        decisions = decisions_from_json(runs.read_json(path), task, path)
     source = str(folder / runs.MANIFEST)
-    length, long = _part(LengthArgs, made, source), _part(LongTextArgs, made, source)
+    long = kept_options(LongTextArgs, made, source)
     return Trained(
         folder,
         decisions.task(task),
-        _part(TableArgs, made, source),
-        length.max_length,
+        kept_options(TableArgs, made, source),
+        kept_options(LengthArgs, made, source).max_length,
         long.truncation,
         decisions,
         Sliding(long.max_windows),
     )
 
 
-def _part(kind: type[Any], made: Mapping[str, Any], source: str) -> Any:
-    """The options of `kind` among those of a run; an older run lacks what is newer than it."""
-    known = {option.name for option in options_of(kind)} & made.keys()
-    return from_mapping(kind, {name: made[name] for name in known}, source)
+def _check_names(folder: Path, task: Task) -> None:
+    """Raises SteepError where config.json and results.json name other labels."""
+    config = runs.read_json(folder / "config.json")
+    named = config.get("id2label") if isinstance(config, dict) else None
+    if named is None or named == {str(n): label for n, label in enumerate(task.labels)}:
+        return
+    raise SteepError(
+        f"{folder / runs.RESULTS}: the key 'task.labels' names {some(task.labels)}, but "
+        f"{folder / 'config.json'} has others, or in another order, under 'id2label'. Put right "
+        "the one that is wrong: the order is that of the model's outputs."
+    )

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from steep.reports import charts
-from steep.reports.blocks import Block, Curve, Section, Style
+from steep.reports.blocks import Block, Curve, Panels, Section, Style
 from steep.reports.folder import StudyFolder
 from steep.run_tables import Table
 from steep.wording import NOTHING, count, duration, number, plain
@@ -35,8 +35,8 @@ def cost_section(study: StudyFolder, verdict: dict[str, Any]) -> Section | None:
         if arm in fits and found.get("mean") is not None
     }
     blocks: list[Block] = [_table(study, verdict, fits, step2)]
-    if len(means) > 1:
-        blocks.insert(0, _drawn(plain(verdict["metric"]), total, means))
+    if len(means) > 1 and (drawn := _drawn(plain(verdict["metric"]), total, means)):
+        blocks.insert(0, drawn)
     lead = ""
     if step2["adapted"] and fits.get("base"):
         ratio = number(step2["adapted"] / fits["base"], 1)
@@ -44,7 +44,7 @@ def cost_section(study: StudyFolder, verdict: dict[str, Any]) -> Section | None:
     return Section("Cost", blocks, lead)
 
 
-def _drawn(metric: str, total: dict[str, float], means: dict[str, float]) -> Block:
+def _drawn(metric: str, total: dict[str, float], means: dict[str, float]) -> Panels | None:
     """An arm is a point: further right costs more, further up is a higher metric."""
     curves = [
         Curve(arm, STYLES.get(arm, "plain"), [(total[arm] / 60, mean)], label=arm)

@@ -10,6 +10,7 @@ from steep.reports.blocks import Axis, Curve, DotRow, Dots, Panel, Panels, Point
 from steep.wording import number
 
 Seeds = dict[int, float]
+NARROW = 1e-9  # of the largest value: ticks would be further apart than the values
 
 
 def axis(name: str, values: Iterable[float], whole: bool = False, tight: bool = False) -> Axis:
@@ -34,8 +35,15 @@ def place(along: Axis, value: float) -> float:
     return round(100 * (value - along.low) / (along.high - along.low), 2)
 
 
-def panels(curves: dict[str, list[Curve]], x: str, y: str, whole: bool = False) -> Panels:
-    """A drawing for each title, all on the same axes; the points are the numbers themselves."""
+def panels(curves: dict[str, list[Curve]], x: str, y: str, whole: bool = False) -> Panels | None:
+    """A drawing for each title with points, all on the same axes; None where there are none.
+
+    The points are the numbers themselves.
+    """
+    kept = {title: [line for line in lines if line.points] for title, lines in curves.items()}
+    curves = {title: lines for title, lines in kept.items() if lines}
+    if not curves:
+        return None
     points = [point for lines in curves.values() for line in lines for point in line.points]
     across = axis(x, (px for px, _ in points), whole=whole, tight=True)
     up = axis(y, (py for _, py in points))
@@ -79,15 +87,21 @@ def t_interval(values: list[float]) -> tuple[float, float] | None:
     return float(np.mean(values) - half), float(np.mean(values) + half)
 
 
-def curve(name: str, style: Style, x: Iterable[float], y: Iterable[float | None]) -> Curve:
-    """A curve through the points whose height is known."""
-    points = [(float(a), float(b)) for a, b in zip(x, y, strict=True) if b is not None]
+def curve(name: str, style: Style, x: Iterable[float | None], y: Iterable[float | None]) -> Curve:
+    """A curve through the points whose place is known."""
+    pairs = [(a, b) for a, b in zip(x, y, strict=True) if a is not None and b is not None]
+    points = [(float(a), float(b)) for a, b in pairs]
     return Curve(name, style, [p for p in points if math.isfinite(p[0]) and math.isfinite(p[1])])
 
 
 def _bounds(values: list[float]) -> tuple[float, float]:
+    """Of all values; where they are one, or as good as that, some room around it."""
     low, high = min(values), max(values)
-    return (low, high) if high > low else (low - 0.5, high + 0.5)
+    most = max(abs(low), abs(high))
+    if high - low > NARROW * most:
+        return low, high
+    room = max(0.5, NARROW * most)
+    return low - room, high + room
 
 
 def _decimals(ticks: list[float]) -> int:

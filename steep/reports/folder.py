@@ -2,20 +2,23 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pandas as pd
 
 from steep import runs
+from steep.args.kept import kept_options
 from steep.errors import SteepError
+from steep.kept_tables import ANEW, WITHOUT, read_history, read_predictions
 from steep.reports.blocks import Page
+from steep.run_shapes import CELL, LOOK, RESULTS, STUDY, VERDICT
+from steep.run_tables import summaries
+from steep.shapes import Shape
+from steep.wording import brief, quoted
 
-ADAPTED = "adapted"
-STUDY_KEYS = ("stage", "args", "arms", "seeds", "metric", "task")
-VERDICT_KEYS = ("answer", "sentence", "metric", "arms")
-LOOK_KEYS = ("tokens", "least", "words", "better", "worse", "examples")
+ADAPTED, COMPARE = "adapted", "compare"
 
 
 @dataclass(frozen=True)
@@ -105,21 +108,33 @@ class StudyFolder:
         return sorted(found, key=lambda cell: cell.seed)
 
 
+Check = Callable[[Mapping[str, Any], Path], None]
+
+
 @dataclass(frozen=True)
 class StagePage:
     """How a stage is reported.
 
     `options` is the composition of its options, for the command that does it again; `page` makes
     the page of a folder (RunFolder, or StudyFolder for compare), with texts of the data or without;
-    `needed` are keys that its results.json must have.
+    `results` is the shape of its results.json (`steep.shapes`); `check` raises SteepError for what
+    a shape cannot say of it.
     """
 
     options: type[Any]
     page: Callable[[Any, bool], Page]
-    needed: tuple[str, ...] = ()
+    results: Shape = field(default_factory=dict)
+    check: Check | None = None
 
 
 Stages = Mapping[str, StagePage]
+
+
+def stage_page(manifest: Mapping[str, Any], stages: Stages) -> StagePage:
+    """How the run of this manifest is reported: as its stage, with the options of its command."""
+    stage = stages[manifest["stage"]]
+    command = stages.get(manifest.get("command", ""), stage)
+    return replace(stage, options=command.options)
 
 
 def read_folder(folder: Path, stages: Stages) -> RunFolder | StudyFolder:
@@ -139,35 +154,89 @@ def read_folder(folder: Path, stages: Stages) -> RunFolder | StudyFolder:
 def read_run(folder: Path, stages: Stages) -> RunFolder:
     """What lies in the folder of one run; SteepError if a file is broken, or it has no report."""
     path = folder / runs.MANIFEST
-    manifest = _with(runs.manifest_at(path), ("stage", "args"), path)
-    if manifest["stage"] not in stages:
+    manifest = runs.manifest_at(path)
+    known = [name for name in stages if name != COMPARE]  # whose folder has no such manifest
+    if manifest["stage"] not in known:
         raise SteepError(
-            f"{folder}: written by 'steep {manifest['stage']}', which has no report; "
-            f"those of {', '.join(stages)} have one."
+            f"{folder}: written by 'steep {brief(manifest['stage'])}', which has no report; "
+            f"those of {', '.join(known)} have one."
         )
-    results = _mapping(folder / runs.RESULTS, stages[manifest["stage"]].needed)
+    stage = stage_page(manifest, stages)
+    kept_options(stage.options, manifest["args"], str(path))
+    results = runs.read_shaped(folder / runs.RESULTS, {**RESULTS, **stage.results})
+    if stage.check is not None:
+        stage.check(results, folder / runs.RESULTS)
     parts = {part: folder / runs.PREDICTIONS / f"{part}.csv" for part in ("valid", "test")}
-    look = folder / runs.LOOK
+    look, task = folder / runs.LOOK, results["task"] if "task" in stage.results else None
     return RunFolder(
         name=folder.resolve().name,
         manifest=manifest,
         results=results,
-        history=_history(folder / runs.HISTORY),
-        predictions={part: _predictions(path) for part, path in parts.items() if path.is_file()},
-        look=_mapping(look, LOOK_KEYS) if look.is_file() else None,
+        history=read_history(folder / runs.HISTORY, WITHOUT),
+        predictions={
+            part: read_predictions(path, task, WITHOUT)
+            for part, path in parts.items()
+            if path.is_file()
+        },
+        look=runs.read_shaped(look, LOOK, WITHOUT) if look.is_file() else None,
     )
+
+
+def check_classified(results: Mapping[str, Any], path: Path) -> None:
+    """Raises SteepError where the scores of a classifier are not of its task."""
+    task, parts = results["task"], summaries(results)
+    if not parts:
+        raise SteepError(f"{path}: neither 'valid' nor 'test' has scores. {runs.WRITE_AGAIN}")
+    for part, found in parts.items():
+        counts = found.get("confusion") or []
+        if any(len(line) != len(task["labels"]) for line in (counts, *counts) if counts):
+            raise SteepError(
+                f"{path}: the key '{part}.confusion' must have a line and a column for each of the "
+                f"{len(task['labels'])} labels. {runs.WRITE_AGAIN}"
+            )
+    if all(results["metric"] not in found["metrics"] for found in parts.values()):
+        _check_undefined(results["metric"], task["kind"], path)
+
+
+def _check_undefined(metric: str, kind: str, path: Path) -> None:
+    """Raises SteepError if the metric is none that can be undefined for such a task."""
+    from steep.metrics.scores import METRICS, ORDERED
+
+    known = (*METRICS[kind], *ORDERED)
+    if metric not in known:
+        raise SteepError(
+            f"{path}: the key 'metric' must be one of {', '.join(known)}, not {quoted(metric)}. "
+            f"{runs.WRITE_AGAIN}"
+        )
 
 
 def _study(folder: Path, stages: Stages) -> StudyFolder:
     path, verdict, adapted = folder / runs.STUDY, folder / runs.VERDICT, folder / ADAPTED
+    manifest = runs.manifest_at(path, STUDY)
+    kept_options(stage_page(manifest, stages).options, manifest["args"], str(path))
     return StudyFolder(
         name=folder.resolve().name,
-        manifest=_with(runs.manifest_at(path), STUDY_KEYS, path),
-        verdict=_mapping(verdict, VERDICT_KEYS) if verdict.is_file() else None,
-        cells=[_cell(path) for path in sorted((folder / runs.CELLS).glob("*.json"))],
-        adapted=read_run(adapted, stages) if (adapted / runs.MANIFEST).is_file() else None,
+        manifest=manifest,
+        verdict=_verdict(verdict) if verdict.is_file() else None,
+        cells=_cells(folder, manifest["task"]),
+        adapted=_adapted(adapted, stages) if (adapted / runs.MANIFEST).is_file() else None,
         step2=_step2(folder),
     )
+
+
+def _verdict(path: Path) -> dict[str, Any]:
+    verdict = runs.read_shaped(path, VERDICT, ANEW)
+    for arm, found in verdict["arms"].items():
+        if len(found["seeds"]) != len(found["values"]):
+            raise SteepError(
+                f"{path}: the key {quoted(f'arms.{arm}')} must have as many seeds as values. {ANEW}"
+            )
+    return verdict
+
+
+def _adapted(folder: Path, stages: Stages) -> RunFolder:
+    runs.read_manifest(folder, "adapt")
+    return read_run(folder, stages)
 
 
 def _step2(folder: Path) -> dict[str, float]:
@@ -176,50 +245,23 @@ def _step2(folder: Path) -> dict[str, float]:
     return {arm: facts["seconds"] for arm, facts in found.items() if "seconds" in facts}
 
 
-def _cell(path: Path) -> StudyCell:
-    facts = _mapping(path, ("arm", "seed"))
-    table = path.with_suffix(".csv")
-    predictions = _predictions(table) if table.is_file() else None
+def _cells(folder: Path, task: dict[str, Any]) -> list[StudyCell]:
+    """The finished cells; SteepError where their predictions are for different rows."""
+    paths = sorted((folder / runs.CELLS).glob("*.json"))
+    cells = [_cell(path, task) for path in paths]
+    tables = {
+        path.with_suffix(".csv"): cell.predictions
+        for path, cell in zip(paths, cells, strict=True)
+        if cell.predictions is not None
+    }
+    first = next(iter(tables), None)
+    for path, table in tables.items():
+        if first is not None and list(table["row"]) != list(tables[first]["row"]):
+            raise SteepError(f"{path}: its rows are not those of {first.name}. {ANEW}")
+    return cells
+
+
+def _cell(path: Path, task: dict[str, Any]) -> StudyCell:
+    facts, table = runs.read_shaped(path, CELL, ANEW), path.with_suffix(".csv")
+    predictions = read_predictions(table, task, ANEW) if table.is_file() else None
     return StudyCell(facts["arm"], facts["seed"], facts.get("labels"), facts, predictions)
-
-
-def _mapping(path: Path, needed: tuple[str, ...]) -> dict[str, Any]:
-    """A JSON object with these keys, or a SteepError that names what is missing."""
-    content = runs.read_json(path)
-    if not isinstance(content, dict):
-        raise SteepError(f"{path}: expected a JSON object.")
-    return _with(content, needed, path)
-
-
-def _with(content: dict[str, Any], needed: tuple[str, ...], path: Path) -> dict[str, Any]:
-    for key in needed:
-        if key not in content:
-            raise SteepError(f"{path}: the key '{key}' is missing. Run the stage again.")
-    return content
-
-
-def _history(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        return pd.DataFrame()
-    table = _csv(path)
-    return table.apply(pd.to_numeric, errors="coerce")
-
-
-def _predictions(path: Path) -> pd.DataFrame:
-    table = _csv(path)
-    for column in ("row", "truth", "predicted"):
-        if column not in table:
-            raise SteepError(f"{path}: the column '{column}' is missing. Run the stage again.")
-    chances = [name for name in table if name.startswith("p_")]
-    try:
-        return table.astype(dict.fromkeys(chances, float))
-    except ValueError as error:
-        raise SteepError(f"{path}: a probability is not a number: {error}.") from None
-
-
-def _csv(path: Path) -> pd.DataFrame:
-    """Every cell as text, so that a label 'NA' or '007' stays what it is."""
-    try:
-        return pd.read_csv(path, dtype=str, keep_default_na=False)
-    except ValueError as error:  # pandas' parser errors, and bytes that are no UTF-8
-        raise SteepError(f"{path}: not a readable CSV file: {error}.") from None

@@ -29,7 +29,8 @@ def label_curve_section(verdict: dict[str, Any]) -> Section | None:
     lines = [line for arm in budgets[0]["arms"] if len((line := _line(arm, budgets)).points) > 1]
     title = f"{capital(metric)} by number of labels"
     drawn = charts.panels({title: lines}, "training labels", metric)
-    return Section("Label curve", [drawn, _table(budgets, verdict.get("worth_labels", []))], LEAD)
+    table = _table(budgets, verdict.get("worth_labels", []))
+    return Section("Label curve", [drawn, table] if drawn else [table], LEAD)
 
 
 def _line(arm: str, budgets: list[dict[str, Any]]) -> Curve:

@@ -138,6 +138,9 @@ def regression_targets(column: pd.Series) -> np.ndarray:
 
 def true_labels(column: pd.Series, task: dict[str, Any]) -> np.ndarray:
     """Which labels are true, bool (rows, labels)."""
-    apart = "|" if task["kind"] == "multi" else None
-    true = [set(text.split(apart)) if apart else {text} for text in column]
+    true = [[text] for text in column]
+    if task["kind"] == "multi":
+        from steep.metrics.predictions import names_in  # only now: it takes a second
+
+        true = [names_in(text) for text in column]
     return np.array([[label in labels for label in task["labels"]] for labels in true], dtype=bool)

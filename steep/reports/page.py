@@ -1,25 +1,40 @@
 """How does a report come into being? Read a folder, tell its story, write HTML and Markdown."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from steep import runs
 from steep.args import AdaptArgs, CompareArgs, EvaluateArgs, FitArgs
 from steep.errors import SteepError
+from steep.outputs import adding, writing_file
+from steep.ownership import is_page
+from steep.places import Kind, find_place
 from steep.reports.background import with_background
 from steep.reports.blocks import Page, Section, present
-from steep.reports.folder import RunFolder, StagePage, StudyFolder, read_folder
+from steep.reports.folder import (
+    RunFolder,
+    StagePage,
+    StudyFolder,
+    check_classified,
+    read_folder,
+    stage_page,
+)
 from steep.reports.run_page import adapt_page, classifier_page
 from steep.reports.study_page import study_page
+from steep.run_shapes import ADAPT_RESULTS, EVALUATE_RESULTS, FIT_RESULTS
 from steep.wording import inline, verbatim
 
-NAME = "report.html"
+KINDS: tuple[Kind, Kind] = ("HTML", "Markdown")  # of a report and its twin
 STAGES = {
-    "adapt": StagePage(AdaptArgs, adapt_page, ("masked_loss",)),
-    "fit": StagePage(FitArgs, classifier_page, ("task", "metric", "valid")),
-    "evaluate": StagePage(EvaluateArgs, classifier_page, ("task", "metric", "test")),
+    "adapt": StagePage(AdaptArgs, adapt_page, ADAPT_RESULTS),
+    "fit": StagePage(FitArgs, classifier_page, FIT_RESULTS, check_classified),
+    "evaluate": StagePage(EvaluateArgs, classifier_page, EVALUATE_RESULTS, check_classified),
     "compare": StagePage(CompareArgs, study_page),
 }
 NO_PAGES: Mapping[str, StagePage] = MappingProxyType({})
@@ -32,33 +47,66 @@ def write_report(
     texts: bool = True,
     pages: Mapping[str, StagePage] = NO_PAGES,
     panels: Sequence[Panel] = (),
+    overwrite: bool = False,
 ) -> Path:
     """Write the report of a run or study folder; returns the path of the HTML page.
 
     The page goes to `out` (default: report.html in the folder), its Markdown twin beside it with
-    the ending .md. Without `texts`, no text of the data appears in either. The same folder gives
-    the same bytes. `pages` are those of further stages, by name, or replace those of STAGES;
+    the ending .md. A report that is there is replaced in the folder, elsewhere with `overwrite`;
+    any other file is not. Without `texts`, no text of the data appears in either. The same folder
+    gives the same bytes. `pages` are those of further stages, by name, or replace those of STAGES;
     `panels` make further sections, or None, of the folder and `texts`. Raises SteepError if the
     folder is neither a run with a page nor a study, if one of its files is broken, or if `out` does
     not end in .html or cannot be written.
     """
     folder = Path(folder)
-    target = Path(out) if out else folder / NAME
-    if target.suffix != ".html" or target.is_dir():
+    target = Path(out) if out else folder / runs.REPORT
+    if target.suffix != ".html":
         raise SteepError(f"{target}: a report needs a file name that ends in .html.")
     stages = {**STAGES, **pages}
     found = read_folder(folder, stages)
-    known = found.manifest["stage"]
-    stage = stages.get(found.manifest.get("command", known), stages[known])
+    within = folder if os.path.realpath(target.parent) == os.path.realpath(folder) else None
+    _check_places(target, overwrite or within is not None)
+    stage = stage_page(found.manifest, stages)
     sections = present(*(panel(found, texts) for panel in panels))
     made = with_background(stage.page(found, texts), found, stage.options, sections)
-    _replace(target.with_suffix(".md"), _rendered(made, "page.md.j2"))
-    _replace(target, _rendered(made, "page.html.j2"))
+    contents = [_rendered(made, f"page.{kind}.j2") for kind in ("html", "md")]
+    _write(contents, target, within, overwrite)
     return target
+
+
+def _check_places(target: Path, replaced: bool) -> None:
+    """Raises SteepError if the page or its twin may not be written, or is no report."""
+    for path, kind in zip((target, target.with_suffix(".md")), KINDS, strict=True):
+        find_place(path, kind, replaced)
+        if path.is_file() and (path.name == runs.CARD or not is_page(path)):
+            raise SteepError(
+                f"{path} is no report of Steep, so none replaces it. Move it away, or choose "
+                "another --out."
+            )
+
+
+def _write(contents: list[str], target: Path, within: Path | None, overwrite: bool) -> None:
+    """Write the page and its twin, `within` the folder that they are about or elsewhere."""
+    places = (target, target.with_suffix(".md"))
+    with ExitStack() as opened:
+        if within is not None:
+            aside = opened.enter_context(adding(within))
+            paths = [aside / path.name for path in places]
+        else:
+            files = zip(places, KINDS, strict=True)
+            paths = [opened.enter_context(writing_file(p, k, overwrite)) for p, k in files]
+        for path, content in zip(paths, contents, strict=True):
+            path.write_text(content, encoding="utf-8", newline="\n")
 
 
 def _rendered(page: Page, template: str) -> str:
     """The page in a template of `steep/reports/templates`."""
+    return _environment().get_template(template).render(page=page).rstrip() + "\n"
+
+
+@cache
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("steep.reports"),
         autoescape=select_autoescape(["html.j2"]),
@@ -68,18 +116,4 @@ def _rendered(page: Page, template: str) -> str:
         keep_trailing_newline=True,
     )
     environment.filters.update(inline=inline, verbatim=verbatim)
-    return environment.get_template(template).render(page=page).rstrip() + "\n"
-
-
-def _replace(path: Path, content: str) -> None:
-    """Written aside and renamed, so that a reader never sees half a page."""
-    aside = path.with_name(f".{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            aside.write_text(content, encoding="utf-8", newline="\n")
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
-    except OSError as error:
-        raise SteepError(f"{path}: cannot be written: {error.strerror}.") from error
+    return environment

@@ -22,7 +22,7 @@ def commands_again(
     `kind` is the composition of its options, `model` the folder that was evaluated; `sources` are
     files beyond those with labels.
     """
-    stage, args = manifest.get("command", manifest["stage"]), manifest["args"]
+    stage, args = str(manifest.get("command", manifest["stage"])), manifest["args"]
     inputs = [*([model] if model else []), *_inputs(manifest, kind, sources)]
     line = Command(command_line(stage, kind, args, inputs, out))
     tables = tables_in_toml(kind, args)

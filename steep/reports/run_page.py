@@ -39,13 +39,15 @@ def classifier_page(run: RunFolder, texts: bool) -> Page:
     found, metric = run.results, run.results["metric"]
     parts = summaries(found)
     part, summary = list(parts.items())[-1]
-    value = summary["metrics"][metric]
-    rows = counted(summary["rows"], f"{PARTS[part]} row")
+    value = summary["metrics"].get(metric)
+    said = f"{capital(plain(metric))} on {counted(summary['rows'], f'{PARTS[part]} row')}"
+    interval = value and span(value.get("low"), value.get("high"))
     return Page(
         question="How good is the model?",
-        answer=number(value["value"]),
-        sentence=f"{capital(plain(metric))} on {rows}; 95 % interval "
-        f"{span(value.get('low'), value.get('high'))}.",
+        answer=number(value["value"] if value else None),
+        sentence=f"{said}; 95 % interval {interval}."
+        if value
+        else f"{said} is undefined: they do not have all that it compares, such as two classes.",
         sections=present(
             Section("Results", score_tables(parts, metric)),
             _learning(run, metric),
@@ -58,29 +60,25 @@ def classifier_page(run: RunFolder, texts: bool) -> Page:
 
 def masked_loss_blocks(run: RunFolder) -> list[Block]:
     """Step 2 in curves and a table: the loss on held-out text before and after."""
-    blocks: list[Block] = []
+    blocks: list[Block | None] = []
     history = run.history
     if {"step", "train_loss", "valid_loss"} <= set(history):
         curves = [
             charts.curve("training", "faint", history["step"], history["train_loss"]),
             charts.curve("held-out", "accent", history["step"], history["valid_loss"]),
         ]
-        drawn = {"": [line for line in curves if line.points]}
-        if drawn[""]:
-            blocks.append(charts.panels(drawn, "step", "masked loss", whole=True))
-    if "probe" in history:
+        blocks.append(charts.panels({"": curves}, "step", "masked loss", whole=True))
+    if {"step", "probe"} <= set(history) and {"probe_metric", "probe_rows"} <= run.results.keys():
         scores = charts.curve("probe", "accent", history["step"], history["probe"])
         metric, scored = plain(run.results["probe_metric"]), count(run.results["probe_rows"][1])
         title = f"Linear probe: {metric} on {scored} validation rows"
         blocks.append(charts.panels({title: [scores]}, "step", metric, whole=True))
-    return [*blocks, masked_loss_table(run.results)]
+    return [*(block for block in blocks if block), masked_loss_table(run.results)]
 
 
 def learning_panels(curves: dict[str, list[Curve]], what: str) -> Panels | None:
     """Curves over the epochs; None if there are none."""
-    kept = {title: [c for c in lines if c.points] for title, lines in curves.items()}
-    kept = {title: lines for title, lines in kept.items() if lines}
-    return charts.panels(kept, "epoch", what, whole=True) if kept else None
+    return charts.panels(curves, "epoch", what, whole=True)
 
 
 def loss_curves(history: pd.DataFrame) -> list[Curve]:

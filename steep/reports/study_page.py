@@ -100,9 +100,9 @@ def _step2(study: StudyFolder) -> Section | None:
         for arm, points in found.items()
         if points
     ]
-    if lines:
-        title = f"{capital(plain(metric))} on validation rows, mean over seeds"
-        blocks.insert(1, charts.panels({title: lines}, "epoch of the fit", plain(metric), True))
+    title = f"{capital(plain(metric))} on validation rows, mean over seeds"
+    if drawn := charts.panels({title: lines}, "epoch of the fit", plain(metric), True):
+        blocks.insert(1, drawn)
     return Section("Step 2", blocks, "A lower masked loss is no guarantee of a better classifier.")
 
 

@@ -1,6 +1,7 @@
 """steep adapt: further pre-training of a masked language model on one's own text (step 2)."""
 
 import math
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from steep.errors import SteepError
 from steep.metrics.scores import higher_is_better
 from steep.models.hub import find
 from steep.openings import NOTHING, Openings
+from steep.places import find_place, inputs_of
 from steep.seeds import numbers
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ def adapt(
     less the texts that leak a held-out row. Plain text has no rows to hold out. Raises SteepError
     for whatever is wrong with them.
     """
-    runs.check_free(out, args.output.overwrite)
+    find_place(out, "folder", args.output.overwrite, inputs_of(args, source, unlabelled))
     if args.start.model is None:
         raise SteepError("Name a checkpoint with --model, such as bert-base-uncased.")
     folder = find(args.start.model)
@@ -214,7 +216,7 @@ def _tell(results: dict[str, Any], pretrain: PretrainArgs, out: Path) -> None:
             say(f"{what}: {found['before']:.3f} before, {found['after']:.3f} after")
     if results["new_head"] and pretrain.objective.train == "all":
         say("(the new head kept training with the encoder: not all of this is the encoder's)")
-    say(f"adapted checkpoint: {out}; next: steep fit ... --model {out}")
+    say(f"adapted checkpoint: {out}; next: steep fit ... --model {shlex.quote(str(out))}")
 
 
 def _tell_probe(results: dict[str, Any], best_by: str) -> None:

@@ -7,8 +7,7 @@ import numpy as np
 
 from steep import runs
 from steep.args import CheckArgs, TuneArgs
-from steep.console import out as console
-from steep.console import say
+from steep.console import say, tell
 from steep.data import facts
 from steep.data.corpus import Corpus, Data, join_corpora
 from steep.data.duplicates import find_duplicates
@@ -16,7 +15,8 @@ from steep.data.load import load
 from steep.data.readers import Source
 from steep.data.tokens import Tokens, tokenize, vocabulary_fit
 from steep.data.words import has_unspaced, words_in
-from steep.stages.predict import check_out
+from steep.outputs import writing_file
+from steep.places import inputs_of
 from steep.study.forecast import forecast
 from steep.wording import duration, some
 
@@ -32,8 +32,18 @@ def check(source: Source | Data, *, args: CheckArgs, out: Path | None = None) ->
     few seconds of real training steps on this machine. Raises SteepError for whatever is wrong with
     the file, the options or the checkpoint.
     """
-    if out is not None:
-        check_out(out, args.output.overwrite, "JSON")
+    if out is None:
+        findings = _findings(source, args)
+    else:
+        with writing_file(out, "JSON", args.output.overwrite, inputs_of(args, source)) as file:
+            findings = _findings(source, args)
+            runs.write_json(file, findings)
+    for line in _lines(findings):
+        tell(line)
+    return findings
+
+
+def _findings(source: Source | Data, args: CheckArgs) -> dict[str, Any]:
     data = load(source, args.table, args.split)
     everything = join_corpora(list(data.parts.values()))
     findings = facts.describe(data) | {"notes": list(data.notes)}
@@ -46,12 +56,6 @@ def check(source: Source | Data, *, args: CheckArgs, out: Path | None = None) ->
         findings["words"] = _in_words(everything)
     else:
         findings |= _with_checkpoint(data, everything, args.start.model, args)
-    for line in _lines(findings):
-        console.print(line, markup=False)
-    if out is not None:
-        with runs.explained(out):
-            out.parent.mkdir(parents=True, exist_ok=True)
-            runs.write_json(out, findings)
     return findings
 
 

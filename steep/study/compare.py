@@ -9,6 +9,8 @@ from steep.data.corpus import Data
 from steep.data.load import load
 from steep.data.readers import Source
 from steep.errors import SteepError
+from steep.outputs import claimed
+from steep.places import find_place, inputs_of
 from steep.study.arms import Arm, CellInput
 from steep.study.begin import begin_study, metric_of, test_of
 from steep.study.design import plan_design
@@ -28,13 +30,17 @@ def compare(
     the same call resumes a study that was stopped. With `dry_run` the plan is said, and nothing is
     written. Raises SteepError for whatever is wrong with files, options or checkpoints.
     """
+    overwrite, inputs = args.output.overwrite, inputs_of(args, source)
+    find_place(out, "study", overwrite, inputs)
     study = prepared(source, out, args, arms)
     check_arms(study)
-    study = begin_study(study)
     if args.plan.dry_run:
+        begin_study(study)
         return out
-    failed = run_cells(study, make_encoders(study))
-    finish_study(study, failed)
+    with claimed(out, "study", overwrite, inputs):
+        study = begin_study(study)
+        failed = run_cells(study, make_encoders(study))
+        finish_study(study, failed)
     return out
 
 

@@ -52,7 +52,7 @@ class Costs:
     def fit(self, arm: Arm, budget: int | None) -> float:
         """What one fit of an arm takes."""
         one = self.own_fits.get(arm.name, self.fits)[budget]
-        return one + self.step2.get(ADAPTED, 0.0) + self.given if arm.equal_time else one
+        return one + self.step2.get(ADAPTED, 0.0) + self.given if arm.equal_compute else one
 
     def disk(self, design: Design) -> int:
         """Bytes of the encoders that are made."""
@@ -170,7 +170,7 @@ def measure_costs(study: Study) -> Costs:
         per_seed=study.args.study.step2_per_seed,
         own_head=found["own_head"],
         own_fits=own_fits,
-        given=runs.read_manifest(given, "adapt")["seconds"] if given else 0.0,
+        given=runs.read_step2(given)[0]["seconds"] if given else 0.0,
     )
 
 

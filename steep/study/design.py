@@ -32,9 +32,14 @@ class Cell:
         return f"{self.arm}, seed {self.seed}{few}"
 
     def path(self, study: Path) -> Path:
-        """The file of this cell's results; it is there when the cell is finished."""
+        """The file of this cell's results; that of its predictions differs by the ending .csv."""
         few = f"-{self.labels}" if self.labels else ""
         return study / runs.CELLS / f"{self.arm}{few}-seed{self.seed}.json"
+
+    def is_kept(self, study: Path) -> bool:
+        """Whether both files are there: the cell is finished."""
+        path = self.path(study)
+        return path.is_file() and path.with_suffix(".csv").is_file()
 
 
 @dataclass(frozen=True)
@@ -72,8 +77,8 @@ class Design:
 
     @property
     def cells(self) -> list[Cell]:
-        """Seed by seed, so that an unfinished study has whole pairs; equal time comes last."""
-        order = [arm.name for arm in sorted(self.arms, key=lambda arm: arm.equal_time)]
+        """Seed by seed, so that an unfinished study has whole pairs; the longest come last."""
+        order = [arm.name for arm in sorted(self.arms, key=lambda arm: arm.equal_compute)]
         return [Cell(a, s, n) for s in self.seeds for n in self.budgets for a in order]
 
     @property

@@ -3,12 +3,13 @@
 import shutil
 from pathlib import Path
 
-from steep import runs
+from steep import outputs, ownership, runs
 from steep.args import AdaptArgs, CompareArgs, PretrainArgs
 from steep.args.running import SeedArgs
 from steep.args.training import ModelArgs
 from steep.errors import SteepError
-from steep.study.arms import Step2Job
+from steep.run_shapes import TIMED
+from steep.study.arms import ADAPTED, Step2Job
 from steep.study.design import Step2
 from steep.study.study import Study
 
@@ -23,19 +24,35 @@ def make_encoders(study: Study) -> Encoders:
     """
     found: Encoders = {}
     try:
-        for arm, owner in study.design.step2_arms.items():
+        for (arm, seed), folder in step2_folders(study).items():
             step2 = study.design.step2_of(study.design.arm(arm))
             assert step2 is not None
-            for seed in study.design.seeds:
-                own = study.args.study.step2_per_seed
-                name = f"{owner}-seed{seed}" if own and seed != study.design.seeds[0] else owner
-                drawn = seed if own else study.args.seed.seed
-                found[arm, seed] = _encoder(study, step2, study.out / name, drawn)
+            drawn = seed if study.args.study.step2_per_seed else study.args.seed.seed
+            found[arm, seed] = _encoder(study, step2, folder, drawn)
     except SteepError:
         if not _has_results(study):
-            shutil.rmtree(study.out)
+            ownership.remove_own(study.out)
         raise
     return found
+
+
+def step2_folders(study: Study) -> Encoders:
+    """Where in the study the step 2 of an arm and a seed is, or will be; or the record of it."""
+    own, (first, *_) = study.args.study.step2_per_seed, study.design.seeds
+    return {
+        (arm, seed): study.out / (f"{owner}-seed{seed}" if own and seed != first else owner)
+        for arm, owner in study.design.step2_arms.items()
+        for seed in study.design.seeds
+    }
+
+
+def check_step2(study: Study) -> None:
+    """Raises SteepError where a step 2 that is there does not say what the study has to know."""
+    for (arm, _), folder in step2_folders(study).items():
+        if (folder / runs.MANIFEST).is_file():
+            runs.manifest_at(folder / runs.MANIFEST, TIMED)
+            if arm == ADAPTED:
+                runs.read_step2(folder)
 
 
 def step2_args(args: CompareArgs, base: str, pretrain: PretrainArgs, seed: int) -> AdaptArgs:
@@ -54,7 +71,8 @@ def step2_args(args: CompareArgs, base: str, pretrain: PretrainArgs, seed: int) 
 def _encoder(study: Study, step2: Step2, folder: Path, seed: int) -> Path:
     """The folder of the encoder that `step2` makes, in `folder` where it is made here."""
     if step2.given is not None:
-        _copy_record(step2.given, folder)
+        with outputs.Explained(study.out):
+            _copy_record(step2.given, folder)
         return step2.given
     if not (folder / runs.MANIFEST).is_file():
         files = (*study.args.texts.unlabelled, *step2.files)
@@ -67,7 +85,8 @@ def _copy_record(given: Path, folder: Path) -> None:
     """Keep a record of a step 2 that was finished before, for the report; not its weights."""
     folder.mkdir(exist_ok=True)
     for name in (runs.HISTORY, runs.RESULTS, runs.MANIFEST):
-        shutil.copyfile(given / name, folder / name)
+        if (given / name).is_file():
+            shutil.copyfile(given / name, folder / name)
 
 
 def _has_results(study: Study) -> bool:

@@ -1,16 +1,20 @@
 """How does a study end? With its verdict, the cautions that go with it, and what it cost."""
 
+import shlex
 from typing import Any
+
+import numpy as np
 
 from steep import runs
 from steep.console import say
 from steep.errors import SteepError
+from steep.run_shapes import TIMED
 from steep.study.arms import ADAPTED, BASE
 from steep.study.cells import kept_cell
 from steep.study.design import Design
+from steep.study.encoders import step2_folders
 from steep.study.study import Study
 from steep.study.verdict import CellResult, Question, verdict
-from steep.study.waves import step2_seconds
 
 ONE_ENCODER = (
     "All seeds share one adapted encoder: the interval does not include what another run of step "
@@ -30,23 +34,27 @@ UNDERTRAINED = (
 def finish_study(study: Study, failed: dict[str, str]) -> None:
     """Write and say the verdict; `failed` says what went wrong, by the name of the cell."""
     task, args, out = study.data.labelled(), study.args, study.out
-    results = [kept_cell(c, out, task) for c in study.design.cells if c.path(out).is_file()]
+    kept, rows = (c for c in study.design.cells if c.is_kept(out)), study.test.rows()
+    results = [kept_cell(cell, out, task, rows) for cell in kept]
     _check_results(study, results, failed)
-    step2 = step2_seconds(study)
+    folders = step2_folders(study)
+    took = {f: runs.manifest_at(f / runs.MANIFEST, TIMED)["seconds"] for f in folders.values()}
+    adapted = {folder for (arm, _), folder in folders.items() if arm == ADAPTED}
+    step2 = float(np.mean([took[folder] for folder in sorted(adapted)]))
     rivals = tuple(arm.name for arm in study.design.arms if arm.rival)
     question = Question(study.metric, args.study.smallest_effect, rivals, args.seed.seed)
     found = verdict(task, study.test.labels(), results, question, step2)
     found["warnings"] += [f"{cell}: the run failed twice ({why})" for cell, why in failed.items()]
     found["warnings"] += cautions(found, study.design, args.study.step2_per_seed)
     runs.write_json(out / runs.VERDICT, found)
-    everything = [runs.read_json(path)["seconds"] for path in out.glob(f"*/{runs.MANIFEST}")]
-    seconds = round(sum(everything) + sum(cell.seconds for cell in results), 1)
+    seconds = round(sum(took.values()) + sum(cell.seconds for cell in results), 1)
     spent = {"step2_seconds": step2, "failed": failed, "seconds": seconds}
     runs.write_json(out / runs.STUDY, runs.read_json(out / runs.STUDY) | spent)
     say(f"\n{found['paragraph']}")
     for warning in found["warnings"]:
         say(f"Note: {warning}")
-    say(f"study: {out}; 'steep report {out}' makes a page of it")
+    again = shlex.join(["steep", "report", str(out)])
+    say(f"study: {out}; this makes a page of it: {again}")
 
 
 def cautions(found: dict[str, Any], design: Design, per_seed: bool) -> list[str]:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from types import ModuleType
 from typing import TypeVar
 
@@ -53,7 +54,7 @@ def in_processes(
     left = list(jobs)
     for last in (False, True):
         failed: dict[Job, Exception] = {}
-        with ProcessPoolExecutor(count, multiprocessing.get_context("spawn")) as pool:
+        with _processes(count) as pool:
             futures = {pool.submit(work, job): job for job in left}
             for future in as_completed(futures):
                 try:
@@ -63,6 +64,20 @@ def in_processes(
         left = list(failed)
         if last:
             yield from ((job, _plain(why)) for job, why in failed.items())
+
+
+@contextmanager
+def _processes(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that end at once where their work is stopped, by a signal for instance."""
+    others = {*multiprocessing.active_children()}
+    with ProcessPoolExecutor(count, multiprocessing.get_context("spawn")) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in {*multiprocessing.active_children()} - others:
+                process.terminate()
+            raise
 
 
 def on_ray(

@@ -52,7 +52,7 @@ def start_of(model: str | None, base: str | None) -> Start:
     if base is None and runs.stage_of(model) != "adapt":
         find(model)
         return Start(model)
-    known = str(runs.read_manifest(Path(model), "adapt")["base"])
+    known = runs.read_step2(Path(model))[0]["base"]
     if base is None and not Path(known).is_dir():
         raise SteepError(
             f"{model} was adapted from {known}, which is not there any more. Name that checkpoint "

@@ -187,6 +187,8 @@ def multitask_learner(sets: Mapping[str, Data], args: MultitaskArgs, machine: Ma
     check_tokenizer(tokenizer, models[0])
     check_length(length, models[0])
     train, valid = (_rows(sets, part, tokenizer, length) for part in ("train", "valid"))
+    for rows in train.values():
+        rows.check_known()
     size = args.batch.batch_size
     mixture, held = Mixture(train, size, args.tasks.sampling, seed), Validation(valid, 2 * size)
     dls = DataLoaders(

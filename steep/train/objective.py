@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy
 
 from steep.args.pretraining import PretrainArgs
 from steep.data.corpus import Corpus
-from steep.data.tokens import frame, tokenize
+from steep.data.tokens import check_known, frame, tokenize
 from steep.models import kernels
 from steep.models.checkpoints import MaskedLanguageModel
 from steep.models.pretraining_heads import MASKED_HEAD, PretrainingHeads
@@ -20,9 +20,10 @@ from steep.train.pile import IGNORED, Pile, Source
 
 def windows_of(text: Corpus, lm: MaskedLanguageModel, pretrain: PretrainArgs) -> Pile:
     """A text as windows of tokens, several documents to a window where they are packed."""
-    objective = pretrain.objective
+    objective, tokens = pretrain.objective, tokenize(text, lm.tokenizer)
+    check_known(lm.tokenizer, [tokens])
     pile = Pile(
-        tokenize(text, lm.tokenizer),
+        tokens,
         frame(lm.tokenizer),
         vocabulary(lm.tokenizer, objective.masking),
         pretrain.length.max_length,

@@ -12,7 +12,8 @@ from torch import Tensor
 from steep.args.pretraining import Masking
 from steep.data.batches import by_tokens, inner_edges, packed, pad, padded_length, separators
 from steep.data.store import BLOCK, select_rows
-from steep.data.tokens import Frame, Tokens, windows
+from steep.data.tokens import Frame, Tokens, notes_of_unknown, windows
+from steep.errors import SteepError
 from steep.objectives.masking import Vocabulary, mask
 
 Batch = tuple[Tensor, ...]
@@ -96,10 +97,21 @@ class Pile:
         return packed(spans, self.frame.room(self.max_length), len(self.frame.after))
 
     def notes(self, train: np.ndarray, heldout: np.ndarray) -> list[str]:
-        """What the user should know of these parts of `spans`, which are all of them."""
+        """What the user should know of these parts of `spans`, which are all of them.
+
+        Raises SteepError if either is empty.
+        """
+        for spans, what in ((train, "train on"), (heldout, "measure on")):
+            if not len(spans):
+                raise SteepError(
+                    f"no window of text is left to {what}: of {len(self.all_windows):,}, only "
+                    f"{len(train) + len(heldout):,} hold a token that the tokenizer knows. Give "
+                    "more text, or choose a checkpoint that was made for its language."
+                )
+        said = notes_of_unknown("given", [self.tokens])
         unknown = len(self.all_windows) - len(train) - len(heldout)
         note = f"{unknown:,} windows hold no token that the tokenizer knows: left out"
-        return [note] if unknown else []
+        return [*said, note] if unknown else said
 
     def plan(self, spans: np.ndarray, batch_tokens: int, seed: int, number: int) -> "Plan":
         """The windows of each batch in pass `number`; every pass has as many batches."""

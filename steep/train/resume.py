@@ -4,10 +4,8 @@ It is resumed at the batch after its last save, with the same weights, moments, 
 schedule and history: what it ends in is bit for bit what it would have been.
 """
 
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from torch import Tensor
 
 from steep.models import kernels
 from steep.models.weight_copies import named_weights, restore_weights
+from steep.signals import Stopped, on_signals
 from steep.train.callback_order import At
 from steep.train.callbacks import Bar, BatchSource, Resumable
 from steep.train.saves import AGAIN, Saves
@@ -36,7 +35,7 @@ def saving(saves: Saves, bar: Bar, source: BatchSource) -> Iterator[list[Callbac
     callbacks: list[Callback] = [saver]
     if saves.found is not None and saves.found["phase"] == bar.description:
         callbacks.append(Resume(saves.file, saves.found, source))
-    with _signals(saver.stop):
+    with on_signals(saver.stop):
         yield callbacks
     saves.finished.append(bar.description)
 
@@ -51,23 +50,23 @@ class Saver(Callback):
 
     def __init__(self, saves: Saves, bar: Bar, source: BatchSource) -> None:
         self.saves, self.bar, self.source = saves, bar, source
-        self.last, self.asked = time.monotonic(), False
+        self.last, self.asked = time.monotonic(), 0
 
-    def stop(self) -> None:
-        """Save and end after this step; asked again, end at once."""
+    def stop(self, number: int) -> None:
+        """Save and end after this step, by the signal `number`; asked again, end at once."""
         if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
+            raise Stopped(number=number)
+        self.asked = number
 
     def before_train(self) -> None:
         self.batch = self.source.start
 
     def after_batch(self) -> None:
         if not self.training:
-            self._save_if(self.asked)
+            self._save_if(self.asked > 0)
             return
         self.batch += 1
-        self._save_if(self.asked or self._is_time())
+        self._save_if(self.asked > 0 or self._is_time())
 
     def after_train(self) -> None:
         self.trained = self._state()  # a validation that is stopped is begun again
@@ -83,7 +82,7 @@ class Saver(Callback):
         self.last = time.monotonic()
         if self.asked:
             where = f"Saved after step {self.train_iter:,} in {self.saves.folder}. " if done else ""
-            raise KeyboardInterrupt(f"{where}{AGAIN}")
+            raise Stopped(f"{where}{AGAIN}", self.asked)
 
     def _state(self) -> State:
         smooth = self.recorder.smooth_loss
@@ -171,18 +170,3 @@ def _random(device: torch.device) -> State:
     """Where torch's random numbers stand."""
     state = {"cpu": torch.get_rng_state()}
     return state | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
-
-
-@contextmanager
-def _signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C, and what a scheduler sends before it kills, call `stop` while a fit is under way."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    kinds = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(kind, lambda *_: stop()) for kind in kinds]
-    try:
-        yield
-    finally:
-        for kind, handler in zip(kinds, before, strict=True):
-            signal.signal(kind, handler)

@@ -168,6 +168,7 @@ def loaders(
     train, valid = (
         ShownRows(corpus, data.labelled(), tokenizer, *how) for corpus in (data.train, data.valid)
     )
+    train.check_known()
     train.counts = weights.of_rows(data.train, data.labelled(), tune.loss)
     order = RowOrder(train.lengths, batch_size, seed)
     size = max(1, 2 * batch_size // valid.most)

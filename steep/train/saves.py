@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from steep import runs
 from steep.console import say
 from steep.errors import SteepError
+from steep.signals import Stopped, number_of
 from steep.train.state import State, read_state_header, write_state
 
 AGAIN = "Run the same command again to resume."
@@ -90,33 +91,45 @@ class Saves:
         except KeyboardInterrupt as interrupt:
             if str(interrupt) or self.folder is None or not self.file.is_file():
                 raise
-            raise KeyboardInterrupt(f"The save in {self.folder} is kept. {AGAIN}") from None
+            kept = f"The save in {self.folder} is kept. {AGAIN}"
+            raise Stopped(kept, number_of(interrupt)) from None
 
 
 def open_saves(out: Path, minutes: float, identity: State, overwrite: bool) -> Saves:
     """The saves of the run that will write `out`, and the state of the one that was killed, if any.
 
-    Raises SteepError if that run was another one and `overwrite` is off: its work is not lost.
+    Raises SteepError if that run was another one, or its save is damaged, and `overwrite` is off:
+    its work is not lost.
     """
     folder = runs.unfinished(out)
     identity = json.loads(json.dumps(identity))  # as a save gives it back: lists for tuples
     saves = Saves(folder if minutes else None, minutes, identity)
     if not (folder / runs.SAVE).is_file():
         return saves
-    known = read_state_header(folder / runs.SAVE)
-    other = "a save that cannot be read" if known is None else _others(known["identity"], identity)
-    if known is None or other:
-        if not overwrite:
-            raise SteepError(
-                f"{folder} holds an unfinished run with {other}. Repeat its options to resume "
-                "it, choose another --out, or add --overwrite to start anew."
-            )
+    known = _resumable(folder, identity, overwrite)
+    if known is None:
         forget_saves(folder)
         return saves
     saves.folder, saves.found = folder, known
     saves.finished, saves.settled = known["finished"], known["settled"]
     saves.seconds = known["seconds"]
     return saves
+
+
+def _resumable(folder: Path, identity: State, overwrite: bool) -> State | None:
+    """The save in `folder`, without its tensors; with `overwrite`, None where it is no use."""
+    try:
+        known = read_state_header(folder / runs.SAVE)  # damage is found before anything is done
+        if other := _others(known["identity"], identity):
+            raise SteepError(
+                f"{folder} holds an unfinished run with {other}. Repeat its options to resume "
+                "it, choose another --out, or add --overwrite to start anew."
+            )
+    except SteepError:
+        if overwrite:
+            return None
+        raise
+    return known
 
 
 def _others(known: State, now: State) -> str:

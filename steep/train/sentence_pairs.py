@@ -13,7 +13,7 @@ from steep.args import PretrainArgs
 from steep.data.batches import padded_length, shuffled
 from steep.data.corpus import Corpus
 from steep.data.sentences import split_sentences
-from steep.data.tokens import Tokens, frame, tokenize, windows
+from steep.data.tokens import Tokens, check_known, frame, tokenize, windows
 from steep.errors import SteepError
 from steep.models.checkpoints import MaskedLanguageModel
 from steep.objectives.masking import vocabulary
@@ -52,6 +52,7 @@ def pairs_of(
         )
     sentences, documents = split_sentences(text)
     tokens, length = tokenize(sentences, lm.tokenizer), pretrain.length.max_length
+    check_known(lm.tokenizer, [tokens])
     pile = Pile(tokens, around, words, length, how.mlm_probability, how.masking)
     return pair_pile(pile, documents, kind)
 

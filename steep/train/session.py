@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from steep import runs
+from steep import outputs, runs
 from steep.args.running import OverwriteArgs, SaveArgs
 from steep.data.corpus import Corpus
 from steep.data.facts import fingerprint
 from steep.models.devices import Machine
 from steep.openings import NOTHING, Openings
 from steep.options import as_mapping, identity_of
+from steep.places import target_of
 from steep.train.saves import Saves, open_saves
 
 NO_OPENINGS = Openings()
@@ -35,7 +36,7 @@ class Session:
     def check_space(self, parameters: int) -> None:
         """Raises SteepError if the disk has no room for a model of so many parameters."""
         saved = SAVED if self.saves.minutes else 0
-        runs.check_space(self.run.folder, (SPACE + saved) * parameters * 4)
+        outputs.check_space(self.run.folder, (SPACE + saved) * parameters * 4)
 
 
 @contextmanager
@@ -56,17 +57,14 @@ def session(
     output: OverwriteArgs = args.output
     options = as_mapping(args) | dict(openings.options)
     itself = identity(identity_of(args) | dict(openings.options), corpora, machine)
-    saves = open_saves(out, saving.save_every, itself, output.overwrite)
-    with (
-        runs.writing(out, stage, args, output.overwrite) as run,
-        saves.explain_interrupt(),
-        _followed(out, options, openings),
-    ):
-        saves.announce(run)
-        run.record(args=options, device=str(machine.device))
-        run.record(precision="bf16" if machine.bf16 else "fp32")
-        yield Session(run, machine, saves, openings)
-    saves.remove()
+    with outputs.writing(out, stage, args, output.overwrite) as run:
+        saves = open_saves(target_of(out), saving.save_every, itself, output.overwrite)
+        run.afterwards.append(saves.remove)
+        with saves.explain_interrupt(), _followed(out, options, openings):
+            saves.announce(run)
+            run.record(args=options, device=str(machine.device))
+            run.record(precision="bf16" if machine.bf16 else "fp32")
+            yield Session(run, machine, saves, openings)
 
 
 def identity(

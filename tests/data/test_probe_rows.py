@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from steep import runs
+from steep import outputs
 from steep.args.pretraining import ProbeArgs
 from steep.args.table import SplitArgs, TableArgs
 from steep.data.corpus import Data
@@ -53,7 +53,7 @@ def test_what_a_probe_needs_is_said() -> None:
 
 def test_the_rows_are_tokenised_and_their_number_is_noted(tiny_bert: Path, tmp_path: Path) -> None:
     whole, tokenizer = data(40), load_tokenizer(tiny_bert)
-    with runs.writing(tmp_path / "out", "adapt", make(TableArgs), False) as run:
+    with outputs.writing(tmp_path / "out", "adapt", make(TableArgs), False) as run:
         assert probe_on(None, whole, tokenizer, 16, run) is None
         train, valid = probe_on(labelled_parts(whole, ASKED, 0), whole, tokenizer, 16, run)
         assert (len(train), len(valid), train.max_length) == (28, 4, 16)

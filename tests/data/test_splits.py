@@ -134,11 +134,42 @@ def test_saved_splits_are_used_and_need_their_own_file(write, tmp_path):
         load(path, LABEL, change(alike, {"test": tmp_path / "u.csv"}))
 
 
-@pytest.mark.parametrize("content", ["{}", "[]", '{"train": 1}', "no json"])
-def test_a_broken_splits_file_is_explained(write, content):
+PART = '{"file": "t.csv", "fingerprint": "ab", "rows": [%s]}'
+PARTS = '{"seed": 0, "train": %s, "valid": %s}'
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("{}", "the key 'seed' is missing"),
+        ("[]", "the content must be an object, not a list"),
+        ('{"seed": 0, "train": 1}', "the key 'train' must be an object, not 1"),
+        ("no json", "not valid JSON"),
+        (PARTS % (PART % "0, 1.5", PART % "2"), "'train.rows' must hold row numbers.* not 1.5"),
+        (PARTS % (PART % "0, true", PART % "2"), "'train.rows' must hold row numbers.* not true"),
+        (PARTS % (PART % "0", PART % "-2"), "'valid.rows' must hold row numbers.* not -2"),
+        (PARTS % (PART % "0", PART % ("9" * 30)), "'valid.rows' must hold row numbers"),
+        (PARTS % (PART % "0, 7", PART % "7, 8"), "row 7 is both a train and a valid row"),
+        (PARTS % (PART % "", PART % "7, 8"), "'train.rows' is empty"),
+    ],
+)
+def test_a_broken_splits_file_is_explained(write, content, told):
     path = write("splits.json", content)
-    with pytest.raises(SteepError, match=r"splits.json: not"):
+    with pytest.raises(SteepError, match=rf"splits\.json: .*{told}"):
         load_splits(path)
+
+
+def test_rows_may_be_moved_by_hand_but_not_invented(write, tmp_path):
+    path = labelled(write) and tmp_path / "t.csv"
+    load(path, LABEL, SplitArgs()).splits.save(tmp_path / "splits.json")
+    content = json.loads((tmp_path / "splits.json").read_text())
+    content["test"]["rows"].append(moved := content["train"]["rows"].pop())
+    alike = make(SplitArgs, splits=write("splits.json", json.dumps(content)))
+    assert moved in load(path, LABEL, alike).test.rows()
+    content["test"]["rows"].append(400)
+    write("splits.json", json.dumps(content))
+    with pytest.raises(SteepError, match=r"t\.csv: has no row 400 .* name 1 such test rows"):
+        load(path, LABEL, alike)
 
 
 def test_files_of_their_own(write, tmp_path):

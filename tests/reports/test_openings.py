@@ -30,7 +30,7 @@ def count_page(run: RunFolder, texts: bool) -> Page:
     )
 
 
-COUNT = {"count": StagePage(CountArgs, count_page, ("last",))}
+COUNT = {"count": StagePage(CountArgs, count_page, {"last": str})}
 
 
 @pytest.fixture

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from steep.errors import SteepError
+from steep.stages import evaluate
+
 Steep = Callable[..., Any]
 Refused = Callable[..., str]
 Fitted = Callable[[str], Path]
@@ -163,9 +166,12 @@ def test_a_folder_in_use_is_left_alone_unless_overwrite_says_otherwise(
     message = refused(command, *base, "--max-length 32 --overwrite")
     assert message.startswith(f"{out} was not written by Steep, so --overwrite does not remove it.")
     (out / ("study.json" if command == "compare" else "steep.json")).write_text("{}")
+    message = refused(command, *base, "--max-length 32 --overwrite")
+    assert message.startswith(f"{out} holds what Steep did not write (thesis.txt), so --overwrite")
+    (out / "thesis.txt").rename(out / "splits.json")  # a name that Steep writes
     study = ("--seeds 1 --config", short_step2) if command == "compare" else ()
     steep(command, *base, "--max-length 32 --epochs 1 --overwrite", *study)
-    assert not (out / "thesis.txt").exists()
+    assert "mine" not in (out / "splits.json").read_text()
 
 
 def test_a_file_in_use_is_left_alone(
@@ -200,13 +206,20 @@ def test_a_check_says_at_once_that_it_cannot_write(
 
 
 def test_what_cannot_be_written_is_printed_at_least(
-    steep: Steep, tables: Path, fitted: Fitted, tmp_path: Path
+    steep: Steep,
+    tables: Path,
+    fitted: Fitted,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (tmp_path / "file").write_text("no folder")
+    def fail(*_: object) -> None:
+        raise SteepError("the disk is full")
+
+    monkeypatch.setattr(evaluate, "_keep", fail)
     words = (fitted("single"), tables / "single.csv", "--label label --out")
-    done = steep("evaluate", *words, tmp_path / "file" / "out", code=2)
+    done = steep("evaluate", *words, tmp_path / "out", code=2)
     assert "single.csv" in done.stdout
-    assert done.stderr.splitlines()[-1].startswith(f"Error: {tmp_path / 'file'}")
+    assert done.stderr.splitlines()[-1] == "Error: the disk is full"
 
 
 @pytest.fixture

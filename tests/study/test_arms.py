@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from transformers import BertConfig, BertForPreTraining, BertTokenizerFast
 
-from steep import runs
+from steep import outputs, runs
 from steep.args import CompareArgs
 from steep.errors import SteepError
 from steep.options import make
@@ -108,7 +108,7 @@ def test_arms_with_equal_step_2_share_one_run(
 
 def remember(job: Step2Job) -> None:
     """A step 2 that only keeps what it was given."""
-    with runs.writing(job.out, "remember", job.args) as run:
+    with outputs.writing(job.out, "remember", job.args) as run:
         run.record(files=[path.name for path in job.files], seed=job.args.seed.seed)
 
 

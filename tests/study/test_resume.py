@@ -141,11 +141,12 @@ def test_a_study_made_with_overwrite_can_be_resumed(
     steep: Steep, base: Words, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "study"
-    out.mkdir()
-    (out / "old.txt").write_text("of another study")
+    old = out / "cells" / "old-seed9.json"
+    old.parent.mkdir(parents=True)
+    old.write_text("of another study")
     (out / "study.json").write_text("{}")
     steep(*base, "--overwrite --out", out)
-    assert not (out / "old.txt").exists()
+    assert not old.exists()
     monkeypatch.setattr(waves, "run_cell", never)
     steep(*base, "--out", out)
 

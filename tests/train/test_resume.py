@@ -20,6 +20,7 @@ from steep.models.checkpoints import load_masked_lm
 from steep.models.devices import Machine, choose
 from steep.objectives.masking import vocabulary
 from steep.options import change, make
+from steep.signals import Stopped
 from steep.train import classify, engine, masked, saves
 from steep.train.hooks import Hooks
 from steep.train.pile import Pile
@@ -218,9 +219,7 @@ def test_one_whole_save_is_kept_and_no_more(
         adapted(headless, single, MACHINES["fast layers"], tmp_path / "out")
     unfinished = runs.unfinished(tmp_path / "out")
     assert [path.name for path in unfinished.iterdir()] == [runs.SAVE]
-    header = read_state_header(unfinished / runs.SAVE)
-    assert header is not None
-    assert header["train_iter"] == saved[3]
+    assert read_state_header(unfinished / runs.SAVE)["train_iter"] == saved[3]
     monkeypatch.setattr(saves, "write_state", lambda *_: pytest.fail("saved, with --save-every 0"))
     same(whole, adapted(headless, single, MACHINES["fast layers"], tmp_path / "out", minutes=0))
 
@@ -274,11 +273,12 @@ def test_a_signal_saves_after_the_step_and_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     machine, before = MACHINES["fast layers"], signal.getsignal(signal.SIGINT)
-    for number, kind in ((2, signal.SIGTERM), (5, signal.SIGINT)):
+    for number, kind in ((2, signal.SIGHUP), (5, signal.SIGTERM)):
         monkeypatch.setattr(Pull, "after_batch", signalling(number, kind))
         plug(1)
-        with pytest.raises(KeyboardInterrupt, match="Saved after step .* Run the same command"):
+        with pytest.raises(Stopped, match="Saved after step .* Run the same command") as stopped:
             adapted(headless, single, machine, tmp_path / "out", minutes=60)
+        assert stopped.value.number == kind
     plug(0)
     assert signal.getsignal(signal.SIGINT) is before
     same(whole, adapted(headless, single, machine, tmp_path / "out", minutes=60))

@@ -7,6 +7,7 @@ import torch
 
 from steep import runs
 from steep.errors import SteepError
+from steep.signals import Stopped
 from steep.train.saves import HALF, Saves, open_saves
 from steep.train.state import read_state
 
@@ -18,7 +19,7 @@ def test_a_broken_save_is_named(tmp_path: Path) -> None:
     unfinished.mkdir()
     (unfinished / runs.SAVE).write_bytes(b"\x00" * 100)
     (unfinished / "mine.txt").write_text("not Steep's")
-    with pytest.raises(SteepError, match="a save that cannot be read"):
+    with pytest.raises(SteepError, match="this save is damaged.*--overwrite to start anew"):
         open_saves(tmp_path / "out", 5, {}, overwrite=False)
     assert open_saves(tmp_path / "out", 5, {}, overwrite=True).found is None
     assert [path.name for path in unfinished.iterdir()] == ["mine.txt"]
@@ -28,6 +29,30 @@ def saved(out: Path, identity: dict) -> Saves:
     saves = open_saves(out, 5, identity, overwrite=False)
     assert saves.save(STATE)
     return saves
+
+
+@pytest.mark.parametrize("place", ["identity", "step", "tensor", "end"])
+def test_one_changed_byte_of_a_save_is_found_before_it_is_resumed(
+    tmp_path: Path, place: str
+) -> None:
+    """A byte of the header that is still JSON, and one of the tensors, which are only numbers."""
+    file = saved(tmp_path / "out", {"options": {"epochs": 1}}).file
+    content = file.read_bytes()
+    changed = {
+        "identity": content.replace(b'\\"epochs\\": 1', b'\\"epochs\\": 2'),
+        "step": content.replace(b'\\"train_iter\\": 3', b'\\"train_iter\\": 4'),
+        "tensor": content[:-1] + b"\x40",
+        "end": content[:-1],
+    }[place]
+    assert changed != content
+    file.write_bytes(changed)
+    with pytest.raises(SteepError, match=r"save\.safetensors: this save is damaged, so the run"):
+        open_saves(tmp_path / "out", 5, {"options": {"epochs": 1}}, overwrite=False)
+    with pytest.raises(SteepError, match="this save is damaged"):
+        read_state(file)
+    assert file.read_bytes() == changed
+    assert open_saves(tmp_path / "out", 5, {}, overwrite=True).found is None
+    assert not file.exists()
 
 
 def test_what_kills_left_of_saves_goes_with_the_next_save_and_with_the_last(tmp_path: Path) -> None:
@@ -73,8 +98,10 @@ def test_ctrl_c_between_the_saves_names_the_save_that_is_kept(tmp_path: Path) ->
     with pytest.raises(KeyboardInterrupt, match="^$"), saves.explain_interrupt():
         raise KeyboardInterrupt
     saved(tmp_path / "out", {})
-    with (
-        pytest.raises(KeyboardInterrupt, match="is kept. Run the same command"),
-        saves.explain_interrupt(),
-    ):
-        raise KeyboardInterrupt
+    for interrupt, number in ((KeyboardInterrupt(), 2), (Stopped(number=15), 15)):
+        with (
+            pytest.raises(Stopped, match="is kept. Run the same command") as stopped,
+            saves.explain_interrupt(),
+        ):
+            raise interrupt
+        assert stopped.value.number == number

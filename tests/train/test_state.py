@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 
+from steep.errors import SteepError
 from steep.train.state import read_state, read_state_header, write_state
 
 
@@ -27,4 +29,6 @@ def test_half_a_file_is_no_state(tmp_path: Path) -> None:
     path = tmp_path / "save"
     write_state(path, {"tensor": torch.zeros(1000)})
     path.write_bytes(path.read_bytes()[:-100])
-    assert read_state_header(path) is None
+    for read in (read_state, read_state_header):
+        with pytest.raises(SteepError, match="save: this save is damaged"):
+            read(path)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from steep import runs
+from steep import outputs, runs
 from steep.data.step2_text import gather, read_corpora
 from steep.seeds import numbers
 from steep.study.arms import Arm, CellInput, CellOutput, Step2Job
@@ -51,7 +51,7 @@ def pretrain_awd_lstm(weights: Path | None, job: Step2Job) -> None:
     args, seed = job.args, job.args.seed.seed
     machine, start = choose(args.machine), read_awd(weights or cached_weights())
     data, further = read_corpora(job.data, job.files, args.table, args.split, args.text)
-    with runs.writing(job.out, "awd-lstm", args) as run:
+    with outputs.writing(job.out, "awd-lstm", args) as run:
         texts = gather(data, further, args.text, run).corpus.whole()
         order = numbers(seed, "heldout").permutation(len(texts))
         aside = max(1, round(args.pretrain.evaluation.heldout_share * len(texts)))

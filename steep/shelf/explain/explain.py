@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from steep import runs
+from steep import outputs, runs
 from steep.args.running import MachineArgs
 from steep.console import say, track
 from steep.data.corpus import Corpus
@@ -16,6 +16,7 @@ from steep.data.readers import Source
 from steep.data.tables import read_table
 from steep.errors import SteepError
 from steep.models.trained import Trained, load_trained_model
+from steep.places import find_place, inputs_of
 from steep.shelf.explain import ExplainArgs
 from steep.shelf.explain.word_spans import Words, words_of
 from steep.stages.predict import table_for
@@ -37,14 +38,14 @@ def explain(model: str | Path, source: Source, *, out: Path, args: ExplainArgs) 
     report.html shows it. Raises SteepError for whatever is wrong with folder, file or options, and
     if captum is missing.
     """
-    runs.check_free(out, args.output.overwrite)
+    find_place(out, "folder", args.output.overwrite, inputs_of(args, model, source))
     if find_spec("captum") is None:
         raise SteepError("captum is not installed: pip install 'steep[understand]'.")
     trained = load_trained_model(Path(model))
     target = _target(trained, args.attribution.target)
     corpus = read_table(source, table_for(trained, args.columns))
     rows = trained.rows(rows_with_ids(corpus, args.attribution.ids))
-    with runs.writing(out, "explain", args, args.output.overwrite) as run:
+    with outputs.writing(out, "explain", args, args.output.overwrite) as run:
         for note in [*corpus.notes, *rows.notes(corpus.source)]:
             run.note(note)
         found = _explained(trained, rows, target, args.attribution.n_steps)

@@ -4,6 +4,7 @@ from typing import Any
 
 from steep.reports.blocks import Block, Marked, Page, Section, Word
 from steep.reports.folder import RunFolder, StagePage
+from steep.run_shapes import COUNT, NUMBER, TASK
 from steep.shelf.explain import ExplainArgs
 from steep.wording import capital, counted, number
 
@@ -21,7 +22,7 @@ LEAD = (
 def page(run: RunFolder, texts: bool) -> Page:
     """The page of all rows, with their texts unless they are left out."""
     rows, task = run.results["rows"], run.results["task"]
-    count, worst = counted(len(rows), "row"), max(abs(row["error"]) for row in rows)
+    count, worst = counted(len(rows), "row"), max((abs(row["error"]) for row in rows), default=0.0)
     blocks: list[Block] = [_marked(row, task["kind"], texts) for row in rows]
     return Page(
         question="Which words speak for the predictions?",
@@ -81,4 +82,13 @@ def _strongest(row: dict[str, Any]) -> str:
     return capital("; ".join(parts)) + "." if parts else ""
 
 
-EXPLAIN_PAGE = StagePage(ExplainArgs, page, ("task", "steps", "rows"))
+PART = {"begin": COUNT, "end": COUNT, "part": NUMBER}
+EXPLAINED = {  # results.json
+    "task": TASK,
+    "steps": COUNT,
+    "rows": [
+        {"id": str, "label": str, "texts": [{"text": str, "words": [PART]}]}
+        | dict.fromkeys(("output", "score", "hidden", "error"), NUMBER)
+    ],
+}
+EXPLAIN_PAGE = StagePage(ExplainArgs, page, EXPLAINED)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from steep import runs
+from steep import outputs, runs
 from steep.args.running import MachineArgs
 from steep.console import say
 from steep.data.corpus import Corpus
@@ -45,7 +45,7 @@ def export(model: str | Path, source: Source, *, args: ExportArgs) -> Path:
             "model that ONNX would hold. Predict with torch, or fit with --truncation head+tail."
         )
     corpus = _rows(trained, source, args)
-    with runs.adding(folder) as aside:
+    with outputs.adding(folder) as aside:
         found = _write(trained, corpus, args, aside)
         runs.write_json(aside / runs.EXPORT, found)
     for line in _lines(found):

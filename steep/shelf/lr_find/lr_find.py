@@ -8,16 +8,16 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from steep import runs
-from steep.console import out as console
-from steep.console import track
+from steep.console import tell, track
 from steep.data import budget
 from steep.data.corpus import Data
 from steep.data.load import load
 from steep.data.readers import Source
 from steep.options import change
+from steep.outputs import writing_file
+from steep.places import inputs_of
 from steep.shelf.lr_find import LrFindArgs
 from steep.stages.fit import check_fit, make_learner, splits_of
-from steep.stages.predict import check_out
 
 if TYPE_CHECKING:
     from steep.train.lr_find import LrCurve
@@ -35,22 +35,25 @@ def lr_find(source: Source | Data, *, args: LrFindArgs, out: Path | None = None)
     file `out`; no model is kept. Raises SteepError for whatever is wrong with file, options or
     checkpoint.
     """
-    if out is not None:
-        check_out(out, args.output.overwrite, "JSON")
+    if out is None:
+        found = _findings(source, args)
+    else:
+        with writing_file(out, "JSON", args.output.overwrite, inputs_of(args, source)) as file:
+            found = _findings(source, args)
+            runs.write_json(file, found)
+    for line in _lines(found):
+        tell(line)
+    return found
+
+
+def _findings(source: Source | Data, args: LrFindArgs) -> dict[str, Any]:
     data = load(source, args.table, args.split, splits_of(args.start))
     check_fit(data, args.as_fit())
     curves = _curves(data, args)
     rows = len(budget.chosen(data, args.few, args.seed.seed).train)
     rate = statistics.median(curve.suggested for curve in curves)
     warnings = _warnings(curves, args.curve.curve_steps, args.batch.batch_size, rows)
-    found = {"learning_rate": rate, "warnings": warnings, "curves": [asdict(c) for c in curves]}
-    if out is not None:
-        with runs.explained(out):
-            out.parent.mkdir(parents=True, exist_ok=True)
-            runs.write_json(out, found)
-    for line in _lines(curves, rate, warnings):
-        console.print(line, markup=False)
-    return found
+    return {"learning_rate": rate, "warnings": warnings, "curves": [asdict(c) for c in curves]}
 
 
 def _curves(data: Data, args: LrFindArgs) -> "list[LrCurve]":
@@ -93,10 +96,11 @@ def _warnings(curves: "list[LrCurve]", steps: int, batch_size: int, rows: int) -
     return found
 
 
-def _lines(curves: "list[LrCurve]", rate: float, warnings: list[str]) -> list[str]:
+def _lines(found: dict[str, Any]) -> list[str]:
     each = [
-        f"seed {curve.seed}: {curve.suggested:.1e} (the loss falls by {max(0.0, curve.fall):.0%}, "
-        f"{len(curve.rates)} steps)"
-        for curve in curves
+        f"seed {curve['seed']}: {curve['suggested']:.1e} (the loss falls by "
+        f"{max(0.0, curve['fall']):.0%}, {len(curve['rates'])} steps)"
+        for curve in found["curves"]
     ]
-    return [*each, f"suggested: --learning-rate {rate:.1e}", *(f"warning: {w}" for w in warnings)]
+    warnings = [f"warning: {warning}" for warning in found["warnings"]]
+    return [*each, f"suggested: --learning-rate {found['learning_rate']:.1e}", *warnings]

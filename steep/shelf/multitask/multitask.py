@@ -1,5 +1,6 @@
 """steep multitask: which tables go together, and what is left of training on all of them?"""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from steep.data.readers import Source
 from steep.errors import SteepError
 from steep.metrics.scores import primary
 from steep.models.hub import find
+from steep.places import find_place, inputs_of
 from steep.shelf.multitask import MultitaskArgs
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ def multitask(files: Sequence[Source], *, out: Path, args: MultitaskArgs) -> Pat
     same options, and their validation and test rows are not trained on. Raises SteepError for
     whatever is wrong with files, options or the checkpoint.
     """
-    runs.check_free(out, args.output.overwrite)
+    find_place(out, "folder", args.output.overwrite, inputs_of(args, files))
     if args.start.model is None:
         raise SteepError("Name a checkpoint with --model.")
     start = find(args.start.model)
@@ -49,7 +51,7 @@ def multitask(files: Sequence[Source], *, out: Path, args: MultitaskArgs) -> Pat
     for name, data in sets.items():
         metric = primary(data.labelled())
         say(f"{name}: {metric} {last[f'{name} {metric}']:.4f} on its validation rows")
-    say(f"shared encoder: {out}; 'steep fit ... --model {out}' starts from it")
+    say(f"shared encoder: {out}; next: steep fit ... --model {shlex.quote(str(out))}")
     return out
 
 

@@ -11,6 +11,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from steep.data.corpus import Corpus
 from steep.data.words import has_unspaced, is_unspaced, words_in
+from steep.errors import SteepError
 from steep.seeds import numbers
 
 CHUNK = 5000  # texts of the pile that are compared at once
@@ -61,13 +62,22 @@ def find_neighbours(
 
 
 def tfidf_vectors(queries: Corpus, pile: Corpus, seed: int) -> Vectors:
-    """TF-IDF vectors of texts, fitted on both corpora; of a large pile, on a sample of it."""
+    """TF-IDF vectors of texts, fitted on both corpora; of a large pile, on a sample of it.
+
+    Raises SteepError if no text holds a word.
+    """
     count = min(FITTED_ON, len(pile))
     drawn = numbers(seed, "words").choice(len(pile), count, replace=False)
     known = TfidfVectorizer(
         max_features=VOCABULARY, sublinear_tf=True, dtype=np.float32, analyzer=compared_terms
     )
-    known.fit(chain(_texts(queries), _texts(pile.take(np.sort(drawn)))))
+    try:
+        known.fit(chain(_texts(queries), _texts(pile.take(np.sort(drawn)))))
+    except ValueError:  # scikit-learn's only way to say that there are none
+        raise SteepError(
+            f"{queries.source}, {pile.source}: no text holds a word of two letters or more, so "
+            "none is nearer than another. Compare them with --by encoder."
+        ) from None
     return lambda corpus: known.transform(_texts(corpus))
 
 

@@ -1,12 +1,13 @@
 """steep select: the texts of a large pile that are most similar to a task's, for step 2."""
 
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from steep import runs
+from steep import outputs, runs
 from steep.console import say, track
 from steep.data import facts
 from steep.data.corpus import Corpus, Data, Task, join_corpora
@@ -16,6 +17,7 @@ from steep.data.readers import Source
 from steep.data.tables import read_texts
 from steep.errors import SteepError
 from steep.models.hub import find
+from steep.places import find_place, inputs_of
 from steep.shelf.select import SelectArgs
 from steep.shelf.select.neighbours import (
     CHUNK,
@@ -38,13 +40,13 @@ def select(pile: Source | Sequence[Source], *, out: Path, args: SelectArgs) -> P
     is wrong.
     """
     near, k = args.nearest.near, args.nearest.neighbours
-    runs.check_free(out, args.output.overwrite)
+    find_place(out, "folder", args.output.overwrite, inputs_of(args, pile))
     if near is None:
         raise SteepError("Name the table of the task with --near.")
     data = load(near, args.table, args.split)
     sources = [pile] if isinstance(pile, Source) else pile
     text = join_corpora([read_texts([source], args.table.columns) for source in sources])
-    with runs.writing(out, "select", args, args.output.overwrite) as run:
+    with outputs.writing(out, "select", args, args.output.overwrite) as run:
         run.record(data=facts.describe(data))
         for note in (*data.notes, *text.notes):
             run.note(note)
@@ -54,11 +56,15 @@ def select(pile: Source | Sequence[Source], *, out: Path, args: SelectArgs) -> P
             f"{counts['selected']:,} of {len(text):,} texts are selected, {k} for each of "
             f"{len(data.train):,} training rows; mean similarity {counts['similarity']:.3f}"
         )
+        alone = int((found.similarity[:, 0] <= 0).sum())
+        if alone:
+            run.note(f"{alone:,} training rows are like no text: what is chosen for them is chance")
         examples = _examples(data.train, text, found)
         runs.write_json(run.folder / runs.RESULTS, counts | {"examples": examples})
     for query, neighbour, similarity in examples:
         say(f"  {query}\n    {similarity:.2f}  {neighbour}")
-    say(f"selected texts: {out / runs.SELECTED}; 'steep adapt {near} {out / runs.SELECTED}'")
+    command = shlex.join(["steep", "adapt", str(near), str(out / runs.SELECTED)])
+    say(f"selected texts: {out / runs.SELECTED}; next: {command} ...")
     return out
 
 

@@ -7,6 +7,7 @@ import datasets
 import numpy as np
 
 from steep.data.corpus import Corpus, Task
+from steep.data.store import flattened
 
 
 def pseudo_labels(
@@ -75,7 +76,9 @@ def with_pseudo_labels(train: Corpus, texts: Corpus, labels: np.ndarray) -> Corp
     if "soft" in train.table.column_names:
         single = np.eye(len(train.column("soft")[0]), dtype=np.float32)
         columns["soft"] = list(labels.astype(np.float32) if labels.ndim == 2 else single[labels])
-    own = texts.table.select_columns(["id", "text"])
-    table = datasets.concatenate_datasets([datasets.Dataset.from_dict(columns), own], axis=1)
-    table = table.select_columns(train.table.column_names).cast(train.table.features)
+    own = flattened(texts.table.select_columns(["id", "text"]))
+    features = datasets.Features({name: train.table.features[name] for name in columns})
+    given = datasets.Dataset.from_dict(columns, features)
+    table = datasets.concatenate_datasets([given, own], axis=1)
+    table = table.select_columns(train.table.column_names)
     return replace(train, table=datasets.concatenate_datasets([train.table, table]))

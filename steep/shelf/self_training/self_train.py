@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from steep import runs
+from steep import outputs, runs
 from steep.args import FitArgs, PredictArgs
 from steep.args.table import ColumnArgs
 from steep.args.training import ModelArgs
@@ -25,6 +25,7 @@ from steep.errors import SteepError
 from steep.models.trained import load_trained_model
 from steep.openings import Follower, Openings
 from steep.options import as_mapping, change, identity_of
+from steep.places import find_place, inputs_of
 from steep.shelf.self_training import SelfTrainArgs
 from steep.shelf.self_training.pseudo_labels import pseudo_labels, with_pseudo_labels
 from steep.stages.fit import adapted, check_fit, fit, splits_of
@@ -59,7 +60,7 @@ def self_train(
     whatever is wrong with files, options or checkpoints, or if there are no pseudo-labels.
     """
     fitting = args.fit
-    runs.check_free(out, fitting.output.overwrite)
+    find_place(out, "folder", fitting.output.overwrite, inputs_of(fitting, source, piles))
     data = load(source, fitting.table, fitting.split, splits_of(fitting.start))
     check_fit(data, fitting)
     _check_task(data)
@@ -122,7 +123,7 @@ def _teacher(data: Data, args: FitArgs, folder: Path) -> Path:
     if folder.is_dir():
         made, mine = runs.read_manifest(folder, "fit"), identity_of(args)
         theirs = {name: made["args"].get(name) for name in mine}
-        if (mine, describe(data)) == (theirs, made["data"]):
+        if (mine, describe(data)) == (theirs, made.get("data")):
             say(f"teacher: {folder}, as it is")
             return folder
     say("self-training: first the teacher")
@@ -175,7 +176,7 @@ def _complete(out: Path, data: Data, start: ModelArgs, found: dict[str, Any]) ->
     manifest = runs.read_json(out / runs.MANIFEST)
     manifest |= {"command": "self-train", "data": describe(data)}
     step2 = Path(str(start.model)) if adapted(start) else None
-    with runs.explained(out):
-        runs.write_json(out / runs.RESULTS, results)
-        runs.write_json(out / runs.MANIFEST, manifest)
-        write_card(out, out.resolve().name, manifest, results, step2)
+    with outputs.adding(out) as aside:
+        runs.write_json(aside / runs.RESULTS, results)
+        runs.write_json(aside / runs.MANIFEST, manifest)
+        write_card(aside, out.resolve().name, manifest, results, step2)

@@ -1,0 +1,197 @@
+"""What do the double quotes of a CSV or TSV file mean? Tried on all of it, not only on its start.
+
+In the order: they enclose cells, and one within a cell is doubled (RFC 4180); the same, but one
+within a cell has a backslash before it; they are ordinary characters, which a TSV file may have.
+"""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+from steep.data import files
+from steep.errors import SteepError
+
+Quotes = Literal["doubled", "backslash", "literal"]
+
+NO_DELIMITER = "\x1f"  # of a file with one column
+LINE_END = re.compile(r"\r\n|\r|\n")
+BACKSLASHED = re.compile(r'\\(["\\])')
+MANY_LINES = 10  # of one cell, where it is suspicious that each would be a row by itself
+MANY_ROWS = 50  # of a file, where even two such lines are
+MEANINGS = {
+    "doubled": (),
+    "backslash": ('\\" within a cell is read as a double quote',),
+    "literal": ("double quotes do not enclose cells, so they are kept as text",),
+}
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What separates the cells; how a double quote within an enclosed cell is written.
+
+    With `literal` quotes no cell is enclosed.
+    """
+
+    delimiter: str
+    quotes: Quotes = "doubled"
+
+    def rows(self, lines: Iterable[str], strict: bool = True) -> Any:
+        """The `csv.reader` of these lines."""
+        if self.quotes == "backslash":
+            lines = (BACKSLASHED.sub(_undo_backslash, line) for line in lines)
+        quoting: Literal[0, 3] = csv.QUOTE_NONE if self.quotes == "literal" else csv.QUOTE_MINIMAL
+        return csv.reader(lines, delimiter=self.delimiter, quoting=quoting, strict=strict)
+
+
+@dataclass
+class Reading:
+    """One pass over a file, whose first line after those `skipped` is the header.
+
+    What the pass has met so far: the `header`, a number of data rows, after how many of them there
+    were blank lines, and the rows over several lines of which each would be a row by itself, as
+    their first line and the number of lines.
+    """
+
+    path: Path
+    dialect: Dialect
+    skipped: int = 0
+    header: list[str] = field(default_factory=list)
+    count: int = 0
+    blank: list[int] = field(default_factory=list)
+    joined: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def where(self) -> str:
+        return files.shown_path(self.path)
+
+    @property
+    def name(self) -> str:
+        return Path(self.where).name
+
+    def rows(self) -> Iterator[list[str]]:
+        """The data rows; SteepError at the first that cannot be read.
+
+        A blank line is a row of a file with one column, and none of a file with more.
+        """
+        reader = self.dialect.rows(islice(files.lines(self.path), self.skipped, None))
+        done, first = self.skipped, self.skipped + 1  # lines
+        try:
+            self.header = [name.strip() for name in next(reader)]
+            width, done = len(self.header), self.skipped + reader.line_num
+            for row in reader:
+                first, done = done + 1, self.skipped + reader.line_num
+                if len(row) == width or (row := self._odd(row, first)):
+                    self.count += 1
+                    if done > first:
+                        self._look_at(row, first)
+                    yield row
+        except csv.Error as error:
+            raise SteepError(
+                f"{self._place(done + 1)}: {error}. A double quote inside a quoted cell must be "
+                'doubled ("") and every opening quote needs its closing one.'
+            ) from None
+
+    def notes(self) -> list[str]:
+        """What to say after a whole pass."""
+        notes = [*MEANINGS[self.dialect.quotes]]
+        if blank := sum(after < self.count for after in self.blank):
+            notes.append(f"{blank:,} blank lines are no rows")
+        if suspicious := [(line, n) for line, n in self.joined if n >= self._least()]:
+            line, lines = max(suspicious, key=lambda found: found[1])
+            notes.append(
+                f"{len(suspicious):,} rows hold line breaks, and each of their lines would be a "
+                f"row by itself (line {line:,}: {lines:,} lines). If the quote that begins there "
+                'does not enclose them, double it ("")'
+            )
+        return notes
+
+    def _odd(self, row: list[str], line: int) -> list[str]:
+        """A row of another width than the header's: nothing if the line is blank, else refused."""
+        width = len(self.header)
+        if len(row) < 2 and not "".join(row).strip():
+            if width == 1:
+                return [""]
+            self.blank.append(self.count)
+            return []
+        raise SteepError(
+            f"{self._place(line)}: {len(row):,} cells, but the header has {width:,}. Put cells "
+            "that hold the delimiter or a line break into double quotes."
+        )
+
+    def _look_at(self, row: list[str], first: int) -> None:
+        """Whether each line of a row over several lines would be a row by itself."""
+        sign = self.dialect.delimiter
+        lines = LINE_END.split(sign.join(row))  # as they are in the file, but for quotes
+        if all(line.count(sign) == len(row) - 1 for line in lines):
+            self.joined.append((first, len(lines)))
+
+    def _place(self, line: int) -> str:
+        return f"{self.where}, row {self.count + 1:,} (line {line:,})"
+
+    def _least(self) -> int:
+        """How many lines are suspicious: texts hold commas, but no tabs."""
+        return 2 if self.dialect.delimiter == "\t" else MANY_LINES
+
+
+def settle(first: Reading) -> Reading:
+    """A finished pass in the dialect of `first`, or with other quotes if the whole file says so.
+
+    Raises SteepError if the file can be read in no way, or rows seem to be swallowed by a quote.
+    """
+    fault = _fault(first)
+    if fault is None and not first.joined:
+        return first
+    if fault is not None:
+        escaped = Reading(first.path, Dialect(first.dialect.delimiter, "backslash"), first.skipped)
+        if _fault(escaped) is None and not escaped.joined:
+            return escaped
+    literal = Reading(first.path, Dialect(first.dialect.delimiter, "literal"), first.skipped)
+    if _is_unquoted(literal, first):
+        if literal.dialect.delimiter == "\t":
+            return literal
+        if fault is None and len(first.header) > 1 and _swallows(first):
+            raise SteepError(_explain_swallowed(first))
+    if fault is not None:
+        raise fault
+    return first
+
+
+def _fault(reading: Reading) -> SteepError | None:
+    try:
+        for _ in reading.rows():
+            pass
+    except SteepError as error:
+        return error
+    return None
+
+
+def _is_unquoted(literal: Reading, other: Reading) -> bool:
+    """Whether a literal reading serves, and the header and most rows have no cell in quotes."""
+    enclosed = 0
+    try:
+        for row in literal.rows():
+            enclosed += any(len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in row)
+    except SteepError:
+        return False
+    return literal.header == other.header and enclosed <= literal.count / 2
+
+
+def _swallows(reading: Reading) -> bool:
+    return reading.count >= MANY_ROWS or any(n >= MANY_LINES for _, n in reading.joined)
+
+
+def _explain_swallowed(reading: Reading) -> str:
+    line, lines = reading.joined[0]
+    return (
+        f"{reading.where}, line {line:,}: a double quote begins a cell of {lines:,} lines, but "
+        "each of them would be a row by itself, as all others are. If it does not enclose a cell, "
+        'put the cell into double quotes, and double the one within ("").'
+    )
+
+
+def _undo_backslash(found: re.Match[str]) -> str:
+    return '""' if found[1] == '"' else "\\"
