@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from fastai.callback.core import Callback
 from fastai.learner import Learner
 
@@ -437,6 +436,7 @@ def predict(
     unit: Literal["auto", "file", "paragraph", "line"] = "auto",
     batch_size: int = 64,
     abstain_below: float | None = None,
+    safe_csv: bool = False,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     precision: Literal["auto", "bf16", "fp32"] = "auto",
     plain: bool = False,
@@ -579,6 +579,7 @@ def report(
     *,
     out: Config = None,
     texts: bool = True,
+    overwrite: bool = False,
 ) -> str | Path:
     """One self-contained HTML page about a run or a study; returns its path."""
 

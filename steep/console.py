@@ -76,13 +76,13 @@ def say(message: str) -> None:
         start, end = message[: LONGEST_MESSAGE // 2], message[-LONGEST_MESSAGE // 4 :]
         message = f"{start} [... {len(message):,} characters ...] {end}"
     with suppress(OSError):
-        err.print(message)
+        err.print(harmless(message))
 
 
 def tell(line: str) -> None:
     """A line of results. Raises SteepError where standard output is full or closed."""
     with _standard_output():
-        out.print(line)
+        out.print(harmless(line))
 
 
 def result(path: Path) -> None:
@@ -92,7 +92,7 @@ def result(path: Path) -> None:
     """
     with _standard_output():
         if sys.stdout.isatty():
-            out.print(str(path))
+            out.print(visible(str(path)))
         else:
             sys.stdout.flush()
             sys.stdout.buffer.write(os.fsencode(path) + os.linesep.encode())

@@ -55,7 +55,7 @@ def writing(out: Path, stage: str, args: Any, overwrite: bool = False) -> Iterat
         partial = place.beside("partial")
         try:
             partial.mkdir()
-            run = runs.Run(partial, runs.manifest(stage, args))
+            run = runs.Run(partial, place.target, runs.manifest(stage, args))
             yield run
             run.record(seconds=round(run.earlier + time.monotonic() - started, 1))
             run.record(**{runs.WROTE: sorted({*ownership.files_in(partial), runs.MANIFEST})})

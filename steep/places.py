@@ -47,7 +47,7 @@ def find_place(
     there may go on. A single file is replaced with `overwrite`, whoever wrote it, but never one of
     the `inputs`. Nothing is written or removed here.
     """
-    target = target_of(path)
+    target = _target(path)
     found = _status(path)
     if found is not None:
         _check_inputs(path, found, inputs)
@@ -74,7 +74,7 @@ def inputs_of(args: Any, *sources: Any) -> list[Path]:
     return [Path(given) for given in found if given]
 
 
-def target_of(path: Path) -> Path:
+def _target(path: Path) -> Path:
     """Where the links of `path` lead; SteepError where its name cannot be written."""
     if "\0" in str(path):
         raise SteepError(f"{str(path)!r}: a file name cannot hold the character NUL.")

@@ -76,7 +76,10 @@ def data_tables(data: Mapping[str, Any]) -> list[Table]:
     """Files with their fingerprints, and rows by label and part; of the manifest's `data`."""
     tables = []
     if data.get("files"):
-        rows = [(f["name"], count(f.get("rows")), f.get("fingerprint") or "") for f in data["files"]]
+        rows = [
+            (file["name"], count(file.get("rows")), file.get("fingerprint") or "")
+            for file in data["files"]
+        ]
         tables.append(Table("Files", ("file", "rows", "fingerprint"), "lrl", rows))
     if any(data.get("labels", {}).values()):
         tables.append(_labels(data["labels"]))

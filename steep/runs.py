@@ -78,13 +78,14 @@ WRITE_AGAIN = "Put it right, or run the command again that wrote it."
 
 @dataclass
 class Run:
-    """A run folder while it is written: files go to `folder`, which gets its name at the end.
+    """A run folder while it is written: files go to `folder`, which becomes `out` at the end.
 
     `earlier` are the seconds that it took before it was killed and resumed; `afterwards` is done
     when the folder is complete, and no other run may write it yet.
     """
 
     folder: Path
+    out: Path
     manifest: dict[str, Any] = field(default_factory=dict)
     earlier: float = 0.0
     afterwards: list[Callable[[], None]] = field(default_factory=list)

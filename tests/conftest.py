@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from steep.data.words import words_in
+
 GOOD = "good great fine lovely bright happy warm brilliant superb charming".split()
 BAD = "bad awful dull ugly gloomy sad cold boring terrible dreadful".split()
 WORDS = (
@@ -22,6 +24,28 @@ WORDS = (
 PIECES = [f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz0123456789"]
 LETTERS = [piece[2:] for piece in PIECES]
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+# Syllables of languages that write no blanks between words; "mixed" writes some, in Latin script.
+UNSPACED = {
+    "Chinese": "这部电影的结尾比导演以前拍过任何东西都好看我们昨天去河边看那只很大白色鸟今晚再说",
+    "Japanese": "この映画はとても面白かったので友達と一緒にもう度見に行きたい思います楽し",
+    "Thai": "ภาพยนตร์เรื่องนี้สนุกมากฉันอยากดูอีกครั้งกับเพื่อนที่บ้านในวันพรุ่งนี้",
+    "Lao": "ຮູບເງົາເລື່ອງນີ້ມ່ວນຫຼາຍຂ້ອຍຢາກເບິ່ງອີກກັບໝູ່ຢູ່ເຮືອນ",
+    "Khmer": "ភាពយន្តនេះល្អណាស់ខ្ញុំចង់មើលម្តងទៀតជាមួយមិត្តនៅផ្ទះថ្ងៃស្អែក",
+    "Burmese": "ဒီရုပ်ရှင်ကအရမ်းကောင်းတယ်သူငယ်ချင်းနဲ့ထပ်ကြည့်ချင်တယ်မနက်ဖြန်",
+    "mixed": "这部电影 iPhone 好看 Kino 我们 very 昨天 good 导演 end 河边 bird 白色 night 今晚",
+}
+
+
+def unspaced_text(language: str, length: int, draw: random.Random) -> str:
+    """A text of so many characters, or words in a script that parts them."""
+    return written(draw.choices(words_in(UNSPACED[language]), k=length))
+
+
+def written(words: list[str]) -> str:
+    """Words as their scripts write them, with blanks or without."""
+    return "".join(f" {word} " if word.isascii() else word for word in words)
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,10 @@
 """What is read from a run folder, and what is said where it is no such folder?"""
 
+import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from steep import runs
@@ -52,17 +54,78 @@ def test_a_folder_where_a_file_is_expected_is_named(tmp_path: Path) -> None:
             read(tmp_path / ("a" * 300))
 
 
-@pytest.mark.parametrize("content", [b"{", b"\xff"])
-def test_a_broken_manifest_is_named(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"{", "not valid JSON"),
+        (b"\xff", "not valid JSON"),
+        (b"", "not valid JSON"),
+        (b"[" * 100_000, "not valid JSON"),
+        (b'{"format": ' + b"9" * 10_000 + b"}", "not valid JSON"),
+        (b'{"stage": "fit", "stage": "adapt"}', "the key 'stage' is there twice"),
+        (rb'{"stage": "fit", "args": {}, "notes": ["\ud83d"]}', "not valid JSON"),
+        (b"[]", "the content must be an object, not a list"),
+        (b"{}", "the key 'stage' is missing"),
+        (b'{"stage": "fit"}', "the key 'args' is missing"),
+        (b'{"stage": 1, "args": {}}', "the key 'stage' must be a text, not 1"),
+        (b'{"stage": "fit", "args": []}', "the key 'args' must be an object, not a list"),
+        (b'{"stage": "fit", "args": {}, "format": "2"}', "the key 'format' must be a whole number"),
+        (b'{"stage": "fit", "args": {}, "notes": [1]}', r"the key 'notes\[0\]' must be a text"),
+        (
+            b'{"format": 3}',
+            r"newer version .* is 3, this version reads up to 2\)\. Update Steep",
+        ),
+    ],
+)
+def test_a_broken_manifest_is_named(tmp_path: Path, content: bytes, told: str) -> None:
     (tmp_path / runs.MANIFEST).write_bytes(content)
-    with pytest.raises(SteepError, match=r"steep\.json: not valid JSON"):
+    with pytest.raises(SteepError, match=told) as refused:
         runs.read_manifest(tmp_path, "fit")
+    assert str(refused.value).startswith(str(tmp_path / runs.MANIFEST))
+    assert len(str(refused.value)) < len(str(tmp_path)) + 300
 
 
-def test_a_manifest_that_is_no_object_is_named(tmp_path: Path) -> None:
-    (tmp_path / runs.MANIFEST).write_text("[]")
-    with pytest.raises(SteepError, match=r"steep\.json: the content must be an object, not a list"):
-        runs.read_manifest(tmp_path, "fit")
+def test_an_editor_on_windows_may_have_saved_it(tmp_path: Path) -> None:
+    (tmp_path / runs.MANIFEST).write_bytes(b'\xef\xbb\xbf{"stage": "fit",\r\n"args": {}}')
+    assert runs.read_manifest(tmp_path, "fit")["args"] == {}
+
+
+def npy(array: np.ndarray, pickled: bool = False) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=pickled)
+    return stream.getvalue()
+
+
+HASHES = npy(np.arange(9, dtype=np.uint64))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"garbage",
+        b"\x93NUMPY",
+        b"PK\x03\x04 as of a zip file",
+        HASHES[:-8],
+        HASHES[:100],
+        HASHES.replace(b"(9,)", b"(9" + b"0" * 12 + b",)"),
+        npy(np.arange(9)),
+        npy(np.ones(9)),
+        npy(np.zeros((3, 3), np.uint64)),
+        npy(np.array([None, "text"]), pickled=True),
+    ],
+)
+def test_hashes_that_are_none_are_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / runs.SEEN).write_bytes(content)
+    with pytest.raises(SteepError, match=r"seen\.npy: not the hashes of .* Remove the file to go"):
+        runs.read_hashes(tmp_path)
+
+
+def test_hashes_come_back_and_are_none_where_no_file_is(tmp_path: Path) -> None:
+    assert runs.read_hashes(tmp_path).dtype == np.uint64
+    for hashes in ([], [3, 1, 2, 3]):
+        runs.write_hashes(tmp_path, np.array(hashes, np.uint64))
+        assert runs.read_hashes(tmp_path).tolist() == sorted({*hashes})
 
 
 def test_json_and_csv_are_plain(tmp_path: Path) -> None:

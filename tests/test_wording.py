@@ -88,3 +88,29 @@ def test_code_is_fenced_by_more_backticks_than_it_holds() -> None:
         html.unescape(rendered)
         == "<pre><code class=\"language-sh\">steep fit 'a```b'\n</code></pre>\n"
     )
+
+
+def test_texts_of_the_data_are_quoted_whole_or_cut() -> None:
+    assert words.quoted("plain ü 漢 🎈") == "'plain ü 漢 🎈'"
+    assert words.quoted("a\nb\t\x1b\u202e\udce9\ud800") == r"'a\nb\t\x1b\u202e\xe9\ud800'"
+    assert words.quoted("x" * 379_000) == f"'{'x' * 79}…'"
+    assert len(words.some(["y" * 999] * 999)) < 500
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a,b", ["a", "b"]),
+        ("a, b,c", ["a", "b,c"]),
+        ("b,c,a", ["b,c", "a"]),
+        ("b,c,b,c", ["b,c", "b,c"]),
+        ("a,x,y", ["a", "x", "y"]),
+        ("a,,b", ["a", "", "b"]),
+        ("d, e, f", ["d, e, f"]),
+        ("", [""]),
+    ],
+)
+def test_names_may_hold_commas(text: str, expected: list[str]) -> None:
+    known = ["a", "b", "b,c", "d, e, f"]
+    assert words.split_at_commas(text, known.__contains__, 2) == expected
+    assert words.split_at_commas(",".join("b" * 10_000), known.__contains__, 2) == ["b"] * 10_000

@@ -61,18 +61,26 @@ def kept(seal: Path, paths: Sequence[Path], make: Make) -> Facts:
     return facts
 
 
+def opened(path: Path) -> datasets.Dataset:
+    """The table in an Arrow file that is kept; its name, which is its key, is its fingerprint."""
+    with explained(path):
+        table = datasets.table.MemoryMappedTable.from_file(str(path))
+    return datasets.Dataset(table, fingerprint=path.stem)
+
+
 @contextmanager
 def explained(place: Path) -> Iterator[None]:
     """An OSError while something in the cache is read or written becomes a SteepError."""
     try:
         yield
     except OSError as error:
-        reason, place = error.strerror or str(error), Path(error.filename or place)
+        reason = os.strerror(error.errno) if error.errno else str(error)
         if error.errno in FULL:
             reason = "the disk is full. Make room, then run it again"
+        where = error.filename2 or place  # what could not be replaced
         raise SteepError(
-            f"{place}: the cache cannot be used: {reason}. (The cache is {cache_folder()}; it "
-            "may be deleted, and HF_DATASETS_CACHE names another folder for it.)"
+            f"{where}: the cache cannot be used: {reason}. (The cache is {cache_folder()}; it may "
+            "be deleted, and HF_DATASETS_CACHE names another folder for it.)"
         ) from None
 
 
@@ -100,10 +108,10 @@ def partial(path: Path) -> Iterator[Path]:
 @cache
 def remove_left_over(folder: Path) -> None:
     """Remove, once a process, what processes that are gone left half-written in the cache."""
-    for left in folder.rglob("*"):
-        # What is locked, or was removed meanwhile, raises; then there is nothing to do.
-        if LEFT.search(left.name):
-            with suppress(OSError), left.open("rb") as file:
+    found = (Path(place, name) for place, _, names in os.walk(folder) for name in names)
+    for left in found:
+        if LEFT.search(left.name) and left.is_file():
+            with suppress(OSError), left.open("rb") as file:  # or another has removed it
                 if _lock(file):
                     left.unlink()
 
@@ -124,6 +132,8 @@ def _lock(file: IO[bytes]) -> bool:
 def _facts(seal: Path, paths: Sequence[Path]) -> Facts | None:
     """What the seal tells, if it is whole and every file is what it says."""
     try:
+        if not all(path.is_file() for path in (seal, *paths)):
+            return None
         with seal.open("rb") as stream:
             content = json.loads(stream.read(LONGEST_SEAL))
         if not isinstance(content, dict) or content.get("check") != _check(content.get("sealed")):

@@ -21,7 +21,7 @@ NO_DELIMITER = "\x1f"  # of a file with one column
 LINE_END = re.compile(r"\r\n|\r|\n")
 BACKSLASHED = re.compile(r'\\(["\\])')
 MANY_LINES = 10  # of one cell, where it is suspicious that each would be a row by itself
-MANY_ROWS = 50  # of a file, where even two such lines are
+LABELS = 0.1  # of the number of rows are different labels at most
 MEANINGS = {
     "doubled": (),
     "backslash": ('\\" within a cell is read as a double quote',),
@@ -52,8 +52,8 @@ class Reading:
     """One pass over a file, whose first line after those `skipped` is the header.
 
     What the pass has met so far: the `header`, a number of data rows, after how many of them there
-    were blank lines, and the rows over several lines of which each would be a row by itself, as
-    their first line and the number of lines.
+    were blank lines, and the rows over several lines of which each would be a row by itself: the
+    number of the first line, and the lines.
     """
 
     path: Path
@@ -62,7 +62,7 @@ class Reading:
     header: list[str] = field(default_factory=list)
     count: int = 0
     blank: list[int] = field(default_factory=list)
-    joined: list[tuple[int, int]] = field(default_factory=list)
+    joined: list[tuple[int, list[str]]] = field(default_factory=list)
 
     @property
     def where(self) -> str:
@@ -100,7 +100,10 @@ class Reading:
         notes = [*MEANINGS[self.dialect.quotes]]
         if blank := sum(after < self.count for after in self.blank):
             notes.append(f"{blank:,} blank lines are no rows")
-        if suspicious := [(line, n) for line, n in self.joined if n >= self._least()]:
+        least = (
+            2 if self.dialect.delimiter == "\t" else MANY_LINES
+        )  # texts hold commas, but no tabs
+        if suspicious := [(line, len(held)) for line, held in self.joined if len(held) >= least]:
             line, lines = max(suspicious, key=lambda found: found[1])
             notes.append(
                 f"{len(suspicious):,} rows hold line breaks, and each of their lines would be a "
@@ -127,14 +130,10 @@ class Reading:
         sign = self.dialect.delimiter
         lines = LINE_END.split(sign.join(row))  # as they are in the file, but for quotes
         if all(line.count(sign) == len(row) - 1 for line in lines):
-            self.joined.append((first, len(lines)))
+            self.joined.append((first, lines))
 
     def _place(self, line: int) -> str:
         return f"{self.where}, row {self.count + 1:,} (line {line:,})"
-
-    def _least(self) -> int:
-        """How many lines are suspicious: texts hold commas, but no tabs."""
-        return 2 if self.dialect.delimiter == "\t" else MANY_LINES
 
 
 def settle(first: Reading) -> Reading:
@@ -149,14 +148,14 @@ def settle(first: Reading) -> Reading:
         escaped = Reading(first.path, Dialect(first.dialect.delimiter, "backslash"), first.skipped)
         if _fault(escaped) is None and not escaped.joined:
             return escaped
-    literal = Reading(first.path, Dialect(first.dialect.delimiter, "literal"), first.skipped)
-    if _is_unquoted(literal, first):
-        if literal.dialect.delimiter == "\t":
+    if first.dialect.delimiter == "\t":
+        literal = Reading(first.path, Dialect("\t", "literal"), first.skipped)
+        if _is_unquoted(literal, first):
             return literal
-        if fault is None and len(first.header) > 1 and _swallows(first):
-            raise SteepError(_explain_swallowed(first))
     if fault is not None:
         raise fault
+    if swallowed := _swallowed(first):
+        raise SteepError(_explain_swallowed(first.where, *swallowed))
     return first
 
 
@@ -180,16 +179,34 @@ def _is_unquoted(literal: Reading, other: Reading) -> bool:
     return literal.header == other.header and enclosed <= literal.count / 2
 
 
-def _swallows(reading: Reading) -> bool:
-    return reading.count >= MANY_ROWS or any(n >= MANY_LINES for _, n in reading.joined)
+def _swallowed(reading: Reading) -> tuple[int, list[str]] | None:
+    """The first of the `joined` rows whose lines all begin, or all end, as other rows do.
+
+    That is in a first or last column of labels, which has few values.
+    """
+    if len(reading.header) < 2:
+        return None
+    again = Reading(reading.path, reading.dialect, reading.skipped)
+    begins, ends = set[str](), set[str]()
+    for row in again.rows():
+        for values, cell in ((begins, row[0]), (ends, row[-1])):
+            if len(values) <= reading.count * LABELS:
+                values.add(cell)
+    begins, ends = (v if len(v) <= reading.count * LABELS else set() for v in (begins, ends))
+    sign = reading.dialect.delimiter
+    for first, lines in reading.joined:
+        if begins.issuperset(line.split(sign)[0] for line in lines[1:]) or ends.issuperset(
+            line.split(sign)[-1] for line in lines[:-1]
+        ):
+            return first, lines
+    return None
 
 
-def _explain_swallowed(reading: Reading) -> str:
-    line, lines = reading.joined[0]
+def _explain_swallowed(where: str, first: int, lines: list[str]) -> str:
     return (
-        f"{reading.where}, line {line:,}: a double quote begins a cell of {lines:,} lines, but "
-        "each of them would be a row by itself, as all others are. If it does not enclose a cell, "
-        'put the cell into double quotes, and double the one within ("").'
+        f"{where}, line {first:,}: a double quote begins a cell of {len(lines):,} lines, but each "
+        "of them would be a row by itself, as others are. If it does not enclose a cell, put the "
+        'cell into double quotes, and double the one within ("").'
     )
 
 

@@ -107,7 +107,7 @@ def _documents(path: Path, unit: Unit) -> Iterator[tuple[int, str]]:
         yield 1, _whole(path)
         return
     lines = ((number, line.rstrip("\r\n")) for number, line in enumerate(files.lines(path), 1))
-    yield from (_blocks(lines) if unit == "paragraph" else ((n, t) for n, t in lines if t.strip()))
+    yield from _blocks(lines) if unit == "paragraph" else lines  # a blank line is an empty text
 
 
 def _blocks(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:

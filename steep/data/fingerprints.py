@@ -2,13 +2,12 @@
 
 import hashlib
 import os
-from functools import partial
 from pathlib import Path
 
 from steep.errors import SteepError
 from steep.wording import visible
 
-WHOLE = 1 << 26  # bytes of a file that is hashed as a whole: a tenth of a second
+WHOLE = 1 << 26  # bytes of a file that is hashed as a whole, within a tenth of a second
 ENDS = 1 << 20  # bytes at either end that are hashed of a longer one
 
 
@@ -22,7 +21,7 @@ def fingerprint(path: Path) -> str:
         if (state := disk_state(path))[0] <= WHOLE:
             return repr((str(path), hash_of(path)))
         with path.open("rb") as stream:
-            ends = hashlib.blake2b(stream.read(ENDS), digest_size=16)
+            ends = hashlib.sha256(stream.read(ENDS))
             stream.seek(-ENDS, os.SEEK_END)
             ends.update(stream.read(ENDS))
     except OSError as error:
@@ -34,7 +33,7 @@ def fingerprint(path: Path) -> str:
 def hash_of(path: Path) -> str:
     """A hash of all bytes of a file."""
     with path.open("rb") as stream:
-        return hashlib.file_digest(stream, partial(hashlib.blake2b, digest_size=16)).hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def disk_state(path: Path) -> list[int]:

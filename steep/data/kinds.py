@@ -37,7 +37,7 @@ def infer_kind(columns: Sequence[Column], args: LabelArgs) -> tuple[str, tuple[s
         return "regression", ()
     rows = len(cells) - cells.null_count
     what = f"label {quoted(columns[0].name)}: {len(values):,} different whole numbers are read as"
-    if len(values) < rows / FEW_ROWS or values == set(range(len(values))):
+    if len(values) <= rows / FEW_ROWS or values == set(range(len(values))):
         return "single", (f"{what} classes; if they are a quantity, say --task regression",)
     if len(values) > rows / 2:
         return "single", ()  # which is refused

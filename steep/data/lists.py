@@ -21,6 +21,7 @@ BRACKETS = re.compile(r"\s*(?:frozenset\(|set\()?(?:\[(.*)\]|\((.*)\)|\{(.*)\}|)
 QUOTED = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
 PIECE = re.compile(rf"({QUOTED})|(,)|([^\s,'\"\[\](){{}}]+)|\s+", re.DOTALL)
 NUMPY = re.compile(rf"np\.\w+\(({QUOTED}|[^()'\"]*)\)")  # np.str_('a'), np.int64(1)
+HOT = re.compile(r"\s*[01]([\s,;|]+[01]){2,}\s*")
 ESCAPED = re.compile(r"\\(['\"\\])")
 OPENING = ("[", "(", "{", "set(", "frozenset(")
 ZERO_ONE = {
@@ -67,7 +68,12 @@ def unfold(
 
 
 def parse_list(text: str) -> list[str | None] | None:
-    """The items of a list that was written as text by Python, numpy or JSON; None if it is none."""
+    """The items of a list that was written as text by Python, numpy or JSON; None if it is none.
+
+    Three and more 0 and 1 are a list without brackets, too.
+    """
+    if HOT.fullmatch(text):
+        return re.findall("[01]", text)
     found = BRACKETS.fullmatch(text)
     if found is None or not text.lstrip().startswith(OPENING):
         return None
@@ -125,7 +131,8 @@ def _item(pieces: list[str]) -> str | None:
 def _parsed(column: Column) -> tuple[Column, tuple[str, ...]]:
     """A column of texts as one of lists, if most of them are such, and some cannot be else."""
     distinct = [text for text in pc.unique(column.cells).to_pylist() if not is_missing(text)]
-    if 2 * sum(text.lstrip().startswith(OPENING) for text in distinct) <= len(distinct):
+    opening = (text.lstrip().startswith(OPENING) or HOT.fullmatch(text) for text in distinct)
+    if 2 * sum(map(bool, opening)) <= len(distinct):
         return column, ()
     lists = {text: parse_list(text) for text in distinct}
     telling = [

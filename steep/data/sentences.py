@@ -9,12 +9,11 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import datasets
 import numpy as np
 import pyarrow as pa
 
 from steep.console import track
-from steep.data.cache_files import Facts, cache_folder, explained, kept
+from steep.data.cache_files import Facts, cache_folder, kept, opened
 from steep.data.corpus import Corpus
 
 if TYPE_CHECKING:
@@ -34,8 +33,7 @@ def split_sentences(corpus: Corpus) -> tuple[Corpus, np.ndarray]:
     key = hashlib.blake2b(corpus.table._fingerprint.encode(), digest_size=16).hexdigest()
     path = cache_folder() / "sentences" / f"{key}.arrow"
     kept(path.with_suffix(".json"), [path], lambda aside: _write(corpus, aside[0]))
-    with explained(path):
-        parts = Corpus(datasets.Dataset.from_file(str(path)), corpus.source)
+    parts = Corpus(opened(path), corpus.source)
     return parts, np.searchsorted(parts.rows(), np.arange(len(corpus) + 1))
 
 

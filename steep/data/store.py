@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from steep import __version__
-from steep.data.cache_files import Facts, cache_folder, explained, kept, remove_left_over
+from steep.data.cache_files import Facts, cache_folder, explained, kept, opened, remove_left_over
 from steep.data.fingerprints import disk_state, fingerprint
 from steep.data.raw import BATCH, TEXT, Raw
 from steep.errors import SteepError
@@ -66,8 +66,7 @@ def flattened(table: datasets.Dataset) -> datasets.Dataset:
     key = hashlib.blake2b(table._fingerprint.encode(), digest_size=12).hexdigest()
     path = cache_folder() / "rows" / f"{key}.arrow"
     kept(path.with_suffix(".json"), [path], lambda aside: _copy(table, aside[0]))
-    with explained(path):
-        return datasets.Dataset.from_file(str(path))
+    return opened(path)
 
 
 def _copy(table: datasets.Dataset, path: Path) -> Facts:
@@ -110,8 +109,7 @@ def stored(
         return _write(paths[0], raw, roles, keep_empty)
 
     counts = kept(path.with_suffix(".json"), [path], make)
-    with explained(path):
-        return datasets.Dataset.from_file(str(path)), counts["rows"], counts["empty"]
+    return opened(path), counts["rows"], counts["empty"]
 
 
 def _write(path: Path, raw: Raw, roles: Mapping[str, str], keep_empty: bool) -> Facts:

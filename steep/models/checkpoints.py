@@ -6,43 +6,48 @@ Steep carries the pooler along in the adapted checkpoint, and grafts the adapted
 classifier that is built from the base checkpoint: only encoder weights differ.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 from transformers import (
-    AutoConfig,
     AutoModel,
     AutoModelForSequenceClassification,
     AutoTokenizer,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.utils import logging
 
-from steep.data.corpus import Task, TaskKind
+from steep.data.corpus import Task
 from steep.errors import SteepError
 from steep.models import families
+from steep.models.checkpoint_files import (
+    PROBLEMS,
+    CheckpointFiles,
+    check_tokenizer_files,
+    read_checkpoint,
+    read_config,
+    stored_labels,
+)
 from steep.models.families import longest
-from steep.models.hub import find
+from steep.models.hub import CONFIG, find
+from steep.models.loading import (
+    LoadedModel,
+    Unusable,
+    few,
+    load_model,
+    model_config,
+    refuse_misfits,
+    unused_note,
+)
 from steep.models.pooling import PooledClassifier, is_pooled, load_pooled, set_pooling
 from steep.models.pretraining_heads import MASKED_HEAD, PretrainingHeads
 from steep.seeds import derive
 from steep.wording import some
-
-logging.set_verbosity_error()
-logging.disable_progress_bar()
-
-PROBLEMS: dict[TaskKind, str] = {
-    "single": "single_label_classification",
-    "multi": "multi_label_classification",
-    "regression": "regression",
-}
 
 
 @dataclass(frozen=True)
@@ -73,10 +78,23 @@ class MaskedLanguageModel:
 
 def load_tokenizer(name: str | Path) -> PreTrainedTokenizerBase:
     """The tokenizer of a checkpoint; SteepError if it cannot be loaded or is no fast one."""
-    tokenizer = _load(AutoTokenizer.from_pretrained, name)
+    folder, content = find(name), read_config(name)
+    # Of a head of Steep's own, transformers does not know the model type: the tokenizer's counts.
+    config = PreTrainedConfig.from_dict(content) if is_pooled(content) else model_config(name)
+    check_tokenizer_files(name, folder)
+    with Unusable(name):
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, config=config, local_files_only=True, trust_remote_code=False
+        )
+        known = {*tokenizer.get_vocab()} - {*tokenizer.all_special_tokens}
     if not tokenizer.is_fast:
         raise SteepError(
             f"{name}: has no fast tokenizer (tokenizer.json). Choose a checkpoint with one."
+        )
+    if not known:
+        raise SteepError(
+            f"{name}: its tokenizer knows no words, only marks such as {_shown(tokenizer)}. Copy "
+            "the files of the tokenizer that its model was trained with."
         )
     return tokenizer
 
@@ -90,29 +108,24 @@ def load_masked_lm(
     to the embeddings. Raises SteepError when the checkpoint cannot be loaded, cannot have such
     heads, or has another model's tokenizer.
     """
-    config, names = _config(name)
-    families.use_own_head(config, names)
+    config, files = _encoder(name)
+    families.use_own_head(config, files.shapes)
     outputs = heads.outputs(name, config)
-    # What was drawn before must not matter, nor what is drawn here later.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "head"))
-        model, info = _load(heads.auto.from_pretrained, name, attention, config)
-    new = {key for key in info["missing_keys"] if heads.is_new(key)}
-    lacking = info["missing_keys"] - new
-    prefix = model.base_model_prefix + "."
-    encoder = [key for key in lacking if key.startswith(prefix)]
-    if encoder:
-        raise SteepError(f"{name}: the encoder's weights are incomplete: {_few(encoder)} missing.")
-    headless = any(not key.endswith("bias") for key in lacking)
+    loaded = _drawn(seed, heads.auto, files, config, attention)
+    model, new = loaded.model, {key for key in loaded.missing if heads.is_new(key)}
+    if loaded.misfits:
+        refuse_misfits(files.name, loaded.misfits, loaded.misfits)
+    headless = any(not key.endswith("bias") for key in loaded.missing - new)
     if headless:  # also where its configuration says "untied", of a head that it does not have
         model.config.tie_word_embeddings = True
         model.tie_weights()
     tokenizer = load_tokenizer(name)
     families.check_tokenizer(tokenizer, model)
-    notes = [*families.tokenizer_note(tokenizer, model), *heads.notes(name, new)]
+    _note(model, [*unused_note(files, loaded), *families.tokenizer_note(tokenizer, model)])
+    notes = [*checkpoint_notes(model), *heads.notes(name, new)]
     if headless:
-        notes.append(families.no_head(name, find(name), names))
-    pooler = _pooler(name, model)
+        notes.append(families.no_head(name, files.folder, files.shapes))
+    pooler = _pooler(files, config, model)
     return MaskedLanguageModel(
         model, tokenizer, headless, pooler, tuple(notes), outputs, new_further_head=bool(new)
     )
@@ -130,42 +143,52 @@ def load_classifier(
 
     With `encoder`, that checkpoint's encoder weights are grafted in; everything else stays as it
     would be without. With another `pooling` than the checkpoint's own head, a `PooledClassifier`.
-    Raises SteepError when a checkpoint cannot be loaded or does not fit.
+    The head of a trained classifier is kept only where its labels are those of `task`; what is new
+    is in `checkpoint_notes`. Raises SteepError when a checkpoint cannot be loaded or does not fit.
     """
-    config, _ = _config(name)
+    config, files = _encoder(name)
     config.num_labels = len(task.labels)
     config.id2label = dict(enumerate(task.labels))
     config.label2id = {label: index for index, label in enumerate(task.labels)}
-    config.problem_type = PROBLEMS[task.kind]
+    config.problem_type = PROBLEMS[task.kind]  # type: ignore[assignment]  # it says Literal
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "head"))
         if pooling == "model":
-            loader = AutoModelForSequenceClassification.from_pretrained
-            model, _ = _load(loader, name, attention, config)
+            loaded, notes = _with_head(files, config, attention, seed, task)
+            model = loaded.model
         else:
             set_pooling(config, pooling)
-            model = PooledClassifier(_load(AutoModel.from_pretrained, name, attention, config)[0])
+            loaded = load_model(AutoModel, files, config, attention)
+            model = PooledClassifier(loaded.model)
+            notes = [f"{name}: new, drawn by the seed: its head (pooling {pooling})"]
+    unused = [] if pooling.startswith("layer:") else unused_note(files, loaded)
+    _note(model, [*unused, *notes])
     if encoder is not None:
         graft(encoder, model)
     return model
 
 
+def checkpoint_notes(model: PreTrainedModel) -> tuple[str, ...]:
+    """What is new or odd in `model`, loaded from a checkpoint: what its user should know."""
+    return vars(model).get("steep_notes", ())
+
+
 def load_trained(folder: Path, attention: str) -> PreTrainedModel:
     """A classifier as it was trained; SteepError if the checkpoint has no trained head."""
-    with _readable(folder):
-        pooled = load_pooled(folder, attention) if is_pooled(folder) else None
-    if pooled is not None:
-        model, missing = pooled
-    else:
-        loader = AutoModelForSequenceClassification.from_pretrained
-        model, info = _load(loader, folder, attention)
-        missing = info["missing_keys"]
-    if missing:
+    files, auto = read_checkpoint(folder), AutoModelForSequenceClassification
+    with torch.random.fork_rng(devices=[]):  # what is drawn is refused below
+        if is_pooled(files.config):
+            loaded = load_pooled(files, attention)
+        else:
+            loaded = load_model(auto, files, model_config(folder), attention)
+    if loaded.missing:
         raise SteepError(
-            f"{folder}: not a trained classifier ({_few(missing)} missing). "
+            f"{folder}: not a trained classifier ({few(loaded.missing)} missing). "
             "Train one with 'steep fit'."
         )
-    return model
+    if loaded.misfits:
+        refuse_misfits(files.name, loaded.misfits, loaded.misfits)
+    return loaded.model
 
 
 def graft(source: Path, model: PreTrainedModel) -> None:
@@ -173,11 +196,11 @@ def graft(source: Path, model: PreTrainedModel) -> None:
 
     Weights that `source` lacks (a pooler, after plain masked-LM training) keep those of `model`.
     """
-    config = _load(AutoConfig.from_pretrained, source)
+    config, files = model_config(source), read_checkpoint(source)
     if model.config.to_dict().get("steep_pooling", "").startswith("layer:"):  # cut off above it
         config.num_hidden_layers = model.config.num_hidden_layers
-    donor, info = _load(AutoModel.from_pretrained, source, config=config)
-    given = {k: v for k, v in donor.state_dict().items() if k not in info["missing_keys"]}
+    loaded = _drawn(0, AutoModel, files, config)  # what is drawn is not given
+    given = {k: v for k, v in loaded.model.state_dict().items() if k not in loaded.new}
     own = model.base_model.state_dict()
     lacking = [k for k in own if k not in given and not k.startswith("pooler.")]
     surplus = [k for k in given if k not in own and not k.startswith("pooler.")]
@@ -185,7 +208,7 @@ def graft(source: Path, model: PreTrainedModel) -> None:
     if lacking or surplus or misfits:
         raise SteepError(
             f"{source}: its encoder does not fit the checkpoint {model.config.name_or_path}: "
-            f"{_few(lacking or surplus or misfits)}. Use the checkpoint that it was adapted from."
+            f"{few(lacking or surplus or misfits)}. Use the checkpoint that it was adapted from."
         )
     model.base_model.load_state_dict({k: given[k] for k in own if k in given}, strict=False)
 
@@ -199,49 +222,71 @@ def check_length(max_length: int, model: PreTrainedModel) -> None:
         )
 
 
-def _config(name: str | Path) -> tuple[Any, list[str]]:
-    """The configuration and the names of the weights of an encoder; SteepError if it is none."""
-    config = _load(AutoConfig.from_pretrained, name)
+def _encoder(name: str | Path) -> tuple[PreTrainedConfig, CheckpointFiles]:
+    """The configuration and the files of an encoder; SteepError if it is none."""
+    config = model_config(name)
     families.check_encoder(name, config)
-    return config, families.weight_names(find(name))
+    return config, read_checkpoint(name)
 
 
-def _pooler(name: str | Path, model: PreTrainedModel) -> dict[str, Tensor]:
+def _drawn(seed: int, *given: Any) -> LoadedModel:
+    """`load_model` of what is given; what is new comes from the stream "head".
+
+    What was drawn before must not matter, nor what is drawn here later.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(seed, "head"))
+        return load_model(*given)
+
+
+def _with_head(
+    files: CheckpointFiles, config: PreTrainedConfig, attention: str, seed: int, task: Task
+) -> tuple[LoadedModel, list[str]]:
+    """A classifier with the checkpoint's own kind of head, and what is new in it."""
+    given = (AutoModelForSequenceClassification, files, config, attention)
+    loaded = load_model(*given)
+    head = {key for key in loaded.model.state_dict() if not key.startswith(loaded.prefix)}
+    if not head or head & loaded.missing:
+        return loaded, _new(files.name, loaded)
+    # The checkpoint has a whole head: it is a classifier.
+    known = stored_labels(files.config, files.folder / CONFIG)
+    if known == task.labels and files.config.get("problem_type") in (None, config.problem_type):
+        whose = f"a classifier of the same labels ({some(known)})"
+        return loaded, [f"{files.name}: {whose}: its head is kept", *_new(files.name, loaded)]
+    parts = tuple({f"{key.partition('.')[0]}." for key in head})
+    loaded = _drawn(seed, *given, lambda key: key.startswith(parts))  # as if it had none
+    whose = f"a classifier of other labels ({some(known)})"
+    return loaded, [f"{files.name}: {whose}: its head is not kept", *_new(files.name, loaded)]
+
+
+def _new(name: str, loaded: LoadedModel) -> list[str]:
+    """Which parts of a classifier are not the checkpoint's, by design, in a sentence."""
+    own = {key for key in loaded.new if key.startswith(loaded.prefix)}
+    parts = (("its head", loaded.new - own), ("its pooler", own))
+    named = [f"{part} ({few(keys)})" for part, keys in parts if keys]
+    return [f"{name}: new, drawn by the seed: {' and '.join(named)}"] if named else []
+
+
+def _note(model: PreTrainedModel, notes: Iterable[str]) -> None:
+    """Keep what the user should know of a checkpoint beside the model made of it."""
+    vars(model)["steep_notes"] = tuple(notes)
+
+
+def _pooler(
+    files: CheckpointFiles, config: PreTrainedConfig, model: PreTrainedModel
+) -> dict[str, Tensor]:
     """The checkpoint's pooler weights, if it has them and the masked-LM model has not."""
-    whole, info = _load(AutoModel.from_pretrained, name)
+    if not any("pooler." in key for key in files.shapes):
+        return {}
+    loaded = _drawn(0, AutoModel, files, config)
     own = model.base_model.state_dict()
     prefix = model.base_model_prefix + "."
     return {
         prefix + key: value
-        for key, value in whole.state_dict().items()
-        if key not in own and key not in info["missing_keys"]
+        for key, value in loaded.model.state_dict().items()
+        if key not in own and key not in loaded.new
     }
 
 
-def _load(
-    loader: Callable[..., Any], name: str | Path, attention: str | None = None, config: Any = None
-) -> Any:
-    """What `loader` makes of a checkpoint; models come with their loading report, in fp32."""
-    options: dict[str, Any] = {}
-    if loader not in (AutoTokenizer.from_pretrained, AutoConfig.from_pretrained):
-        options = {"dtype": torch.float32, "output_loading_info": True, "use_safetensors": True}
-        options |= {"config": config} if config else {}
-        options |= {"attn_implementation": attention} if attention else {}
-    with _readable(name):
-        return loader(find(name), local_files_only=True, trust_remote_code=False, **options)
-
-
-@contextmanager
-def _readable(name: str | Path) -> Iterator[None]:
-    """What goes wrong while checkpoint `name` is read, as a SteepError that names it."""
-    try:
-        yield
-    except SafetensorError as error:
-        raise SteepError(f"{name}: its weights cannot be read ({error}). Copy it again.") from None
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise SteepError(f"{name}: no checkpoint that can be used: {reason}") from error
-
-
-def _few(keys: Iterable[str]) -> str:
-    return some(sorted(keys), most=2)
+def _shown(tokenizer: PreTrainedTokenizerBase) -> str:
+    return some(tokenizer.all_special_tokens, 3)

@@ -11,6 +11,8 @@ from steep.args.training import MemoryArgs
 from steep.errors import SteepError
 from steep.models import kernels
 
+FP32_ONLY = ("deberta",)  # version 1 masks with the lowest fp32 number, which bf16 does not have
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -30,7 +32,15 @@ class Machine:
         return self.bf16 and not self.fast
 
     def prepare(self, model: PreTrainedModel, seed: int) -> PreTrainedModel:
-        """`model`, made fast in place where this machine does that; dropout follows from `seed`."""
+        """`model`, made fast in place where this machine does that; dropout follows from `seed`.
+
+        Raises SteepError where its family cannot compute in this machine's precision.
+        """
+        if self.bf16 and model.config.model_type in FP32_ONLY:
+            raise SteepError(
+                f"{model.name_or_path}: a '{model.config.model_type}' model of transformers cannot "
+                "compute in bf16. Add --precision fp32."
+            )
         if self.fast:
             kernels.keep_freed_memory()
             kernels.install(model, seed, torch.bfloat16 if self.bf16 else torch.float32)

@@ -1,24 +1,43 @@
-"""Can Steep train this checkpoint, and has it a masked-LM head of its own? Told by its files.
+"""Can Steep train this checkpoint, and has it a masked-LM head of its own?
 
 Encoders that predict masked tokens are taken: BERT, RoBERTa, DistilBERT, ALBERT, ELECTRA, DeBERTa,
 ModernBERT, MPNet and whatever else transformers has an `AutoModelForMaskedLM` for.
 """
 
-import json
+from collections.abc import Iterable
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-from torch import nn
-from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from torch import Tensor
+from transformers import (
+    CONFIG_MAPPING,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    __version__,
+)
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
 from steep.errors import SteepError
+from steep.wording import quoted
 
-WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 SENTENCES = "modules.json"  # what sentence-transformers writes beside a model
 DISCRIMINATORS = ("discriminator_predictions.", "mask_predictions.")
 DEBERTA_HEAD = "lm_predictions."
 FEW_KNOWN = 0.95  # share of a model's embeddings below which the tokenizer looks like another's
+
+
+def check_known(name: str | Path, kind: str, own_code: bool) -> None:
+    """Raises SteepError unless transformers knows the model type `kind`.
+
+    `own_code` tells that the checkpoint comes with code for it, which is never run.
+    """
+    if kind in CONFIG_MAPPING:
+        return
+    code = "; it comes with code of its own, which Steep does not run" if own_code else ""
+    raise SteepError(
+        f"{name}: no checkpoint that can be used: transformers {__version__} does not know the "
+        f"model type {quoted(kind)} of its config.json{code}. Choose another checkpoint."
+    )
 
 
 def check_encoder(name: str | Path, config: PreTrainedConfig) -> None:
@@ -42,11 +61,11 @@ def check_tokenizer(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) 
     word, highest = max(tokenizer.get_vocab().items(), key=lambda item: item[1])
     if highest >= rows:
         raise SteepError(
-            f"{name}: its tokenizer numbers tokens up to {highest:,} ({word!r}), but the model "
-            f"knows {rows:,} only. Use the tokenizer that the model was trained with."
+            f"{name}: its tokenizer numbers tokens up to {highest:,} ({quoted(word)}), but the "
+            f"model knows {rows:,} only. Use the tokenizer that the model was trained with."
         )
     own, pad = tokenizer.pad_token_id, model.config.pad_token_id
-    if _counts_from_padding(model) and own != pad:
+    if _counted_from(model) and own != pad:
         raise SteepError(
             f"{name}: the tokenizer pads with token {own}, but the model counts positions from "
             f"padding token {pad} on. Use the tokenizer that the model was trained with."
@@ -63,32 +82,18 @@ def tokenizer_note(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -
 
 def longest(model: PreTrainedModel, wanted: int) -> int:
     """The tokens of an input that the model has positions for; `wanted` if there is no limit."""
-    config = model.config.to_dict()
-    offset = config["pad_token_id"] + 1 if _counts_from_padding(model) else 0
+    config, offset = model.config.to_dict(), _counted_from(model)
+    if config.get("position_biased_input") is False:  # DeBERTa: positions are relative alone
+        return wanted
     return config.get("max_position_embeddings", wanted + offset) - offset
 
 
-def weight_names(folder: Path) -> list[str]:
-    """The names of a checkpoint's weights; SteepError where it has no safetensors."""
-    if (folder / INDEX).is_file():
-        return list(json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"])
-    if (folder / WEIGHTS).is_file():
-        try:
-            with safe_open(folder / WEIGHTS, "pt") as file:
-                return list(file.keys())
-        except SafetensorError as error:
-            raise SteepError(
-                f"{folder}: its weights cannot be read ({error}). Copy it again."
-            ) from None
-    pickled = next((path.name for path in sorted(folder.glob("*.bin"))), None)
-    what = f"its weights are only in {pickled}, a pickle, which can run code" if pickled else ""
-    raise SteepError(
-        f"{folder}: {what or 'it holds no weights'}; expected {WEIGHTS}. Choose a checkpoint with "
-        "that file, or load this one with transformers where you trust it, and save it again."
-    )
+def knows_segments(model: PreTrainedModel) -> bool:
+    """Whether the model tells the two texts of a pair apart by more than the token between them."""
+    return model.config.to_dict().get("type_vocab_size", 2) > 1
 
 
-def use_own_head(config: PreTrainedConfig, names: list[str]) -> None:
+def use_own_head(config: PreTrainedConfig, names: Iterable[str]) -> None:
     """Let transformers find the head of DeBERTa v1 and v2, which it overlooks by default.
 
     Their checkpoints name it `lm_predictions`, read only with `legacy` off (transformers#18674).
@@ -100,7 +105,7 @@ def use_own_head(config: PreTrainedConfig, names: list[str]) -> None:
         config.legacy = False
 
 
-def no_head(name: str | Path, folder: Path, names: list[str]) -> str:
+def no_head(name: str | Path, folder: Path, names: Iterable[str]) -> str:
     """Why a checkpoint without a usable masked-LM head has none, in a sentence."""
     new = "has no masked-LM head: a new one is trained first, alone"
     if any(weight.startswith(DISCRIMINATORS) for weight in names):
@@ -111,13 +116,15 @@ def no_head(name: str | Path, folder: Path, names: list[str]) -> str:
 
 
 def _embeddings(model: PreTrainedModel) -> int:
-    """The tokens that the model has an embedding for."""
-    table = model.get_input_embeddings()
-    assert isinstance(table, nn.Embedding)
-    return table.num_embeddings
+    """The tokens that the model has an embedding for; not all keep them in an `nn.Embedding`."""
+    table = model.get_input_embeddings().weight
+    assert isinstance(table, Tensor)
+    return len(table)
 
 
-def _counts_from_padding(model: PreTrainedModel) -> bool:
-    """Whether positions are numbered from the padding token on, as RoBERTa's relatives do."""
-    tables = (m for n, m in model.named_modules() if n.endswith("embeddings.position_embeddings"))
-    return any(table.padding_idx is not None for table in tables)
+def _counted_from(model: PreTrainedModel) -> int:
+    """The first position: 0, or beyond the padding token, as RoBERTa's relatives count."""
+    for name, module in model.named_modules():
+        if name.endswith("embeddings.position_embeddings") and module.padding_idx is not None:
+            return model.config.pad_token_id + 1
+    return 0

@@ -3,19 +3,21 @@
 A fastai `Learner` calls `model(*inputs)` with tensors; a Hugging Face model wants keywords.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from functools import cache
 from inspect import signature
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from steep.models import kernels
+from steep.models.families import knows_segments
 from steep.models.feature_cache import FeatureCache
 from steep.models.long_texts import WindowPooling, logits_of_windows
+
+SEGMENTS = "token_type_ids"
+CHANNELS = ("input_ids", "attention_mask", SEGMENTS)
 
 
 class Classifier(nn.Module):
@@ -34,15 +36,16 @@ class Classifier(nn.Module):
         super().__init__()
         self.model, self.autocast, self.window_pooling = model, autocast, window_pooling
         self.reads_first = kernels.reads_first(model)
+        self.channels = channels_of(model)
 
     def forward(self, batch: Tensor) -> Tensor:
         with _autocast(batch, self.autocast):
             if self.window_pooling is None:
-                inputs = _keywords(batch, self.model)
+                inputs = _keywords(batch, self.channels)
                 with self._computing(inputs):
                     return self.model(**inputs).logits.float()
             real = batch[:, :, 1].any(-1)
-            inputs = _keywords(batch[real], self.model)
+            inputs = _keywords(batch[real], self.channels)
             with self._computing(inputs):
                 return logits_of_windows(self.model, inputs, self.window_pooling, real).float()
 
@@ -91,13 +94,14 @@ class MaskedLM(nn.Module):
         super().__init__()
         self.model, self.autocast, self.outputs = model, autocast, tuple(outputs)
         self.positions: Tensor | None = None
+        self.channels = channels_of(model)
         # Between encoder and head, in any model: the head sees the masked positions alone.
         model.base_model.register_forward_hook(self._gather)
 
     def forward(self, batch: Tensor, positions: Tensor) -> Tensor | tuple[Tensor, ...]:
         self.positions = positions
         with _autocast(batch, self.autocast), self._reading(batch):
-            found = self.model(**_keywords(batch, self.model))
+            found = self.model(**_keywords(batch, self.channels))
         self.positions = None
         masked, *further = (found[name] for name in self.outputs)
         masked = masked.squeeze(0)
@@ -124,29 +128,32 @@ class Pooled(nn.Module):
 
     def __init__(self, model: PreTrainedModel, autocast: bool) -> None:
         super().__init__()
-        self.model, self.autocast = model, autocast
+        self.model, self.autocast, self.channels = model, autocast, channels_of(model)
 
     def forward(self, batch: Tensor) -> Tensor:
         with _autocast(batch, self.autocast):
-            hidden = self.model.base_model(**_keywords(batch, self.model)).last_hidden_state
+            hidden = self.model.base_model(**_keywords(batch, self.channels)).last_hidden_state
         real = batch[:, 1, :, None]
         return (hidden.float() * real).sum(1) / real.sum(1)
 
 
-def _keywords(batch: Tensor, model: PreTrainedModel) -> dict[str, Tensor]:
-    """The channels of a batch by name; segments only where the encoder knows such a thing.
+def _keywords(batch: Tensor, channels: tuple[str, ...]) -> dict[str, Tensor]:
+    """The channels of a batch by name, without those that the model does not know."""
+    given = zip(CHANNELS, batch.unbind(1), strict=False)
+    return {name: part for name, part in given if name in channels}
+
+
+def channels_of(model: PreTrainedModel) -> tuple[str, ...]:
+    """What a batch may hold for this model: segments only where it knows more than one.
 
     Tokenizers may give them all the same: many checkpoints of DistilBERT come with BERT's.
     """
-    known = _accepted(type(model.base_model).forward)
-    names = ("input_ids", "attention_mask", "token_type_ids")
-    return {name: part for name, part in zip(names, batch.unbind(1), strict=False) if name in known}
+    known = signature(type(model.base_model).forward).parameters
+    return tuple(name for name in CHANNELS if name in known and _is_of_use(name, model))
 
 
-@cache
-def _accepted(forward: Callable[..., Any]) -> frozenset[str]:
-    """The names of what an encoder's forward pass takes."""
-    return frozenset(signature(forward).parameters)
+def _is_of_use(channel: str, model: PreTrainedModel) -> bool:
+    return channel != SEGMENTS or knows_segments(model)
 
 
 def _autocast(batch: Tensor, enabled: bool) -> AbstractContextManager:

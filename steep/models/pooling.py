@@ -1,17 +1,19 @@
 """What does a classifier read of its encoder? Poolings of hidden states, and a linear head."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_model
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from steep.errors import SteepError
+from steep.models.checkpoint_files import CheckpointFiles
+from steep.models.loading import LoadedModel, Unusable, filled
+from steep.wording import quoted
 
 DROPOUT = 0.1  # before the linear head, as BERT's
 MODEL_TYPE = "steep_pooled"  # what config.json says, with the encoder's own in ENCODER_TYPE
@@ -81,33 +83,30 @@ def set_pooling(config: PreTrainedConfig, pooling: str) -> None:
     name, _, number = pooling.partition(":")
     layers = config.num_hidden_layers
     if name == "layer":
-        if not number.isdigit() or not 1 <= int(number) <= layers:
-            raise SteepError(f"pooling {pooling}: choose layer:1 to layer:{layers}.")
+        if number not in map(str, range(1, layers + 1)):
+            raise SteepError(f"pooling {quoted(pooling)}: choose layer:1 to layer:{layers}.")
         config.num_hidden_layers = int(number)
     elif number or name not in POOLINGS:
         known = ", ".join(key for key in POOLINGS if key != "layer")
-        raise SteepError(f"pooling {pooling}: must be model, {known} or layer:K.")
+        raise SteepError(f"pooling {quoted(pooling)}: must be model, {known} or layer:K.")
     elif name == "last4" and layers < LAST:
         raise SteepError(f"pooling last4: the checkpoint has {layers} layers only.")
     config.steep_pooling = pooling
 
 
-def is_pooled(folder: Path) -> bool:
-    """Whether `folder` holds a checkpoint that `PooledClassifier.save_pretrained` wrote."""
-    path = folder / "config.json"
-    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return content.get("model_type") == MODEL_TYPE
+def is_pooled(config: Mapping[str, Any]) -> bool:
+    """Whether this config.json is of a checkpoint that `PooledClassifier.save_pretrained` wrote."""
+    return config.get("model_type") == MODEL_TYPE
 
 
-def load_pooled(folder: Path, attention: str) -> tuple[PooledClassifier, list[str]]:
-    """A classifier as `PooledClassifier.save_pretrained` wrote it, and the names it lacks."""
-    content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    del content["model_type"]
-    config = AutoConfig.for_model(content.pop(ENCODER_TYPE), **content)
-    encoder = AutoModel.from_config(config, attn_implementation=attention, dtype=torch.float32)
-    model = PooledClassifier(encoder)
-    missing, _ = load_model(model, folder / "model.safetensors", strict=False)
-    return model.eval(), list(missing)
+def load_pooled(files: CheckpointFiles, attention: str) -> LoadedModel:
+    """A classifier as `PooledClassifier.save_pretrained` wrote it; SteepError as `load_model`."""
+    content = {key: value for key, value in files.config.items() if key != "model_type"}
+    with Unusable(files.name):
+        config = AutoConfig.for_model(content.pop(ENCODER_TYPE), **content)
+        encoder = AutoModel.from_config(config, attn_implementation=attention, dtype=torch.float32)
+        model = PooledClassifier(encoder)
+    return filled(model.eval(), files)
 
 
 def _cls(encoded: Any, mask: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,15 +17,25 @@ from steep.args.running import MachineArgs
 from steep.args.table import TableArgs
 from steep.args.training import LengthArgs, LongTextArgs
 from steep.console import say
-from steep.data.corpus import Corpus, Task
-from steep.data.inputs import Rows, Sliding
+from steep.data.corpus import Corpus, Task, TaskKind
+from steep.data.inputs import SLIDING, Rows, Sliding
 from steep.errors import SteepError
 from steep.metrics.decisions import Decisions, decisions_from_json
-from steep.models.hub import find
+from steep.models.checkpoint_files import (
+    PROBLEMS,
+    check_checkpoint,
+    read_config,
+    stored_labels,
+)
+from steep.models.hub import CONFIG
 from steep.run_shapes import TASK
-from steep.wording import some
+from steep.wording import brief, quoted, some
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 MAX_LENGTH, TRUNCATION = 512, "head"  # of classifiers that Steep did not train
+OLD_STRIDE = "stride"  # an option of the version before
 
 Compute = Callable[[Rows], np.ndarray]
 
@@ -75,15 +86,23 @@ class Trained:
     def compute(self, rows: Rows, machine_args: MachineArgs, batch_size: int) -> np.ndarray:
         """Probabilities of inputs as the model gives them, by torch."""
         from steep.models import inference
-        from steep.models.checkpoints import check_length, load_trained
         from steep.models.devices import choose
         from steep.models.long_texts import window_pooling
 
         machine = choose(machine_args)
-        model = load_trained(self.folder, machine.attention)
-        check_length(self.max_length, model)
+        model = self.model(rows, machine.attention)
         pooling = window_pooling(self.truncation, model)
         return inference.predict(model, rows, machine, batch_size, pooling)
+
+    def model(self, rows: Rows, attention: str) -> "PreTrainedModel":
+        """The classifier, to read `rows`; SteepError where it does not suit them."""
+        from steep.models.checkpoints import check_length, load_trained
+        from steep.models.families import check_tokenizer
+
+        model = load_trained(self.folder, attention)
+        check_tokenizer(rows.tokenizer, model)
+        check_length(self.max_length, model)
+        return model
 
 
 def load_trained_model(folder: Path) -> Trained:
@@ -93,15 +112,36 @@ def load_trained_model(folder: Path) -> Trained:
     """
     if (folder / runs.MANIFEST).is_file():
         return _fitted(folder)
-    find(folder)  # a mistyped one is answered before torch is imported
-    from steep.models.checkpoints import PROBLEMS, load_trained
+    check_checkpoint(folder)  # a mistake is answered before torch is imported
+    from steep.models.checkpoints import load_trained
+    from steep.models.families import longest
 
-    config = load_trained(folder, "eager").config.to_dict()
-    kinds = {problem: kind for kind, problem in PROBLEMS.items()}
-    labels = tuple(config["id2label"].values())
-    task = Task(kinds.get(config["problem_type"], "single"), labels)
-    most = min(MAX_LENGTH, config.get("max_position_embeddings", MAX_LENGTH))
-    return Trained(folder, task, TableArgs(), most, TRUNCATION)
+    most = min(MAX_LENGTH, longest(load_trained(folder, "eager"), MAX_LENGTH))
+    return Trained(folder, _task_of(folder), TableArgs(), most, TRUNCATION)
+
+
+def _task_of(folder: Path) -> Task:
+    """What a classifier of others predicts, as `pipeline()` of transformers takes it.
+
+    One output is a probability by itself (a sigmoid), unless `problem_type` says "regression".
+    """
+    config, path = read_config(folder), folder / CONFIG
+    labels, problem = stored_labels(config, path), config.get("problem_type")
+    twice = [name for name in labels if labels.count(name) > 1]
+    if twice:
+        raise SteepError(
+            f"{path}: 'id2label' calls two outputs {quoted(twice[0])}. Give each a name of its own."
+        )
+    known = config.get("label2id")
+    numbers = {name: str(number) for number, name in enumerate(labels)}
+    if isinstance(known, dict) and {n: str(number) for n, number in known.items()} != numbers:
+        say(f"{path}: 'label2id' contradicts 'id2label', by which the outputs are named")
+    kinds: dict[str, TaskKind] = {problem: kind for kind, problem in PROBLEMS.items()}
+    kind = kinds.get(problem or "", "single")
+    if kind == "single" and len(labels) == 1:
+        say(f"{path}: one output without 'problem_type': read as a probability (sigmoid)")
+        kind = "multi"
+    return Task(kind, labels)
 
 
 def _fitted(folder: Path) -> Trained:
@@ -110,12 +150,19 @@ def _fitted(folder: Path) -> Trained:
     described = runs.read_shaped(folder / runs.RESULTS, {"task": TASK})["task"]
     ordered = described.get("ordered", False)
     task = Task(described["kind"], tuple(described["labels"]), ordered=ordered)
+    check_checkpoint(folder)
     _check_names(folder, task)
     decisions, path = Decisions(), folder / runs.DECISIONS
     if path.is_file():
         decisions = decisions_from_json(runs.read_json(path), task, path)
     source = str(folder / runs.MANIFEST)
     long = kept_options(LongTextArgs, made, source)
+    stride = made.get(OLD_STRIDE)
+    if stride and long.truncation.startswith(SLIDING):
+        say(
+            f"{source}: fitted with a window every {stride} tokens (--stride), an option that is "
+            "no more: windows lie at even distances now, so predictions of long texts may differ"
+        )
     return Trained(
         folder,
         decisions.task(task),
@@ -128,13 +175,18 @@ def _fitted(folder: Path) -> Trained:
 
 
 def _check_names(folder: Path, task: Task) -> None:
-    """Raises SteepError where config.json and results.json name other labels."""
-    config = runs.read_json(folder / "config.json")
-    named = config.get("id2label") if isinstance(config, dict) else None
-    if named is None or named == {str(n): label for n, label in enumerate(task.labels)}:
+    """Raises SteepError where config.json and results.json name other labels, or another task."""
+    path, config = folder / CONFIG, read_config(folder)
+    if config.get("problem_type") not in (None, PROBLEMS[task.kind]):
+        raise SteepError(
+            f"{folder / runs.RESULTS}: the key 'task.kind' says {task.kind}, but 'problem_type' of "
+            f"{path} is {brief(str(config['problem_type']))}. Put right the one that is wrong."
+        )
+    named = stored_labels(config, path)
+    if named == task.labels:
         return
     raise SteepError(
-        f"{folder / runs.RESULTS}: the key 'task.labels' names {some(task.labels)}, but "
-        f"{folder / 'config.json'} has others, or in another order, under 'id2label'. Put right "
-        "the one that is wrong: the order is that of the model's outputs."
+        f"{folder / runs.RESULTS}: the key 'task.labels' names {some(task.labels)}, but {path} "
+        f"names {some(named)}, under 'id2label'. Put right the one that is wrong: the order is "
+        "that of the model's outputs."
     )

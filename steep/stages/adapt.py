@@ -20,7 +20,7 @@ from steep.data.step2_text import Step2Text, gather, read_corpora, repeated
 from steep.data.store import select_rows
 from steep.errors import SteepError
 from steep.metrics.scores import higher_is_better
-from steep.models.hub import find
+from steep.models.checkpoint_files import check_checkpoint
 from steep.openings import NOTHING, Openings
 from steep.places import find_place, inputs_of
 from steep.seeds import numbers
@@ -53,7 +53,7 @@ def adapt(
     find_place(out, "folder", args.output.overwrite, inputs_of(args, source, unlabelled))
     if args.start.model is None:
         raise SteepError("Name a checkpoint with --model, such as bert-base-uncased.")
-    folder = find(args.start.model)
+    folder = check_checkpoint(args.start.model)
     data, further = read_corpora(source, unlabelled, args.table, args.split, args.text)
     labelled = labelled_parts(data, args.pretrain.probing, args.seed.seed)
     # Only now: importing torch takes longer than finding a mistake in a file or an option.

@@ -173,7 +173,7 @@ def _labels(counts: dict[str, dict[str, int]]) -> list[str]:
 def _length(lengths: dict[str, float], unit: str) -> str:
     unknown = f"; {lengths['unknown']:.2%} unknown" if "unknown" in lengths else ""
     if lengths.get("unspaced"):
-        unit += f" ({lengths['unspaced']:,} texts write none apart: each character is one)"
+        unit += f" (in {lengths['unspaced']:,} texts each character is one)"
     return (
         f"length in {unit}: mean {lengths['mean']:g}, median {lengths['median']:g}, 95 % below "
         f"{lengths['p95']:g}, longest {lengths['longest']:,}; {lengths['total']:,} in all{unknown}"

@@ -23,6 +23,7 @@ from steep.metrics.calibration import ece
 from steep.metrics.predictions import prediction_lines
 from steep.metrics.scores import check_metric, primary, score
 from steep.metrics.summary import summarise, summary_lines
+from steep.models.checkpoint_files import check_checkpoint, read_checkpoint
 from steep.models.hub import find
 from steep.openings import NOTHING, Openings
 from steep.places import find_place, inputs_of
@@ -72,7 +73,9 @@ def learner(source: Source | Data, args: FitArgs) -> "Learner":
     data = load(source, args.table, args.split, splits_of(args.start))
     check_fit(data, args)
     used = budget.chosen(data, args.few, args.seed.seed)
-    return make_learner(used, args)
+    learn = make_learner(used, args)
+    say_start(learn)
+    return learn
 
 
 def make_learner(used: Data, args: FitArgs) -> "Learner":
@@ -85,6 +88,14 @@ def make_learner(used: Data, args: FitArgs) -> "Learner":
     return engine.learner(used, start, args.tune, choose(args.machine), args.seed.seed, base)
 
 
+def say_start(learn: "Learner") -> None:
+    """Say what the user should know of the checkpoint that `learn` starts from."""
+    from steep.train import engine
+
+    for note in engine.start_notes(learn):
+        say(note)
+
+
 def check_fit(data: Data, args: FitArgs) -> None:
     """Raises SteepError if `data` and `args` make no training."""
     task = data.labelled()
@@ -92,11 +103,11 @@ def check_fit(data: Data, args: FitArgs) -> None:
         raise SteepError("valid_share 0: fit needs validation rows to choose its epoch by.")
     if args.start.model is None:
         raise SteepError("Name a checkpoint with --model, such as a folder of 'steep adapt'.")
-    find(args.start.model)
+    check_checkpoint(args.start.model)
     if adapted(args.start):
         runs.read_step2(Path(args.start.model))  # for the model card, which comes last
     if args.base.base is not None:
-        find(args.base.base)
+        read_checkpoint(args.base.base)
     if args.metric.metric:
         check_metric(task, args.metric.metric)
     decisions.check_options(task, args.decisions.threshold, args.decisions.calibrate)
@@ -133,7 +144,7 @@ def _train(
     data: Data, used: Data, args: FitArgs, opened: "Session"
 ) -> tuple[dict[str, Any], "Fitted"]:
     """Train on the rows `used` of `data`; writes history and predictions, returns the results."""
-    from steep.train import classify
+    from steep.train import classify, engine
     from steep.train.hooks import Hooks
 
     run, task = opened.run, data.labelled()
@@ -144,6 +155,7 @@ def _train(
         *leaks(data, args.start, args.base),
         *budget.notes(data, used, args.few),
         *budget.few_steps(len(used.train), args.tune.epochs.epochs, args.tune.batch.batch_size),
+        *engine.start_notes(learn),
         *learn.dls.train_ds.notes("training"),
         *classify.notes(learn, args.tune),
         f"computing on {opened.machine}",

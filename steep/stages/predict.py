@@ -104,7 +104,7 @@ def _lines(
     first, *names = free_columns(own, [name, *shown])
     for old, new in zip([name, *shown], [first, *names], strict=True):
         if old != new:
-            say(f"predictions: column {quoted(new)} is {quoted(old)}, a name that is taken")
+            say(f"predictions: {quoted(old)} is written as {quoted(new)}, as its name is taken")
     ids = corpus.table["id"]
     if task.kind == "regression":
         columns = probabilities.reshape(len(probabilities), -1)

@@ -5,18 +5,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from steep import runs
 from steep.args import CompareArgs
 from steep.data.facts import fingerprint
 from steep.data.files import files_below, what_is_at
 from steep.data.fingerprints import hash_of
-from steep.errors import SteepError
-from steep.models.hub import HUB_FILES, find
+from steep.errors import SteepError, unreadable
+from steep.models.checkpoint_identity import checkpoint_identity
 from steep.options import identity_of, options_of
 from steep.study.design import Design
 from steep.study.study import Study
 
-OF_STEEP = {runs.MANIFEST, runs.SPLITS, runs.RESULTS, runs.LOOK, runs.EXPORT, runs.DECISIONS}
 TEXTS = ("unlabelled", "in_domain", "cross_domain")
 
 
@@ -31,8 +29,8 @@ def contents_of(study: Study) -> dict[str, Any]:
         "rows": {part: fingerprint(corpus) for part, corpus in study.data.parts.items()},
         "texts": {name: [_of_path(path) for path in texts[name]] for name in TEXTS},
         "checkpoints": {
-            "base": _of_checkpoint(find(study.start.base)),
-            "adapted": None if given is None else _of_checkpoint(given),
+            "base": checkpoint_identity(study.start.base),
+            "adapted": None if given is None else checkpoint_identity(given),
         },
         "options": {name: _of_path(Path(value)) for name, value in own.items()},
     }
@@ -82,25 +80,15 @@ def _paths() -> set[str]:
     return {option.name for option in options if Path in (option.hint, *get_args(option.hint))}
 
 
-def _of_checkpoint(folder: Path) -> str:
-    """A hash of what a checkpoint is: its weights, configuration and tokenizer."""
-    files = {path for pattern in HUB_FILES for path in folder.glob(pattern)}
-    return _of_files(sorted(path for path in files if path.name not in OF_STEEP), by_name=True)
-
-
 def _of_path(path: Path) -> str:
     """A hash of the files at `path`, in their order, whatever they are called."""
     what = what_is_at(path)
     if what == "nothing":  # a name on the hub
         return str(path)
-    return _of_files(files_below(path) if what == "folder" else [path], by_name=False)
-
-
-def _of_files(paths: Sequence[Path], by_name: bool) -> str:
     whole = hashlib.blake2b(digest_size=16)
-    for path in paths:
+    for file in files_below(path) if what == "folder" else [path]:
         try:
-            whole.update(f"{path.name if by_name else path.suffix}\0{hash_of(path)}\0".encode())
+            whole.update(f"{file.suffix}\0{hash_of(file)}\0".encode())
         except OSError as error:
-            raise SteepError(f"{path}: cannot be read: {error.strerror or error}.") from None
+            raise SteepError(unreadable(file, error)) from None
     return whole.hexdigest()

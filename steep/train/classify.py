@@ -109,6 +109,11 @@ def in_own_units(fitted: Fitted) -> None:
 
 def check_finite(fitted: Fitted, learning_rate: float) -> None:
     """Raises SteepError if the training diverged."""
+    if fitted.diverged and not fitted.learn.train_iter:  # nothing was changed yet
+        raise SteepError(
+            "the loss was infinite before the first step; nothing was written. The checkpoint's "
+            "weights are too large to compute with: choose another one, or try --precision fp32."
+        )
     if fitted.diverged:
         raise SteepError(
             f"the loss became infinite in epoch {len(fitted.history) + 1}; nothing was written. "

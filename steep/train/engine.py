@@ -21,9 +21,14 @@ from steep.args import PretrainArgs, TuneArgs
 from steep.args.training import OptimiserArgs
 from steep.data import weights
 from steep.data.corpus import Data
-from steep.models.checkpoints import check_length, load_classifier, load_tokenizer
+from steep.models.checkpoints import (
+    check_length,
+    checkpoint_notes,
+    load_classifier,
+    load_tokenizer,
+)
 from steep.models.devices import Machine, checkpoint_gradients, for_checkpointing
-from steep.models.families import check_tokenizer
+from steep.models.families import check_tokenizer, knows_segments, tokenizer_note
 from steep.models.heads import Classifier, MaskedLM, Shared
 from steep.models.layers import layer_groups, reinitialise
 from steep.models.long_texts import window_pooling
@@ -75,6 +80,16 @@ def learner(
     )
     learn.metrics = [loss.rmse if task.kind == "regression" else loss.accuracy]
     return learn
+
+
+def start_notes(learn: Learner) -> list[str]:
+    """What the user should know of the checkpoint that the classifier in `learn` starts from."""
+    model: PreTrainedModel = learn.model.model
+    data: rows.ShownRows = learn.dls.train_ds
+    told = [*checkpoint_notes(model), *tokenizer_note(data.tokenizer, model)]
+    if data.segments and not knows_segments(model):
+        told.append("the model knows one segment: only a token between them tells pairs apart")
+    return told
 
 
 def masked_learner(

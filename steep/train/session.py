@@ -14,13 +14,14 @@ from steep import outputs, runs
 from steep.args.running import OverwriteArgs, SaveArgs
 from steep.data.corpus import Corpus
 from steep.data.facts import fingerprint
+from steep.models.checkpoint_identity import checkpoint_identity
 from steep.models.devices import Machine
 from steep.openings import NOTHING, Openings
 from steep.options import as_mapping, identity_of
-from steep.places import target_of
 from steep.train.saves import Saves, open_saves
 
 NO_OPENINGS = Openings()
+STARTS = ("model", "base")  # options that name the checkpoints which a run starts from
 SPACE, SAVED = 3, 8  # times the checkpoint's size that a run needs on the disk, and its saves
 
 
@@ -36,7 +37,7 @@ class Session:
     def check_space(self, parameters: int) -> None:
         """Raises SteepError if the disk has no room for a model of so many parameters."""
         saved = SAVED if self.saves.minutes else 0
-        outputs.check_space(self.run.folder, (SPACE + saved) * parameters * 4)
+        outputs.check_space(self.run.out, (SPACE + saved) * parameters * 4)
 
 
 @contextmanager
@@ -58,7 +59,7 @@ def session(
     options = as_mapping(args) | dict(openings.options)
     itself = identity(identity_of(args) | dict(openings.options), corpora, machine)
     with outputs.writing(out, stage, args, output.overwrite) as run:
-        saves = open_saves(target_of(out), saving.save_every, itself, output.overwrite)
+        saves = open_saves(run.out, saving.save_every, itself, output.overwrite)
         run.afterwards.append(saves.remove)
         with saves.explain_interrupt(), _followed(out, options, openings):
             saves.announce(run)
@@ -71,8 +72,10 @@ def identity(
     options: Mapping[str, Any], corpora: Mapping[str, Corpus], machine: Machine
 ) -> dict[str, Any]:
     """What two runs must have in common for one to resume the other, by name."""
+    starts = [name for name in STARTS if options.get(name)]
     return {
         "options": options,
+        "checkpoints": {name: checkpoint_identity(options[name]) for name in starts},
         "data": {name: fingerprint(corpus) for name, corpus in corpora.items()},
         "versions": runs.versions(),
         "machine": {"computing": str(machine), "fast layers": machine.fast},

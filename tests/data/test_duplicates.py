@@ -15,6 +15,8 @@ from steep.data.duplicates import (
 )
 from steep.data.load import load
 from steep.data.tables import read_table
+from steep.data.words import words_in
+from tests.conftest import UNSPACED, unspaced_text, written
 
 WORDS = [f"w{i}" for i in range(400)]
 
@@ -58,6 +60,20 @@ def test_a_changed_word_is_found_and_another_text_is_not(write, tmp_path, seed):
     found = find_duplicates(data)
     assert found.near == {("valid", "train"): 0, ("test", "train"): 20}
     assert all(pair.row == pair.other_row and pair.similarity >= 0.8 for pair in found.examples)
+
+
+@pytest.mark.parametrize("language", UNSPACED)
+def test_near_copies_are_found_where_no_blanks_part_words(write, tmp_path, language):
+    draw = random.Random(0)
+    train = [unspaced_text(language, 80, draw) for _ in range(30)]
+    changed = []
+    for text in train[:10]:
+        words = words_in(text)
+        words[40] = words_in(UNSPACED[language])[0]
+        changed.append(written(words) + "!")
+    others = [unspaced_text(language, 80, draw) for _ in range(10)]
+    data = data_of(write, tmp_path, train, others, changed)
+    assert find_duplicates(data).near == {("valid", "train"): 0, ("test", "train"): 10}
 
 
 def test_short_texts_are_no_near_duplicates(write, tmp_path):

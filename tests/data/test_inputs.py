@@ -9,6 +9,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from steep.data.corpus import Corpus, Task
 from steep.data.inputs import Rows
+from steep.errors import SteepError
 
 TASK = Task("single", ("no", "yes"))
 TEXTS = [
@@ -84,3 +85,13 @@ def test_without_labels_each_is_zero(tokenizer: PreTrainedTokenizerBase) -> None
     assert [
         label for _, label in map(Rows(corpus(), TASK, tokenizer, 16).__getitem__, range(5))
     ] == [0] * 5
+
+
+def test_rows_of_unknown_texts_are_told_and_refused(tokenizer: PreTrainedTokenizerBase) -> None:
+    texts = datasets.Dataset.from_dict({"row": range(2), "text": ["ЖЖ Ш", "Ж"]})
+    rows = Rows(Corpus(texts, "memory"), TASK, tokenizer, 8)
+    (note,) = rows.notes("training")
+    assert note.startswith("100.0% of the tokens of the training texts are unknown")
+    with pytest.raises(SteepError, match="nothing can be learnt from these texts"):
+        rows.check_known()
+    Rows(corpus(), TASK, tokenizer, 8).check_known()

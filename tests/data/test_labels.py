@@ -80,6 +80,25 @@ def test_a_column_name_may_hold_a_comma(write):
     assert read_table(path, make(TableArgs, label="yes, no")).task.labels == ("n", "y")
 
 
+def test_one_of_several_columns_may_hold_a_comma(write):
+    path = write("t.csv", 'text,zeta,"alpha,beta"\na,0,1\nb,1,1\n')
+    corpus = read_table(path, make(TableArgs, label="zeta,alpha,beta"))
+    assert corpus.task.labels == ("zeta", "alpha,beta")
+    with pytest.raises(SteepError, match="no column 'alpha'"):
+        read_table(path, make(TableArgs, label="zeta,alpha"))
+
+
+def test_a_message_shows_little_of_the_data(write):
+    names = ",".join(f"column {i} {'x' * 500}" for i in range(900))
+    with pytest.raises(SteepError, match="no column 'text'.* and 870 more") as raised:
+        read_table(write("t.csv", f"{names}\n"), TableArgs())
+    path = table(write, "l", [f"{'long' * 9000} {i % 3}" for i in range(12)], "u.csv")
+    task = read_table(path, make(TableArgs, label="l")).task
+    with pytest.raises(SteepError, match="does not occur") as other:
+        read_table(table(write, "l", ["z" * 9000] * 3, "v.csv"), make(TableArgs, label="l"), task)
+    assert len(str(raised.value)) < 2500 and len(str(other.value)) < 600
+
+
 def test_validation_rows_take_the_task_of_the_training_rows(write):
     train = read_table(
         table(write, "l", ["a", "b", "c", "a", "b", "c"]), make(TableArgs, label="l")

@@ -10,6 +10,8 @@ from steep.args.table import ColumnArgs
 from steep.data import leaks
 from steep.data.corpus import Corpus
 from steep.data.tables import read_texts
+from steep.data.words import words_in
+from tests.conftest import UNSPACED, unspaced_text, written
 
 VOCABULARY = [f"word{i}" for i in range(3000)]
 
@@ -64,6 +66,17 @@ def test_chinese_is_compared_sign_by_sign(tmp_path: Path) -> None:
         True,
         False,
     ]
+
+
+@pytest.mark.parametrize("language", UNSPACED)
+def test_rows_are_found_where_no_blanks_part_words(tmp_path: Path, language: str) -> None:
+    draw = random.Random(0)
+    row, long = (unspaced_text(language, n, draw) for n in (30, 200))
+    middle, near = written(words_in(long)[90:130]), written([*words_in(row)[:-1], "。"])
+    others = [unspaced_text(language, n, draw) for n in (20, 60, 200)]
+    texts = [others[0] + row + others[0], near, middle, *others]
+    expected = [True, True, True, False, False, False]
+    assert found(tmp_path, [row, long], texts)[1] == expected
 
 
 def test_short_rows_are_looked_for_as_whole_texts_alone(tmp_path: Path) -> None:

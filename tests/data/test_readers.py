@@ -163,6 +163,15 @@ def test_units_of_plain_text(write, unit, expected):
     assert texts(read_table(path, make(TableArgs, unit=unit))) == expected
 
 
+def test_a_blank_line_is_a_document_without_a_text(write):
+    path = write("t.txt", "one\n\n \ntwo\n")
+    corpus = read_table(path, make(TableArgs, unit="line"))
+    assert corpus.rows().tolist() == [0, 3] and list(corpus.table["id"]) == ["t.txt:1", "t.txt:4"]
+    assert "t.txt: 2 of 4 rows have no text: dropped" in corpus.notes
+    kept = read_table(path, make(TableArgs, unit="line"), keep_empty=True)
+    assert texts(kept) == ["one", "", " ", "two"]
+
+
 def test_without_blank_lines_a_line_is_a_document(write):
     corpus = read_table(write("t.txt", "one\ntwo\n"), TableArgs())
     assert texts(corpus) == ["one", "two"]

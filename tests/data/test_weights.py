@@ -1,11 +1,13 @@
 """Do rows and rare classes count as much as they should, and is every bad weight named?"""
 
+import datasets
 import numpy as np
 import pytest
 from sklearn.utils.class_weight import compute_sample_weight
 
 from steep.args.table import TableArgs
 from steep.args.training import LossArgs
+from steep.data.corpus import Corpus, Task
 from steep.data.tables import read_table
 from steep.data.weights import check_loss, of_rows
 from steep.errors import SteepError
@@ -118,3 +120,14 @@ def test_a_regression_has_no_classes(write):
     for wrong in ({"class_weights": "balanced"}, {"loss": "focal"}, {"label_smoothing": 0.1}):
         with pytest.raises(SteepError, match=f"{next(iter(wrong))}: a regression has no classes"):
             check_loss(task, LossArgs(**wrong))
+
+
+def test_weights_of_labels_with_commas():
+    task = Task("single", ("no", "yes, very", "yes, very = 1"))
+    named = "yes, very=3, no=2,yes, very = 1=0.5"
+    check_loss(task, LossArgs(class_weights=named))
+    labels = datasets.Dataset.from_dict({"row": [0, 1, 2], "label": [0, 1, 2]})
+    found = of_rows(Corpus(labels, "t", task), task, LossArgs(class_weights=named))
+    assert found / found[2] == pytest.approx([4, 6, 1])
+    with pytest.raises(SteepError, match="expected none, balanced"):
+        check_loss(task, LossArgs(class_weights="yes=3, very"))

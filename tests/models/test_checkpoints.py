@@ -241,7 +241,7 @@ def test_weights_are_loaded_in_fp32(bert_copy: Callable[..., Path], tmp_path: Pa
 
 def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(SteepError, match="no checkpoint that can be used"):
+    with pytest.raises(SteepError, match=r"config\.json: 'model_type' must name a family"):
         load_masked_lm(tmp_path, "eager", 0)
 
 
@@ -256,6 +256,9 @@ def test_broken_weights_are_refused(bert_copy: Callable[..., Path]) -> None:
 def test_a_slow_tokenizer_is_refused(tmp_path: Path) -> None:
     CanineTokenizer().save_pretrained(tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "canine"}')
+    with pytest.raises(SteepError, match="its tokenizer is missing"):
+        load_tokenizer(tmp_path)
+    (tmp_path / "vocab.txt").write_text("a\n")
     with pytest.raises(SteepError, match="no fast tokenizer"):
         load_tokenizer(tmp_path)
 

@@ -25,6 +25,7 @@ TEXTS = ["the cat", "a very old film about a night road", "dog", "good bad story
 
 def written(tiny_bert: Path, folder: Path, args: dict, **more: object) -> Path:
     """A folder as `steep fit` writes it, of a model that was not trained."""
+    folder.mkdir(exist_ok=True)
     load_classifier(tiny_bert, TASK, "eager", 0).save_pretrained(folder)
     load_tokenizer(tiny_bert).save_pretrained(folder)
     manifest = {"stage": "fit", "args": args, "notes": [], **more}
@@ -65,6 +66,53 @@ def test_windows_that_were_pooled_by_attention_are_refused(tiny_bert: Path, tmp_
     folder = written(tiny_bert, tmp_path, {"truncation": "sliding-attention", "max_length": 24})
     with pytest.raises(SteepError, match=r"steep\.json.*'truncation' must be one of"):
         load_trained_model(folder)
+
+
+@pytest.fixture(scope="module")
+def fitted(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of which each test edits one file, in a copy."""
+    return written(tiny_bert, tmp_path_factory.mktemp("fitted") / "model", {}, format=2)
+
+
+MADE, NONE = {"stage": "fit", "args": {}}, {"temperatures": None, "thresholds": None}
+EDITS = [
+    ("steep.json", {"stage": "fit"}, "the key 'args' is missing"),
+    ("steep.json", MADE | {"args": {"max_length": "long"}}, "option 'max_length' must be a whole"),
+    ("steep.json", MADE | {"args": {"truncation": None}}, "option 'truncation' must be one of"),
+    ("steep.json", MADE | {"stage": "adapt"}, "written by 'steep adapt', not 'fit'"),
+    ("steep.json", MADE | {"format": 9}, "written by a newer version of Steep .* Update Steep"),
+    ("results.json", {}, "the key 'task' is missing"),
+    ("results.json", {"task": {"kind": "single"}}, "the key 'task.labels' is missing"),
+    ("results.json", {"task": {"kind": "one", "labels": ["a"]}}, "the key 'task.kind' must be"),
+    (
+        "results.json",
+        {"task": {"kind": "single", "labels": ["good", "bad"]}},
+        "names good, bad, bu",
+    ),
+    ("results.json", {"task": {"kind": "single", "labels": ["bad"]}}, "'task.labels' names bad, b"),
+    ("results.json", {"task": {"kind": "multi", "labels": ["bad", "good"]}}, "says multi, but"),
+    ("decisions.json", [], "the content must be an object"),
+    ("decisions.json", {"temperatures": None}, "the key 'thresholds' is missing"),
+    ("decisions.json", NONE | {"temperatures": 0}, "'temperatures' must be a number"),
+    ("decisions.json", NONE | {"temperatures": {"bad": 1}}, "'temperatures.good' is missing"),
+    ("decisions.json", NONE | {"thresholds": {"bad": 1}}, "'thresholds.good' is missing"),
+    ("decisions.json", NONE | {"thresholds": {"good": -1}}, "'thresholds.good' must be a number"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "told"), EDITS)
+def test_files_edited_by_hand_are_named(
+    fitted: Path, tmp_path: Path, name: str, content: object, told: str
+) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for path in fitted.iterdir():
+        (folder / path.name).symlink_to(path)
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).write_text(json.dumps(content))
+    with pytest.raises(SteepError, match=told) as refused:
+        load_trained_model(folder)
+    assert str(folder) in str(refused.value)
 
 
 def test_another_engine_replaces_torch(

@@ -8,6 +8,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedToken
 from steep.errors import SteepError
 from steep.objectives.masking import vocabulary
 from steep.objectives.word_groups import word_starts
+from tests.objectives.conftest import SPECIAL, wrapped
 
 
 def both(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[list[bool], list[bool]]:
@@ -64,3 +65,25 @@ def test_a_tokenizer_that_marks_no_words_is_refused_for_words_alone() -> None:
     for masking in ("word", "span"):
         with pytest.raises(SteepError, match="does not mark where words begin.*--masking token"):
             vocabulary(tokenizer, masking)
+
+
+WITHOUT_BLANKS = ["▁我", "喜欢", "手机", "Pad", "abc", "▁abc", "。", "ไทย", "ก", "ั", "▁"]
+EXPECTED = [
+    ("我喜欢手机Pad。abc ไทยกักabc", "▁我|喜欢|手机|Pad 。 abc|▁|ไทย|ก ั|ก|abc"),
+    ("abcabc abc", "▁abc abc|▁abc"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), EXPECTED)
+def test_every_token_is_a_word_where_no_blanks_part_them(text: str, expected: str) -> None:
+    names = [*SPECIAL, *WITHOUT_BLANKS]
+    pieces = Tokenizer(models.Unigram([(name, -3.0) for name in names], 1))
+    pieces.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer = wrapped(pieces)
+    ids = np.array(tokenizer(text, add_special_tokens=False)["input_ids"])
+    words = vocabulary(tokenizer, "word")
+    assert words.edges is not None
+    starts = word_starts(ids, words.edges, words.special)
+    tokens = tokenizer.convert_ids_to_tokens(ids)
+    marked = [f"|{n}" if s else f" {n}" for n, s in zip(tokens, starts, strict=True)]
+    assert "".join(marked)[1:] == expected

@@ -149,4 +149,4 @@ def test_broken_decisions_name_their_file(
         message = refused("predict", path.parent, tables / "single.csv", "--out", tmp_path / "p")
     finally:
         path.write_text(before)
-    assert f"{path}: not the decisions of this model" in message
+    assert f"{path}: the key 'thresholds.positive' is missing" in message

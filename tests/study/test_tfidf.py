@@ -1,11 +1,16 @@
 """The linear baseline learns every kind of task, and survives samples that lack classes."""
 
+import random
+
 import numpy as np
 import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
 
 from steep.data.corpus import Task
+from steep.data.words import words_in
 from steep.errors import SteepError
-from steep.study.tfidf import C_GRID, Tfidf, fit_tfidf
+from steep.study.tfidf import C_GRID, Tfidf, _vectorizer, fit_tfidf
+from tests.conftest import UNSPACED, written
 
 WORDS = ("good", "bad", "odd")
 
@@ -92,3 +97,25 @@ def test_repeatable():
 def test_no_words():
     with pytest.raises(SteepError, match="no words in the 2 training texts"):
         fit_tfidf((["", "!?"], np.array([0, 1])), VALID, SINGLE)
+
+
+@pytest.mark.parametrize("language", UNSPACED)
+def test_words_are_learnt_where_no_blanks_part_them(language: str):
+    """Noise, and a word of two characters that tells the class."""
+    draw, (a, b, c, *rest) = random.Random(0), words_in(UNSPACED[language])
+    noise, labels, texts = sorted({*rest} - {a, b, c}), np.arange(120) % 2, []
+    for label in labels:
+        around = draw.choices(noise, k=12)
+        around[6:6] = [a, b] if label else [a, c]
+        texts.append(written(around))
+    train, valid, test = slice(40), slice(40, 60), slice(60, 120)
+    model = fit_tfidf(
+        (texts[train], labels[train]), (texts[valid], labels[valid]), Task("single", ("no", "yes"))
+    )
+    assert (model.predict(texts[test]).argmax(axis=1) == labels[test]).mean() > 0.9
+
+
+def test_terms_of_latin_text_are_those_of_the_pattern():
+    text = "The film's ÜBER-ending, a v2_b in 3 of 10: Straße!"
+    plain = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b")
+    assert _vectorizer(10).build_analyzer()(text) == plain.build_analyzer()(text)

@@ -1,17 +1,25 @@
 """Do the batches of step 2 hold every window once a pass, masked right, and reproducibly?"""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import datasets
 import numpy as np
 import pytest
 import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from steep.args import PretrainArgs
 from steep.data.batches import padded_length
-from steep.data.corpus import Data
+from steep.data.corpus import Corpus, Data
 from steep.data.tokens import Tokens, frame, tokenize
+from steep.errors import SteepError
 from steep.objectives.masking import vocabulary
+from steep.options import change
+from steep.train.objective import windows_of
 from steep.train.pile import IGNORED, ROUND, Batch, Pile
 from steep.train.windows import Heldout, Stream, loaders
 
@@ -166,3 +174,16 @@ def test_packing_loses_no_token(pile: Pile) -> None:
     assert len(found) < len(spans)
     assert (found[:, 1] - found[:, 0]).sum() == (spans[:, 1] - spans[:, 0]).sum()
     assert len(pile.packed(spans)) == len(spans)
+
+
+def test_text_that_the_tokenizer_does_not_know_is_refused(
+    tokenizer: PreTrainedTokenizerBase,
+) -> None:
+    lm: Any = SimpleNamespace(tokenizer=tokenizer)
+    pretrain = change(PretrainArgs(), {"max_length": 16})
+    for texts, told in ((["ЖЖ", "Ш"], "knows none of their 2 tokens"), (["ЖЖ", "the"], None)):
+        table = datasets.Dataset.from_dict({"row": range(2), "id": ["a", "b"], "text": texts})
+        with pytest.raises(SteepError, match=told) if told else nullcontext():
+            pile = windows_of(Corpus(table, "memory"), lm, pretrain)
+    with pytest.raises(SteepError, match="no window of text is left to measure on: of 2, only 1"):
+        pile.notes(pile.spans(), pile.spans()[:0])

@@ -29,7 +29,7 @@ class _Linear(torch.autograd.Function):
         cast = weight.to(x.dtype)
         ctx.save_for_backward(x, cast)  # with the parameter, backward would cast again
         ctx.parameter_type = weight.dtype
-        return nn.functional.linear(x, cast, None if bias is None else bias.to(x.dtype))
+        return _product(x, cast, None if bias is None else bias.to(x.dtype))
 
     @staticmethod
     @once_differentiable
@@ -45,6 +45,18 @@ class _Linear(torch.autograd.Function):
             else None,
             rows.sum(0).to(ctx.parameter_type) if need_bias else None,
         )
+
+
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """`linear(x, weight, bias)`, but never a view: Longformer and RoCBert write into the result.
+
+    torch multiplies the rows of a batch as one matrix, and gives a view of that.
+    """
+    if bias is None or x.dim() != 3 or not x.is_contiguous():
+        return nn.functional.linear(x, weight, bias)
+    out = x.new_empty(*x.shape[:-1], len(weight))
+    torch.addmm(bias, x.flatten(0, 1), weight.t(), out=out.flatten(0, 1))
+    return out
 
 
 def _outer(grad: Tensor, x: Tensor) -> Tensor:

@@ -75,6 +75,6 @@ def engine_of(folder: Path, args: EngineArgs, batch_size: int) -> Engine | None:
         from steep.shelf.export.onnx import predict_with_onnx
 
         say(f"computing with {file.name}, by ONNX Runtime")
-        return predict_with_onnx(file, rows, batch_size)
+        return predict_with_onnx(file, rows, batch_size, folder)
 
     return Engine(compute, {"engine": args.engine})

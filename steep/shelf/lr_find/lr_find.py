@@ -17,7 +17,7 @@ from steep.options import change
 from steep.outputs import writing_file
 from steep.places import inputs_of
 from steep.shelf.lr_find import LrFindArgs
-from steep.stages.fit import check_fit, make_learner, splits_of
+from steep.stages.fit import check_fit, make_learner, say_start, splits_of
 
 if TYPE_CHECKING:
     from steep.train.lr_find import LrCurve
@@ -64,6 +64,8 @@ def _curves(data: Data, args: LrFindArgs) -> "list[LrCurve]":
     for seed in track(range(first, first + how.curves), how.curves, "finding a learning rate"):
         used = budget.chosen(data, args.few, seed)
         learn = make_learner(used, change(args.as_fit(), {"seed": seed}))
+        if seed == first:
+            say_start(learn)
         with TemporaryDirectory() as folder:  # fastai keeps the weights there meanwhile
             learn.path = Path(folder)
             found.append(lr_curve(learn, how.start_lr, how.end_lr, how.curve_steps, seed))

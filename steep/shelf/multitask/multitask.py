@@ -18,7 +18,7 @@ from steep.data.load import load
 from steep.data.readers import Source
 from steep.errors import SteepError
 from steep.metrics.scores import primary
-from steep.models.hub import find
+from steep.models.checkpoint_files import check_checkpoint
 from steep.places import find_place, inputs_of
 from steep.shelf.multitask import MultitaskArgs
 
@@ -37,7 +37,7 @@ def multitask(files: Sequence[Source], *, out: Path, args: MultitaskArgs) -> Pat
     find_place(out, "folder", args.output.overwrite, inputs_of(args, files))
     if args.start.model is None:
         raise SteepError("Name a checkpoint with --model.")
-    start = find(args.start.model)
+    start = check_checkpoint(args.start.model)
     sets = read_sets(files, args)
     # Only now: importing torch takes longer than finding a mistake in a file or an option.
     from steep.models.devices import choose
@@ -113,6 +113,7 @@ def _train_and_write(
     sets: Mapping[str, Data], args: MultitaskArgs, opened: "Session"
 ) -> list[dict[str, Any]]:
     """Train, and write everything to the run's folder; returns the history."""
+    from steep.models.checkpoints import checkpoint_notes
     from steep.train.multitask import multitask_learner, train_multitask
 
     run = opened.run
@@ -124,6 +125,9 @@ def _train_and_write(
     for name, rows in mixture.sets.items():
         for note in rows.notes("training"):
             run.note(f"{name}: {note}")
+    for part in learn.model.tasks:
+        for note in checkpoint_notes(part.model):
+            run.note(note)
     shares = ", ".join(f"{n} {s:.0%}" for n, s in zip(sets, mixture.shares, strict=True))
     run.note(f"batches are drawn at random: {shares}; computing on {opened.machine}")
     encoder = learn.model.model.base_model

@@ -16,7 +16,7 @@ from steep.data.load import load
 from steep.data.readers import Source
 from steep.data.tables import read_texts
 from steep.errors import SteepError
-from steep.models.hub import find
+from steep.models.checkpoint_files import check_checkpoint
 from steep.places import find_place, inputs_of
 from steep.shelf.select import SelectArgs
 from steep.shelf.select.neighbours import (
@@ -72,13 +72,15 @@ def _vectors(data: Data, pile: Corpus, args: SelectArgs) -> Vectors:
     """Texts as vectors: TF-IDF, or features of a checkpoint."""
     if args.encoder.model is None or args.nearest.by == "tfidf":
         return tfidf_vectors(data.train, pile, args.seed.seed)
-    folder, max_length = find(args.encoder.model), args.length.max_length
-    from steep.models.checkpoints import check_length, load_masked_lm
+    check_checkpoint(args.encoder.model)
+    from steep.models.checkpoints import check_length, checkpoint_notes, load_masked_lm
     from steep.models.devices import choose
     from steep.models.features import features
 
-    machine = choose(args.machine)
-    lm = load_masked_lm(folder, machine.attention, args.seed.seed)
+    machine, max_length = choose(args.machine), args.length.max_length
+    lm = load_masked_lm(args.encoder.model, machine.attention, args.seed.seed)
+    for note in checkpoint_notes(lm.model):
+        say(note)
     check_length(max_length, lm.model)
     model = machine.prepare(lm.model, 0)
 

@@ -276,7 +276,7 @@ def test_table_of_masked_language_models() -> None:
 
 
 def test_names_of_other_modules(make_model: Make, batch) -> None:
-    with leaning_on("position_embeddings", "Fix `_counts_from_padding` in models/families.py."):
+    with leaning_on("position_embeddings", "Fix `_counted_from` in models/families.py."):
         known = [make_model(kind, "mlm").base_model.embeddings for kind in ("bert", "roberta")]
         assert [some.position_embeddings.padding_idx for some in known] == [None, 1]
     with leaning_on("pooler", "Fix models/checkpoints.py, pooling.py and reinit.py."):

@@ -24,7 +24,7 @@ from steep.models.heads import Classifier, MaskedLM
 from steep.models.kernels.attention import attention
 from steep.models.kernels.reading import FAMILIES
 from steep.models.layers import encoder_layers
-from steep.models.long_texts import Joined
+from steep.models.long_texts import WindowPooling
 from steep.models.pooling import PooledClassifier, set_pooling
 from tests.models.kernels.conftest import COMMON, CONFIGS, INNER
 
@@ -126,7 +126,7 @@ def test_poolings_are_told_apart_by_what_they_read(rows, pooling, first):
 
 def test_windows_are_joined_by_what_is_read(make_model: Make, rows):
     model = make_model("bert", "labels")
-    joined = Joined("mean", 64)
+    joined = WindowPooling("mean")
     windows = torch.stack([rows, torch.zeros_like(rows)], 1)
     windows[0, 1] = rows[1]  # the first row has two windows
     plain = Classifier(model, False, joined)(windows)

@@ -1,0 +1,250 @@
+"""How do the files of a checkpoint become a model of transformers, and what of it is new?
+
+Weights are read here and handed to transformers, which opens no file of its own: whatever else a
+folder holds or names (a pickle, an adapter, code) is never looked at.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+from transformers import CONFIG_MAPPING, PreTrainedConfig, PreTrainedModel
+from transformers.utils import logging
+
+from steep.errors import SteepError
+from steep.models import families
+from steep.models.checkpoint_files import CheckpointFiles, read_config
+from steep.models.hub import find
+from steep.wording import brief, some
+
+logging.set_verbosity_error()
+logging.disable_progress_bar()
+
+POOLER = "pooler."  # new by design where a checkpoint has none: masked-LM training leaves it out
+SPARE = 50_000_000  # numbers that may be made new in memory before it is said what is missing
+WRONG = (
+    *(ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, MemoryError),
+    *(OSError, RuntimeError, SafetensorError, StrictDataclassError, TypeError, ValueError),
+)
+
+
+class Unusable(AbstractContextManager[None]):
+    """What goes wrong while others read checkpoint `name`, as a SteepError that names it.
+
+    They raise almost anything where a configuration or a tokenizer contradicts itself, the
+    tokenizers a bare `Exception`, or a panic of Rust.
+    """
+
+    def __init__(self, name: str | Path) -> None:
+        self.name = name
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None or error is None:
+            return
+        if kind is Exception or issubclass(kind, WRONG) or kind.__module__ == "pyo3_runtime":
+            said = " ".join(str(error).split()) or kind.__name__
+            raise SteepError(
+                f"{self.name}: no checkpoint that can be used: {brief(said, 300)}"
+            ) from error
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model of transformers, and which of its weights are new, by name.
+
+    The checkpoint lacks those `missing`; of those `misfits` it holds another shape (it, the
+    model's). `unused` are weights of the checkpoint that the model has no place for.
+    """
+
+    model: PreTrainedModel
+    missing: frozenset[str]
+    misfits: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]
+    unused: frozenset[str]
+
+    @property
+    def new(self) -> frozenset[str]:
+        """All weights that the checkpoint does not give."""
+        return self.missing | self.misfits.keys()
+
+    @property
+    def prefix(self) -> str:
+        """What the names of the encoder's weights begin with; empty where it is the model."""
+        prefix = self.model.base_model_prefix
+        return f"{prefix}." if prefix in dict(self.model.named_children()) else ""
+
+    def of_encoder(self, keys: Iterable[str]) -> list[str]:
+        """Those of the weights `keys` that are the encoder's, but for its pooler, sorted."""
+        own = self.prefix
+        return sorted(
+            key
+            for key in keys
+            if key.startswith(own) and not key.removeprefix(own).startswith(POOLER)
+        )
+
+
+def model_config(name: str | Path) -> PreTrainedConfig:
+    """The configuration of a checkpoint as transformers reads it; SteepError if it cannot."""
+    content = read_config(name)
+    families.check_known(name, content["model_type"], "auto_map" in content)
+    with Unusable(name):
+        return CONFIG_MAPPING[content["model_type"]].from_dict(
+            content | {"name_or_path": str(find(name))}
+        )
+
+
+def load_model(
+    auto: Any,
+    files: CheckpointFiles,
+    config: PreTrainedConfig,
+    attention: str = "eager",
+    left_out: Callable[[str], bool] | None = None,
+) -> LoadedModel:
+    """The model that `auto` makes of a checkpoint, in fp32; what it lacks is drawn from torch.
+
+    Weights for which `left_out` holds are not read. Raises SteepError where the encoder is not
+    whole, or a weight is not finite.
+    """
+    how: dict[str, Any] = {"attn_implementation": attention, "dtype": torch.float32}
+    with Unusable(files.name), torch.device("meta"):
+        outline = auto.from_config(config, trust_remote_code=False, **how)
+    _check_room(files, outline)
+    with Unusable(files.name):
+        model, info = type(outline).from_pretrained(
+            None,
+            config=config,
+            state_dict=_weights(files, left_out),
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are told below, by name
+            **how,
+        )
+    model.name_or_path = model.config.name_or_path = str(files.folder)
+    misfits = {key: (tuple(own), tuple(wanted)) for key, own, wanted in info["mismatched_keys"]}
+    missing, unused = frozenset(info["missing_keys"]), frozenset(info["unexpected_keys"])
+    return _checked(files, LoadedModel(model, missing - misfits.keys(), misfits, unused))
+
+
+def filled(model: PreTrainedModel, files: CheckpointFiles) -> LoadedModel:
+    """`model` with the weights of a checkpoint of the same names; SteepError as above."""
+    own = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    held = {key: shape for key, shape in files.shapes.items() if key in own}
+    misfits = {key: (shape, own[key]) for key, shape in held.items() if shape != own[key]}
+    missing, unused = own.keys() - held.keys(), files.shapes.keys() - own.keys()
+    model.name_or_path = model.config.name_or_path = str(files.folder)
+    with Unusable(files.name):
+        model.load_state_dict(_weights(files, lambda key: key in misfits), strict=False)
+    loaded = LoadedModel(model, frozenset(missing), misfits, frozenset(unused))
+    return _checked(files, loaded)
+
+
+def _checked(files: CheckpointFiles, loaded: LoadedModel) -> LoadedModel:
+    """`loaded`, if its encoder is whole and its weights are numbers."""
+    check_whole(files, loaded)
+    check_weights_finite(files.name, loaded.model)
+    return loaded
+
+
+def check_whole(files: CheckpointFiles, loaded: LoadedModel) -> None:
+    """Raises SteepError if the encoder lacks a weight, or has one of another shape."""
+    misfits, kind = loaded.of_encoder(loaded.misfits), loaded.model.config.model_type
+    if misfits:
+        refuse_misfits(files.name, loaded.misfits, misfits)
+    lacking = loaded.of_encoder(loaded.missing)
+    if lacking:
+        whole = len(loaded.of_encoder(loaded.model.state_dict()))
+        raise SteepError(
+            f"{files.name}: the encoder's weights are incomplete: {few(lacking)} missing, "
+            f"{len(lacking):,} of {whole:,}. By config.json the model is a '{kind}'; the files "
+            f"hold weights such as {few(files.shapes)}. Copy the checkpoint again, or mend its "
+            "config.json."
+        )
+
+
+def refuse_misfits(
+    name: str, misfits: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]], keys: Iterable[str]
+) -> None:
+    """Raises SteepError for weights whose shapes contradict the configuration."""
+    first, *others = sorted(keys)
+    own, wanted = misfits[first]
+    more = f", and {len(others):,} more differ" if others else ""
+    raise SteepError(
+        f"{name}: config.json and weights contradict each other: {first} is {_shape(own)} in the "
+        f"weights, {_shape(wanted)} by config.json{more}. Use the config.json that the weights "
+        "came with."
+    )
+
+
+def check_weights_finite(name: str, model: PreTrainedModel) -> None:
+    """Raises SteepError if a weight is NaN or infinite: nothing can be computed with it."""
+    odd = []
+    for key, weight in model.named_parameters():
+        if weight.numel() and not torch.isfinite(torch.stack(torch.aminmax(weight.data))).all():
+            odd.append(key)
+    if odd:
+        raise SteepError(
+            f"{name}: weights are not finite (NaN or infinite): {few(odd)}. The checkpoint was "
+            "damaged, or its training diverged. Choose another one."
+        )
+
+
+def unused_note(files: CheckpointFiles, loaded: LoadedModel) -> list[str]:
+    """What the user should know of weights of the encoder that the model leaves out."""
+    encoder = loaded.model.base_model
+    own = {name for name, _ in encoder.named_children()} - {POOLER.rstrip(".")}
+    names = {key: key.removeprefix(f"{loaded.model.base_model_prefix}.") for key in loaded.unused}
+    left = sorted(key for key, name in names.items() if name.partition(".")[0] in own)
+    if not left:
+        return []
+    return [
+        f"{files.name}: {len(left):,} weights of its encoder are left out, such as {few(left)}: by "
+        "its config.json the model is smaller than its weights"
+    ]
+
+
+def few(keys: Iterable[str]) -> str:
+    """The first of some weights, by name."""
+    return some(sorted(keys), most=2)
+
+
+def _weights(files: CheckpointFiles, left_out: Callable[[str], bool] | None) -> dict[str, Tensor]:
+    found: dict[str, Tensor] = {}
+    for path in files.weights:
+        with safe_open(path, "pt") as file:
+            wanted = [k for k in file.keys() if left_out is None or not left_out(k)]  # noqa: SIM118
+            found |= {key: file.get_tensor(key) for key in wanted}
+    return found
+
+
+def _check_room(files: CheckpointFiles, outline: PreTrainedModel) -> None:
+    """Raises SteepError before memory is taken for an encoder that the weights cannot fill."""
+    parts = dict(outline.base_model.named_parameters())
+    needed = sum(part.numel() for name, part in parts.items() if not name.startswith(POOLER))
+    held = sum(_count(shape) for shape in files.shapes.values())
+    if needed > held + SPARE:
+        raise SteepError(
+            f"{files.name}: the encoder's weights are incomplete: by config.json it has "
+            f"{needed:,} numbers, the files hold {held:,}. Copy the checkpoint again, or mend its "
+            "config.json."
+        )
+
+
+def _count(shape: tuple[int, ...]) -> int:
+    count = 1
+    for size in shape:
+        count *= size
+    return count
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape)) or "one number"
