@@ -23,8 +23,8 @@ install: $(STAMP)  ## make .venv with Steep, its tools and the demo's checkpoint
 demo: $(STAMP)  ## all of it on real text that comes along
 	$(BIN)/steep demo --overwrite
 
-test: $(STAMP)  ## run the tests
-	$(BIN)/python -m pytest
+test: $(STAMP)  ## run the tests, a process for each core
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: $(STAMP)  ## format, lint and types, without changing anything
 	$(BIN)/ruff format --check

@@ -182,7 +182,8 @@ def ablation(file: Path, out: Out, **options: Any) -> None:
     for arm in dict.fromkeys(arm for arm, _ in starts):
         finished = partial(whole.cell, arm)
         chosen[arm], cells = rates.settled(finished, args.arms.rates, seeds_of(args), out, task)
-        results += [replace(kept_cell(cell, out, task), arm=arm) for cell in cells]
+        kept = (kept_cell(cell, out, task, test.rows()) for cell in cells)
+        results += [replace(cell, arm=arm) for cell in kept]
     lines = tables(task, test.labels(), results, chosen)
     for place in filter(None, (out / "ablation.json", args.arms.results)):
         runs.write_json(place, runs.read_json(out / runs.STUDY) | {"lines": lines})

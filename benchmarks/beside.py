@@ -105,8 +105,9 @@ def contest(name: str, kind: Set, options: argparse.Namespace) -> dict[str, Any]
     data = load(train, args.table, args.split)
     own = Contest(data, args, out, range(options.seeds))
     task, chosen = data.labelled(), {arm: own.settled(arm) for arm in (COUNTS, LAST, BEST, STEEP)}
+    rows = test_of(data).rows()
     cells = [
-        replace(kept_cell(cell, out, task), arm=arm)
+        replace(kept_cell(cell, out, task, rows), arm=arm)
         for arm, (_, of_arm) in chosen.items()
         for cell in of_arm
     ]

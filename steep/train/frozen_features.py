@@ -8,6 +8,7 @@ from torch import Tensor
 from steep.args import TuneArgs
 from steep.data.batches import by_length
 from steep.models.feature_cache import KNOWN, FeatureCache
+from steep.models.pooling import PooledClassifier
 from steep.train.callback_order import At
 from steep.train.callbacks import Bar
 from steep.train.phases import head_alone, phases_of
@@ -80,7 +81,11 @@ def _head_alone(learn: Learner, tune: TuneArgs) -> int:
 
 def _why_not(learn: Learner) -> str:
     """Why features cannot be kept, in words; empty where they can."""
-    kind = learn.model.model.config.model_type
+    model, kind = learn.model.model, learn.model.model.config.model_type
+    head = {id(parameter) for parameter in learn.splitter(learn.model)[-1]}
+    within = (id(parameter) in head for parameter in model.base_model.parameters())
+    if isinstance(model, PooledClassifier) and any(within):  # what is kept comes after all of it
+        return "its last norm trains with the head"
     if kind not in KNOWN:
         return f"what it gives for a row may depend on the batch in models of type '{kind}'"
     size = _size(learn)

@@ -5,6 +5,7 @@ from typing import Any
 from steep.args import AdaptArgs, CompareArgs, EvaluateArgs, FitArgs
 from steep.args.renamed import FORMAT, NEW_NAMES, OF_STAGE, renamed
 from steep.options import options_of, tables_of
+from steep.shelf.explain import ExplainArgs
 
 
 def args(stage: str, **old: Any) -> dict[str, Any]:
@@ -13,6 +14,7 @@ def args(stage: str, **old: Any) -> dict[str, Any]:
 
 def test_new_names_are_options_and_old_ones_are_none() -> None:
     kinds = {"adapt": AdaptArgs, "fit": FitArgs, "evaluate": EvaluateArgs, "compare": CompareArgs}
+    kinds |= {"explain": ExplainArgs}
     known = {stage: {o.name for o in options_of(kind)} for stage, kind in kinds.items()}
     every = set().union(*known.values())
     assert set(NEW_NAMES.values()) <= every
@@ -24,7 +26,7 @@ def test_new_names_are_options_and_old_ones_are_none() -> None:
 
 def test_names_are_those_of_the_stage() -> None:
     assert args("adapt", steps=9, keep="probe") == {"max_steps": 9, "best_by": "probe"}
-    assert args("explain", steps=20) == {"steps": 20}
+    assert args("explain", steps=20) == {"n_steps": 20}
     assert args("fit", label_budget=5) == {"label_budget": 5}
     assert args("compare", label_budget=[5, 9]) == {"label_budgets": [5, 9]}
 

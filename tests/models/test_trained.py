@@ -87,7 +87,7 @@ EDITS = [
     (
         "results.json",
         {"task": {"kind": "single", "labels": ["good", "bad"]}},
-        "names good, bad, bu",
+        "names good, bad",
     ),
     ("results.json", {"task": {"kind": "single", "labels": ["bad"]}}, "'task.labels' names bad, b"),
     ("results.json", {"task": {"kind": "multi", "labels": ["bad", "good"]}}, "says multi, but"),

@@ -264,9 +264,13 @@ def test_mistakes_of_the_user_are_explained(make: SimpleNamespace, tmp_path: Pat
     ("name", "content", "message"),
     [
         ("results.json", "{broken", "not valid JSON"),
-        ("results.json", '{"task": {}}', "'metric' is missing"),
+        ("results.json", '{"task": {}}', "'task.kind' is missing"),
         ("predictions/test.csv", "a,b\n1,2\n", "column 'row' is missing"),
-        ("predictions/test.csv", "row,truth,predicted,p_x\n0,a,b,high\n", "not a number"),
+        (
+            "predictions/test.csv",
+            "row,truth,predicted,p_x\n0,a,b,high\n",
+            "must be a number from 0 to 1",
+        ),
         ("predictions/test.csv", "", "not a readable CSV"),
     ],
 )

@@ -47,7 +47,12 @@ def test_files_of_every_kind_are_read_together_and_tokenised_once(
     sources = json.loads((tmp_path / "one" / "results.json").read_text())["sources"]
     assert [source["documents"] for source in sources] == [140, 6, 6, 6, 6, 6]
     written, write = [], tokens._write
-    monkeypatch.setattr(tokens, "_write", lambda *given: written.append(write(*given)))
+
+    def watched(*given: Any) -> Any:
+        written.append(write(*given))
+        return written[-1]
+
+    monkeypatch.setattr(tokens, "_write", watched)
     steep("adapt", *words, "--epochs 0.2 --out", tmp_path / "two")
     assert not written, "the same text was tokenised twice"
     pile[0].write_text("\n".join([*LINES[:6], "a new line ."]))

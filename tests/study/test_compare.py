@@ -118,7 +118,7 @@ def test_a_dry_run_writes_nothing_and_a_budget_cuts_the_design(
     assert "one fit with 20 labels: about" in done.stderr and not out.exists()
     done = steep(*base, "--time-limit 1parsec", "--out", out, code=2)
     assert "time_limit '1parsec': write a time such as 90s, 60m or 8h" in done.stderr
-    done = steep(*base, "--time-limit 1s --arms base,adapted,features", "--out", out, code=2)
+    done = steep(*base, "--time-limit 0.1s --arms base,adapted,features", "--out", out, code=2)
     assert "two seeds of base and adapted alone take about" in done.stderr and not out.exists()
 
 

@@ -1,5 +1,6 @@
 """Is every job run, tried again when it fails, and told when it fails twice?"""
 
+import multiprocessing
 import os
 import signal
 import socket
@@ -50,6 +51,14 @@ def test_a_stop_is_no_failure() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         list(run_jobs(stop, [1]))
+
+
+def test_a_stop_ends_the_processes_too() -> None:
+    began, outcomes = time.monotonic(), run_jobs(time.sleep, [0, 300, 300], 2)
+    assert next(outcomes) == (0, None)
+    outcomes.close()  # type: ignore[attr-defined]
+    assert not multiprocessing.active_children()
+    assert time.monotonic() - began < 200
 
 
 @pytest.mark.parametrize("listens", [False, True], ids=["nobody", "somebody else"])

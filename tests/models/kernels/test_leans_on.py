@@ -287,6 +287,15 @@ def test_names_of_other_modules(make_model: Make, batch) -> None:
         assert {"prediction_logits", "seq_relationship_logits"} <= model(**batch).keys()
 
 
+def test_indices_of_a_table_tell_that_rows_were_chosen() -> None:
+    from datasets import Dataset
+
+    with leaning_on("Dataset._indices", "Copy every table in data/store.py."):
+        whole = Dataset.from_dict({"text": ["a", "b", "c"]})
+        assert whole._indices is None
+        assert whole.select([2, 0])._indices is not None
+
+
 def test_fingerprint_of_a_table() -> None:
     from datasets import Dataset
 
