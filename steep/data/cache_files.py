@@ -50,14 +50,22 @@ def kept(seal: Path, paths: Sequence[Path], make: Make) -> Facts:
         return found
     if any(os.path.lexists(path) for path in (seal, *paths)):
         say(f"{seal}: this part of the cache is incomplete or damaged, and is made anew")
-    with explained(seal.parent), ExitStack() as stack:
-        seal.parent.mkdir(parents=True, exist_ok=True)
-        remove_left_over(cache_folder())
+    with explained(seal.parent):
+        try:
+            return _made(seal, paths, make)
+        except FileNotFoundError:  # the cache was deleted meanwhile
+            return _made(seal, paths, make)
+
+
+def _made(seal: Path, paths: Sequence[Path], make: Make) -> Facts:
+    """Write the files aside, give them their names together, and seal them."""
+    seal.parent.mkdir(parents=True, exist_ok=True)
+    remove_left_over(cache_folder())
+    with ExitStack() as stack:
         aside = [stack.enter_context(partial(path)) for path in paths]
         facts = make(aside)
         hashes = {path.name: hash_of(made) for path, made in zip(paths, aside, strict=True)}
-    with explained(seal.parent):
-        _write_seal(seal, hashes, facts)
+    _write_seal(seal, hashes, facts)
     return facts
 
 

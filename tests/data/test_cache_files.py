@@ -305,6 +305,21 @@ def test_two_runs_that_make_one_entry_leave_it_whole(cache: Path, said: list[str
     assert said == []
 
 
+def test_a_cache_that_is_deleted_while_it_is_written_is_written_again(cache: Path) -> None:
+    seal, path, made = cache / "seal.json", cache / "data", []
+
+    def make(aside: Sequence[Path]) -> dict[str, int]:
+        made.append(aside)
+        aside[0].write_text("something")
+        if len(made) == 1:
+            shutil.rmtree(cache)
+        return {"rows": 1}
+
+    assert kept(seal, [path], make) == {"rows": 1}
+    assert kept(seal, [path], lambda _: pytest.fail("made again")) == {"rows": 1}
+    assert (len(made), path.read_text()) == (2, "something")
+
+
 def test_what_fails_while_it_is_made_leaves_the_old(cache: Path) -> None:
     seal, path = cache / "seal.json", cache / "data"
 
