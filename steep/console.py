@@ -76,13 +76,13 @@ def say(message: str) -> None:
         start, end = message[: LONGEST_MESSAGE // 2], message[-LONGEST_MESSAGE // 4 :]
         message = f"{start} [... {len(message):,} characters ...] {end}"
     with suppress(OSError):
-        err.print(harmless(message))
+        _print(err, harmless(message))
 
 
 def tell(line: str) -> None:
     """A line of results. Raises SteepError where standard output is full or closed."""
     with _standard_output():
-        out.print(harmless(line))
+        _print(out, harmless(line))
 
 
 def result(path: Path) -> None:
@@ -92,11 +92,19 @@ def result(path: Path) -> None:
     """
     with _standard_output():
         if sys.stdout.isatty():
-            out.print(visible(str(path)))
+            _print(out, visible(str(path)))
         else:
             sys.stdout.flush()
             sys.stdout.buffer.write(os.fsencode(path) + os.linesep.encode())
             sys.stdout.buffer.flush()
+
+
+def _print(console: Console, text: str) -> None:
+    """Print by hand: rich would keep what could not be written, and print it later."""
+    with console.capture() as shown:
+        console.print(text)
+    console.file.write(shown.get())
+    console.file.flush()
 
 
 @contextmanager

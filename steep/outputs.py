@@ -221,6 +221,10 @@ def _clean(place: Place) -> None:
     if partial.is_dir():
         shutil.rmtree(partial, ignore_errors=True)
     partial.unlink(missing_ok=True)
+    if place.kind == "study":
+        for folder in (place.target, place.target / runs.CELLS):
+            for left in filter(Path.is_file, folder.glob(".*.steep-partial")):
+                left.unlink()
 
 
 def _appear(partial: Path, place: Place, overwrite: bool) -> SteepError | None:

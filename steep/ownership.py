@@ -60,10 +60,20 @@ def files_in(folder: Path) -> list[str]:
 
 def add_to_list(folder: Path, names: list[str]) -> None:
     """List further files in the manifest of a run, where it has a list."""
-    if _names_listed(folder) is not None:
+    if wrote(folder) is not None:
         manifest = runs.read_json(folder / runs.MANIFEST)
         known = {*manifest[runs.WROTE], *names}
         runs.write_json(folder / runs.MANIFEST, manifest | {runs.WROTE: sorted(known)})
+
+
+def wrote(folder: Path) -> list[str] | None:
+    """The files that the manifest lists; None where there is no such list."""
+    try:
+        manifest = runs.read_json(folder / runs.MANIFEST)
+    except SteepError:  # a manifest that is broken is no reason to keep the folder
+        return None
+    names = manifest.get(runs.WROTE) if isinstance(manifest, dict) else None
+    return [str(name) for name in names] if isinstance(names, list) else None
 
 
 def _leaves(folder: Path) -> Iterator[tuple[str, bool]]:
@@ -92,7 +102,7 @@ def _own_in(folder: Path) -> Own:
         if first in within:
             return within[first](rest)
         if first == runs.CELLS and rest:
-            return runs.CELL.fullmatch(rest) is not None
+            return any(name.fullmatch(rest) for name in (runs.CELL, runs.LEFT))
         if first.endswith(runs.UNFINISHED) and rest:
             return rest.startswith(runs.SAVE)
         return _is_known(folder, leaf, runs.OF_STUDY) or runs.LEFT.fullmatch(leaf) is not None
@@ -101,7 +111,7 @@ def _own_in(folder: Path) -> Own:
 
 
 def _own_in_run(folder: Path) -> Own:
-    names = _names_listed(folder)
+    names = wrote(folder)
     listed = frozenset(names or ()) | {runs.MANIFEST}
 
     def own(leaf: str) -> bool:
@@ -117,13 +127,3 @@ def _own_in_run(folder: Path) -> Own:
 def _is_known(folder: Path, leaf: str, names: Set[str]) -> bool:
     """Whether `leaf` has one of the names; of pages, which people write, too, by their end."""
     return leaf in names and (leaf not in runs.PAGES or is_page(folder / leaf))
-
-
-def _names_listed(folder: Path) -> list[str] | None:
-    """The files that the manifest lists; None where there is no such list."""
-    try:
-        manifest = runs.read_json(folder / runs.MANIFEST)
-    except SteepError:  # a manifest that is broken is no reason to keep the folder
-        return None
-    names = manifest.get(runs.WROTE) if isinstance(manifest, dict) else None
-    return [str(name) for name in names] if isinstance(names, list) else None

@@ -170,6 +170,10 @@ def test_a_study_is_known_by_its_names_and_its_runs(tmp_path: Path) -> None:
     (study / "in-domain.unfinished" / runs.SAVE).write_text("of a run that was killed")
     (study / ".in-domain.steep-partial").mkdir()
     (study / ".in-domain.steep-partial" / "x").write_text("of a run that was killed")
+    (study / "cells" / ".1a2b.steep-partial").write_text("half a cell")
+    assert ownership.foreign_in(study) == []
+    with outputs.claimed(study, "study"):
+        assert left(study / "cells") == ["base-40-seed1.csv"]
     assert ownership.foreign_in(study) == []
     (study / "cells" / "notes.csv").write_text("mine")
     (study / "adapted" / "notes.csv").write_text("mine")

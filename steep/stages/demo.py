@@ -161,8 +161,10 @@ def unpack(folder: Path) -> Bundled:
 
 def _unpack(path: Path, content: bytes) -> None:
     """Write a file, unless it is there; SteepError where it is another one."""
-    if path.is_file() and path.read_bytes() == content:
-        return
+    if path.is_file():
+        if path.read_bytes() == content:
+            return
+        raise SteepError(f"{path} is not the demo's own. Choose another --out.")
     with writing_file(path, "CSV") as file:
         file.write_bytes(content)
 

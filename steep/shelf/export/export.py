@@ -1,5 +1,6 @@
 """steep export: a trained model as ONNX, checked against torch on real rows; and as int8."""
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from steep import outputs, runs
+from steep import outputs, ownership, runs
 from steep.args.running import MachineArgs
 from steep.console import say
 from steep.data.corpus import Corpus
@@ -72,9 +73,17 @@ def _lines(found: Found) -> list[str]:
 
 
 def _check_free(folder: Path, overwrite: bool) -> None:
-    there = [name for name in (*runs.ONNX.values(), runs.EXPORT) if (folder / name).exists()]
+    """Raises SteepError if a file of an export is there, and may not be replaced."""
+    there = [name for name in (runs.EXPORT, *runs.ONNX.values()) if os.path.lexists(folder / name)]
     if there and not overwrite:
         raise SteepError(f"{folder / there[0]} exists. Add --overwrite to replace it.")
+    listed = ownership.wrote(folder)
+    exported = (folder / runs.EXPORT).is_file()  # without a list, this tells whose they are
+    foreign = [name for name in there if not (exported if listed is None else name in listed)]
+    if foreign:
+        raise SteepError(
+            f"{folder / foreign[0]} was not written by Steep, so it is not replaced. Move it away."
+        )
 
 
 def _rows(trained: Trained, source: Source, args: ExportArgs) -> Corpus:
@@ -110,13 +119,12 @@ def _drawn(corpus: Corpus, places: np.ndarray, args: ExportArgs, without: str) -
 def _write(trained: Trained, corpus: Corpus, args: ExportArgs, aside: Path) -> Found:
     """Write the files into the folder `aside`; the findings, for export.json."""
     from steep.models import inference
-    from steep.models.checkpoints import load_trained
     from steep.models.devices import choose
     from steep.shelf.export import onnx
 
     onnx.check_onnx_installed()
     rows, size = trained.rows(corpus), args.batch.batch_size
-    machine, net = choose(EXACT), load_trained(trained.folder, "eager")
+    machine, net = choose(EXACT), trained.model(rows, "eager")
     engines: Found = {}
     by_torch = _timed(engines, "torch", lambda: inference.predict(net, rows, machine, size))
     engines["torch"] |= {"megabytes": _megabytes(trained.folder / runs.WEIGHTS)}

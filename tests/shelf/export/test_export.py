@@ -90,6 +90,10 @@ def test_a_difference_above_the_tolerance_writes_nothing(
     shutil.copytree(fitted("multi"), folder)
     message = refused("export", folder, tables / "multi.csv", "--tolerance 0")
     assert "more than the tolerance 0; nothing was written" in message
+    (folder / "model.onnx").write_text("mine")
+    message = refused("export", folder, tables / "multi.csv", "--overwrite")
+    assert "model.onnx was not written by Steep, so it is not replaced" in message
+    assert (folder / "model.onnx").read_text() == "mine"
 
 
 def test_what_cannot_be_exported_or_computed(
@@ -100,6 +104,56 @@ def test_what_cannot_be_exported_or_computed(
     assert "written by 'steep adapt', not 'fit'" in refused("export", adapted, table)
     message = refused("predict", fitted("multi"), table, "--engine onnx --out", tmp_path / "p.csv")
     assert message.strip().endswith("there is no such file. Write it with 'steep export'.")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "ONNX Runtime cannot compute it"),
+        (b"garbage", "ONNX Runtime cannot compute it"),
+        ("cut", "ONNX Runtime cannot compute it"),
+        ("of another fit", "exported from other weights than those in"),
+    ],
+)
+def test_a_broken_file_or_one_of_another_model(
+    refused: Refused,
+    exported: Fitted,
+    tables: Path,
+    tmp_path: Path,
+    content: bytes | str,
+    told: str,
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(exported("multi"), folder)
+    if content == "cut":
+        content = (folder / "model.onnx").read_bytes()[:5000]
+    elif content == "of another fit":
+        content = (exported("pairs") / "model.onnx").read_bytes()
+    assert isinstance(content, bytes)
+    (folder / "model.onnx").write_bytes(content)
+    words = (folder, tables / "multi.csv", "--engine onnx --out", tmp_path / "p.csv")
+    message = refused("predict", *words)
+    assert message.startswith(f"{folder / 'model.onnx'}: {told}")
+    assert message.strip().endswith("Export it again.")
+
+
+def test_a_file_that_does_not_tell_where_it_is_from_is_tried(
+    steep: Steep, refused: Refused, exported: Fitted, tables: Path, tmp_path: Path
+) -> None:
+    """Of an older version: one of another task is found by what it takes and gives."""
+    import onnx
+
+    folder = tmp_path / "model"
+    shutil.copytree(exported("multi"), folder)
+    words = (folder, tables / "multi.csv", "--engine onnx --out", tmp_path / "p.csv")
+    for kind in ("pairs", "multi"):
+        model = onnx.load(exported(kind) / "model.onnx")
+        del model.metadata_props[:]
+        onnx.save(model, folder / "model.onnx")
+        if kind == "pairs":
+            assert "rows of 6 numbers. Export it again." in refused("predict", *words)
+        else:
+            assert "does not tell which weights" in steep("predict", *words).stderr
 
 
 def test_an_engine_is_a_function_of_rows(fitted: Fitted, exported: Fitted, tmp_path: Path) -> None:
