@@ -17,6 +17,7 @@ from steep.errors import SteepError
 from steep.launchers import refuse_launchers
 from steep.options import Option, options_of, read_toml
 from steep.signals import number_of, on_signals, stop
+from steep.wording import brief
 
 NOTHING_LEFT = "Nothing half-written is left."
 FIRST = ("text", "label", "test", "model")  # what is asked for before the output
@@ -57,7 +58,7 @@ def command(
             with_errors(run, stopped)
 
         call.__doc__ = function.__doc__
-        shown = [*first, *own, *others, _config({p.name for p in own}), _help_all()]
+        shown = [*first, *own, *others, _config(own), _help_all()]
         call.__signature__ = inspect.Signature([CONTEXT, *_keywords(shown)])  # type: ignore[attr-defined]
         app.command(function.__name__.replace("_", "-"))(call)
         return function
@@ -123,14 +124,20 @@ def _keywords(parameters: list[inspect.Parameter]) -> Iterator[inspect.Parameter
         yield parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
 
 
-def _config(own: set[str]) -> inspect.Parameter:
+def _config(own: list[inspect.Parameter]) -> inspect.Parameter:
     """`--config FILE.toml`; the command's inputs may stand in its table, too, such as `out`."""
+    hints = {parameter.name: get_args(parameter.annotation)[0] for parameter in own}
 
     def use(context: typer.Context, path: Path | None) -> Path | None:
         def read() -> None:
             if path is not None and context.info_name is not None:
-                values = read_toml(path).get(context.info_name.replace("-", "_"), {})
-                context.default_map = {n: v for n, v in values.items() if n in own}
+                table = context.info_name.replace("-", "_")
+                values = read_toml(path).get(table, {})
+                context.default_map = {
+                    name: _input(hint, values[name], f"{path}: [{table}]: {name}")
+                    for name, hint in hints.items()
+                    if name in values
+                }
 
         with_errors(read)
         return path
@@ -142,6 +149,15 @@ def _config(own: set[str]) -> inspect.Parameter:
         help="TOML file with a table named like the command; flags win over it.",
     )
     return _eager("config", Path | None, None, flag)
+
+
+def _input(hint: Any, value: Any, where: str) -> str | list[str]:
+    """A path, or several, from a TOML file as typer takes them; SteepError if it is none."""
+    several = value if isinstance(value, list) and get_origin(hint) is list else [value]
+    for path in several:
+        if not isinstance(path, str) or not path:
+            raise SteepError(f"{where} must be a path, not {brief(repr(path))}.")
+    return several if get_origin(hint) is list else value
 
 
 def _help_all() -> inspect.Parameter:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from steep.errors import SteepError, unreadable
+from steep.wording import brief, quoted
 
 Args = TypeVar("Args")
 Values = Mapping[str, Any]
@@ -131,18 +132,32 @@ def read_toml(path: Path) -> dict[str, dict[str, Any]]:
     Raises SteepError if it cannot be read, or has options outside of a table.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise SteepError(unreadable(path, error)) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SteepError(f"{path}: not valid TOML: {error}.") from None
+    except (ValueError, RecursionError) as error:  # ValueError also of numbers without an end
+        raise SteepError(f"{path}: not valid TOML: {brief(str(error), 200)}.") from None
     for name, values in content.items():
+        if isinstance(values, list) and values and isinstance(values[0], dict):
+            raise SteepError(
+                f"{path}: [[{brief(name)}]] is a list of tables; write [{brief(name)}]."
+            )
         if not isinstance(values, dict):
             raise SteepError(
-                f"{path}: '{name}' is outside of any table. Write it below the name of a command, "
-                "for instance [fit]."
+                f"{path}: {quoted(name)} is outside of any table. Write it below the name of a "
+                "command, for instance [fit]."
             )
-    return {_name(table): {_name(k): v for k, v in of.items()} for table, of in content.items()}
+    return {n: _named(of, f"{path}: [{n}]") for n, of in _named(content, f"{path}").items()}
+
+
+def _named(values: Values, source: str) -> dict[str, Any]:
+    """With underscores for the dashes in names; SteepError where two names are then one."""
+    found = {_name(name): value for name, value in values.items()}
+    if len(found) < len(values):
+        names = [_name(name) for name in values]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise SteepError(f"{source}: {quoted(twice)} is there twice, with dashes and underscores.")
+    return found
 
 
 def nearest(name: str, known: Any) -> str:

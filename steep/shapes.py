@@ -19,6 +19,7 @@ Shape = Any
 Wrong = tuple[str, str, Any]  # key, what was expected, what is there
 MOST = 1e100  # of any number: its square is finite, and can be drawn
 MOST_WHOLE = 10**15  # of any count: exact as a float, too
+BEYOND_WHOLE = 2**63  # what numpy has no number for, if it is written without a point
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,10 @@ class Number:
         """Whether `value` is such a number."""
         if isinstance(value, bool) or not isinstance(value, int if self.whole else int | float):
             return False
-        endless = value != value or abs(value) == float("inf")
-        return not self.finite if endless else self.least <= value <= self.most
+        if value != value or abs(value) == float("inf"):
+            return not self.finite
+        exact = self.whole or isinstance(value, float) or abs(value) < BEYOND_WHOLE
+        return exact and self.least <= value <= self.most
 
     def __str__(self) -> str:
         kind = "a whole number" if self.whole else "a number"

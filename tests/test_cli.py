@@ -211,6 +211,25 @@ def test_flags_win_over_toml_and_toml_over_defaults(fit: list[Any], tmp_path: Pa
     assert args == make(FitArgs, epochs=3, batch_size=8, max_grad_norm=2.0, valid="v.csv")
 
 
+def test_one_path_may_stand_for_a_list_of_inputs(stage: Any, tmp_path: Path) -> None:
+    calls: list[Any] = []
+    stage("adapt", lambda files, out, **_: calls.append(files) or out)
+    toml = tmp_path / "c.toml"
+    for files in ('"a.txt"', '["a.txt"]'):
+        toml.write_text(f'[adapt]\nfiles = {files}\nout = "o"\n')
+        assert invoke("adapt", "--config", str(toml)).exit_code == 0
+    assert calls == [[Path("a.txt")]] * 2
+
+
+@pytest.mark.parametrize("value", ["5", "true", "1979-05-27", '["o"]', '""', "{ a = 1 }"])
+def test_an_input_that_is_no_path_is_named(tmp_path: Path, value: str) -> None:
+    toml = tmp_path / "c.toml"
+    toml.write_text(f"[fit]\nout = {value}\n")
+    done = invoke("fit", "a.csv", "--config", str(toml))
+    assert done.exit_code == 2
+    assert f"{toml}: [fit]: out must be a path, not" in done.stderr.replace("\n", "")
+
+
 def test_compare_reads_the_tables_of_adapt_and_fit(stage: Any, tmp_path: Path) -> None:
     calls: list[CompareArgs] = []
     stage("compare", lambda file, out, args, arms: calls.append(args) or out)

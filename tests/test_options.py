@@ -154,8 +154,27 @@ def test_toml_allows_dashes_and_refuses_options_outside_of_tables(tmp_path: Path
         read_toml(path)
 
 
-def test_toml_that_is_not_text_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"\xff\xfe[fit]", "not valid TOML"),
+        (b"[fit]\nx = " + b"[" * 100_000, "not valid TOML"),
+        (b"[fit]\nx = " + b"9" * 10_000, "not valid TOML"),
+        (b"[[fit]]\nepochs = 3", r"\[\[fit\]\] is a list of tables"),
+        (b"fit = [1]", "'fit' is outside of any table"),
+        (b"[fit]\nmax-length = 8\nmax_length = 9", r"\[fit\]: 'max_length' is there twice"),
+        (b"[lr-find]\n[lr_find]", "'lr_find' is there twice"),
+    ],
+)
+def test_toml_that_is_none_is_named(tmp_path: Path, content: bytes, told: str) -> None:
     path = tmp_path / "x.toml"
-    path.write_bytes(b"\xff\xfe[fit]")
-    with pytest.raises(SteepError, match="not valid TOML"):
+    path.write_bytes(content)
+    with pytest.raises(SteepError, match=told) as refused:
         read_toml(path)
+    assert str(refused.value).startswith(f"{path}: ") and len(str(refused.value)) < 500
+
+
+def test_toml_as_an_editor_on_windows_saves_it(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_bytes(b"\xef\xbb\xbf[fit]\r\nepochs = 3\r\n")
+    assert read_toml(path) == {"fit": {"epochs": 3}}

@@ -17,6 +17,7 @@ from steep.options import (
     read_toml,
     tables_of,
 )
+from steep.wording import brief, quoted
 
 if TYPE_CHECKING:
     from steep.data.corpus import Data
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 Args = TypeVar("Args")
 UNUSED = {option.name for part in (FewArgs, DecisionArgs) for option in options_of(part)}
 """Options of [fit] that a study has in another form, or not at all: said, and left out."""
+COMMANDS = (
+    *("check", "adapt", "fit", "predict", "evaluate", "compare", "report", "demo", "explain"),
+    *("export", "lr_find", "multitask", "select", "self_train", "read"),
+)
+"""What a table of a TOML file can be named after, with underscores."""
 INPUTS = ("file", "files", "folder", "model", "out", "pile", "piles")  # where they are no options
 
 
@@ -66,6 +72,7 @@ def _from_toml(kind: type[Any], command: str, path: Path) -> dict[str, Any]:
     that it shares with these commands, such as the columns, may stand in any of them.
     """
     content, tables = read_toml(path), tables_of(kind)
+    _check_tables(path, content, {command, *tables, *(("fit",) if tables else ())})
     known = {option.name for option in options_of(kind)}
     found: dict[str, Any] = {}
     for name in (*tables, *(("fit",) if tables else ())):
@@ -84,13 +91,25 @@ def _from_toml(kind: type[Any], command: str, path: Path) -> dict[str, Any]:
     return _merged(found, values)
 
 
+def _check_tables(path: Path, content: dict[str, Any], read: set[str]) -> None:
+    """Raises SteepError at a table that no command reads; says it if this one reads none."""
+    for name in content.keys() - {*COMMANDS, *read}:
+        raise SteepError(
+            f"{path}: there is no command for the table [{brief(name)}].{nearest(name, COMMANDS)} "
+            "A table has the name of a command."
+        )
+    if not content.keys() & read:
+        names = " or ".join(f"[{name}]" for name in sorted(read))
+        say(f"{path}: has no table {names}, so nothing of it is used")
+
+
 def _without_inputs(
     values: dict[str, Any], known: set[str], source: str, command: str
 ) -> dict[str, Any]:
     """The options among `values`; SteepError for what is neither an option nor an input."""
     for name in values.keys() - known - {*INPUTS}:
         hint = nearest(name, known)
-        raise SteepError(f"{source}: there is no option '{name}' in 'steep {command}'.{hint}")
+        raise SteepError(f"{source}: there is no option {quoted(name)} in 'steep {command}'.{hint}")
     return {name: value for name, value in values.items() if name in known}
 
 

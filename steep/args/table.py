@@ -37,7 +37,11 @@ class TargetArgs(Part):
 class LabelArgs(Part):
     """Labels."""
 
-    task: Kind = option("auto", "Kind of task; by default inferred from the labels, and printed.")
+    task: Kind = option(
+        "auto",
+        "Kind of task; by default inferred from the labels, and printed. If single or multi, "
+        "labels are taken as they are written.",
+    )
     label_delimiter: str | None = option(
         None, "Separator of several labels in one column ('|' in 'toxic|insult')."
     )

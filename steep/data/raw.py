@@ -175,7 +175,7 @@ class Column:
         return [text for text in pc.unique(self.cells).to_pylist() if not is_missing(text)]
 
     def _explain_empty(self, at: np.ndarray, texts: list[str]) -> str:
-        numbers = some([f"{row + 1:,}" for row in self.rows[at]])
+        numbers = some([str(row + 1) for row in self.rows[at]])
         words = [quoted(text) for text in texts if text]
         hint = (
             f" {' and '.join(words)} stands for none here; if it is the name of a class, say "

@@ -68,6 +68,8 @@ def is_hub_name(path: Path) -> bool:
 def open_hub(path: Path) -> Raw:
     """A data set of the hub; `owner/name#test` names its part, by default train."""
     name, _, part = str(path).removeprefix(HUB).partition("#")
+    if not name.strip("/ "):
+        raise SteepError(f"{path}: names no data set; expected {HUB}owner/name, or a file.")
     try:
         table = datasets.load_dataset(name, split=part or "train")
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:

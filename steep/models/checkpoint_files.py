@@ -37,6 +37,7 @@ SIZES = {  # name in config.json: the least and the most that can be meant
     **dict.fromkeys(("vocab_size", "max_position_embeddings"), (1, MANY)),
     "num_labels": (1, WIDE),
     "type_vocab_size": (0, WIDE),
+    "chunk_size_feed_forward": (0, 0),  # what it saves in memory, a smaller batch does
 }
 
 
@@ -154,13 +155,17 @@ def _check_value(path: Path, key: str, value: Any) -> None:
     """Raises SteepError for a number of config.json with which nothing can be computed."""
     if isinstance(value, float) and not isfinite(value):
         raise SteepError(f"{path}: '{key}' is {value}; expected a finite number. Mend it.")
-    if key not in SIZES or value is None:
+    if value is None:
+        return
+    if key.endswith("_eps") and not (isinstance(value, int | float) and 0 < value < 1):
+        raise SteepError(f"{path}: '{key}' is {_shown(value)}; expected 1e-12 or so. Mend it.")
+    if key not in SIZES:
         return
     least, most = SIZES[key]
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise SteepError(
-            f"{path}: '{key}' must be a whole number from {least} to {most:,}, not "
-            f"{_shown(value)}. Mend it, or copy the checkpoint again."
+            f"{path}: '{key}' must be a whole number, {least} to {most:,}, not {_shown(value)}. "
+            "Mend it, or copy the checkpoint again."
         )
 
 

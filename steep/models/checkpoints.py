@@ -42,7 +42,7 @@ from steep.models.loading import (
     load_model,
     model_config,
     refuse_misfits,
-    unused_note,
+    unused_notes,
 )
 from steep.models.pooling import PooledClassifier, is_pooled, load_pooled, set_pooling
 from steep.models.pretraining_heads import MASKED_HEAD, PretrainingHeads
@@ -82,7 +82,7 @@ def load_tokenizer(name: str | Path) -> PreTrainedTokenizerBase:
     # Of a head of Steep's own, transformers does not know the model type: the tokenizer's counts.
     config = PreTrainedConfig.from_dict(content) if is_pooled(content) else model_config(name)
     check_tokenizer_files(name, folder)
-    with Unusable(name):
+    with Unusable(name, "tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(
             folder, config=config, local_files_only=True, trust_remote_code=False
         )
@@ -121,7 +121,7 @@ def load_masked_lm(
         model.tie_weights()
     tokenizer = load_tokenizer(name)
     families.check_tokenizer(tokenizer, model)
-    _note(model, [*unused_note(files, loaded), *families.tokenizer_note(tokenizer, model)])
+    _note(model, [*unused_notes(files, loaded), *families.tokenizer_note(tokenizer, model)])
     notes = [*checkpoint_notes(model), *heads.notes(name, new)]
     if headless:
         notes.append(families.no_head(name, files.folder, files.shapes))
@@ -161,7 +161,7 @@ def load_classifier(
             loaded = load_model(AutoModel, files, config, attention)
             model = PooledClassifier(loaded.model)
             notes = [f"{name}: new, drawn by the seed: its head (pooling {pooling})"]
-    unused = [] if pooling.startswith("layer:") else unused_note(files, loaded)
+    unused = [] if pooling.startswith("layer:") else unused_notes(files, loaded)
     _note(model, [*unused, *notes])
     if encoder is not None:
         graft(encoder, model)
@@ -224,6 +224,11 @@ def check_length(max_length: int, model: PreTrainedModel) -> None:
 
 def _encoder(name: str | Path) -> tuple[PreTrainedConfig, CheckpointFiles]:
     """The configuration and the files of an encoder; SteepError if it is none."""
+    if is_pooled(read_config(name)):
+        raise SteepError(
+            f"{name}: a classifier whose head is Steep's own (--pooling): nothing starts from it. "
+            "Name the checkpoint that it was fitted from."
+        )
     config = model_config(name)
     families.check_encoder(name, config)
     return config, read_checkpoint(name)

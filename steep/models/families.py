@@ -35,8 +35,8 @@ def check_known(name: str | Path, kind: str, own_code: bool) -> None:
         return
     code = "; it comes with code of its own, which Steep does not run" if own_code else ""
     raise SteepError(
-        f"{name}: no checkpoint that can be used: transformers {__version__} does not know the "
-        f"model type {quoted(kind)} of its config.json{code}. Choose another checkpoint."
+        f"{name}: transformers {__version__} does not know the model type {quoted(kind)} of its "
+        f"config.json{code}. Choose another checkpoint."
     )
 
 

@@ -20,7 +20,7 @@ from transformers.utils import logging
 
 from steep.errors import SteepError
 from steep.models import families
-from steep.models.checkpoint_files import CheckpointFiles, read_config
+from steep.models.checkpoint_files import INDEX, WEIGHTS, CheckpointFiles, read_config
 from steep.models.hub import find
 from steep.wording import brief, some
 
@@ -28,6 +28,7 @@ logging.set_verbosity_error()
 logging.disable_progress_bar()
 
 POOLER = "pooler."  # new by design where a checkpoint has none: masked-LM training leaves it out
+OUTPUTS = {"return_dict": True, "output_hidden_states": False, "output_attentions": False}
 SPARE = 50_000_000  # numbers that may be made new in memory before it is said what is missing
 WRONG = (
     *(ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, MemoryError),
@@ -36,14 +37,14 @@ WRONG = (
 
 
 class Unusable(AbstractContextManager[None]):
-    """What goes wrong while others read checkpoint `name`, as a SteepError that names it.
+    """What goes wrong while others read `part` of checkpoint `name`, as a SteepError.
 
     They raise almost anything where a configuration or a tokenizer contradicts itself, the
     tokenizers a bare `Exception`, or a panic of Rust.
     """
 
-    def __init__(self, name: str | Path) -> None:
-        self.name = name
+    def __init__(self, name: str | Path, part: str = "config.json") -> None:
+        self.name, self.part = name, part
 
     def __exit__(
         self,
@@ -56,7 +57,8 @@ class Unusable(AbstractContextManager[None]):
         if kind is Exception or issubclass(kind, WRONG) or kind.__module__ == "pyo3_runtime":
             said = " ".join(str(error).split()) or kind.__name__
             raise SteepError(
-                f"{self.name}: no checkpoint that can be used: {brief(said, 300)}"
+                f"{self.name}: no checkpoint that can be used, by its {self.part}: "
+                f"{brief(said, 300)}. Copy it again, or choose another one."
             ) from error
 
 
@@ -100,7 +102,7 @@ def model_config(name: str | Path) -> PreTrainedConfig:
     families.check_known(name, content["model_type"], "auto_map" in content)
     with Unusable(name):
         return CONFIG_MAPPING[content["model_type"]].from_dict(
-            content | {"name_or_path": str(find(name))}
+            content | OUTPUTS | {"name_or_path": str(find(name))}
         )
 
 
@@ -142,7 +144,7 @@ def filled(model: PreTrainedModel, files: CheckpointFiles) -> LoadedModel:
     misfits = {key: (shape, own[key]) for key, shape in held.items() if shape != own[key]}
     missing, unused = own.keys() - held.keys(), files.shapes.keys() - own.keys()
     model.name_or_path = model.config.name_or_path = str(files.folder)
-    with Unusable(files.name):
+    with Unusable(files.name, "weights"):
         model.load_state_dict(_weights(files, lambda key: key in misfits), strict=False)
     loaded = LoadedModel(model, frozenset(missing), misfits, frozenset(unused))
     return _checked(files, loaded)
@@ -198,17 +200,20 @@ def check_weights_finite(name: str, model: PreTrainedModel) -> None:
         )
 
 
-def unused_note(files: CheckpointFiles, loaded: LoadedModel) -> list[str]:
-    """What the user should know of weights of the encoder that the model leaves out."""
+def unused_notes(files: CheckpointFiles, loaded: LoadedModel) -> list[str]:
+    """What the user should know of weights that are not read: in other files, or of the encoder."""
+    two = files.weights[0].name == WEIGHTS and (files.folder / INDEX).is_file()
+    other = [f"{files.name}: {WEIGHTS} is read, not the files that {INDEX} names"] if two else []
     encoder = loaded.model.base_model
     own = {name for name, _ in encoder.named_children()} - {POOLER.rstrip(".")}
     names = {key: key.removeprefix(f"{loaded.model.base_model_prefix}.") for key in loaded.unused}
     left = sorted(key for key, name in names.items() if name.partition(".")[0] in own)
     if not left:
-        return []
+        return other
     return [
+        *other,
         f"{files.name}: {len(left):,} weights of its encoder are left out, such as {few(left)}: by "
-        "its config.json the model is smaller than its weights"
+        "its config.json the model is smaller than its weights",
     ]
 
 

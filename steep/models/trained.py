@@ -4,6 +4,7 @@ torch is imported only where something is computed: a user's mistake is answered
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,7 +128,7 @@ def _task_of(folder: Path) -> Task:
     """
     config, path = read_config(folder), folder / CONFIG
     labels, problem = stored_labels(config, path), config.get("problem_type")
-    twice = [name for name in labels if labels.count(name) > 1]
+    twice = [name for name, times in Counter(labels).items() if times > 1]
     if twice:
         raise SteepError(
             f"{path}: 'id2label' calls two outputs {quoted(twice[0])}. Give each a name of its own."
@@ -136,8 +137,13 @@ def _task_of(folder: Path) -> Task:
     numbers = {name: str(number) for number, name in enumerate(labels)}
     if isinstance(known, dict) and {n: str(number) for n, number in known.items()} != numbers:
         say(f"{path}: 'label2id' contradicts 'id2label', by which the outputs are named")
-    kinds: dict[str, TaskKind] = {problem: kind for kind, problem in PROBLEMS.items()}
-    kind = kinds.get(problem or "", "single")
+    kinds: dict[str | None, TaskKind] = {problem: kind for kind, problem in PROBLEMS.items()}
+    if problem not in (None, *PROBLEMS.values()):
+        raise SteepError(
+            f"{path}: 'problem_type' must be {' or '.join(PROBLEMS.values())}, not "
+            f"{quoted(str(problem))}. Mend it."
+        )
+    kind = kinds.get(problem, "single")
     if kind == "single" and len(labels) == 1:
         say(f"{path}: one output without 'problem_type': read as a probability (sigmoid)")
         kind = "multi"

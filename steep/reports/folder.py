@@ -195,14 +195,14 @@ def check_classified(results: Mapping[str, Any], path: Path) -> None:
                 f"{len(task['labels'])} labels. {runs.WRITE_AGAIN}"
             )
     if all(results["metric"] not in found["metrics"] for found in parts.values()):
-        _check_undefined(results["metric"], task["kind"], path)
+        _check_undefined(results["metric"], task, path)
 
 
-def _check_undefined(metric: str, kind: str, path: Path) -> None:
+def _check_undefined(metric: str, task: Mapping[str, Any], path: Path) -> None:
     """Raises SteepError if the metric is none that can be undefined for such a task."""
     from steep.metrics.scores import METRICS, ORDERED
 
-    known = (*METRICS[kind], *ORDERED)
+    known = METRICS[task["kind"]] + (ORDERED if task.get("ordered") else ())
     if metric not in known:
         raise SteepError(
             f"{path}: the key 'metric' must be one of {', '.join(known)}, not {quoted(metric)}. "

@@ -14,7 +14,7 @@ from steep.reports.blocks import Example, Examples, Notes, Section
 from steep.reports.mistakes import true_labels
 from steep.wording import counted, number
 
-SHOWN = 15
+SHOWN, RANKED = 15, "self_confidence"
 TITLE = "Suspected label errors"
 LEAD = (
     "Rows whose given label is improbable according to a model that was not trained on them. Some "
@@ -53,20 +53,27 @@ def suspects(table: pd.DataFrame, task: dict[str, Any]) -> list[int]:
     """Positions of the rows with suspect labels, the least probable label first."""
     chances = table[[f"p_{label}" for label in task["labels"]]].to_numpy(float)
     given = true_labels(table["truth"], task)  # bool (rows, labels)
-    if task["kind"] == "multi":
-        from cleanlab.multilabel_classification.filter import find_label_issues as of_several
+    if task["kind"] == "single":
+        return _of_classes(given.argmax(axis=1), chances)
+    told = ~given.all(axis=0)  # what every row has cannot be judged
+    given, chances = given[:, told], chances[:, told]
+    if not given.any():
+        return []
+    if given.shape[1] == 1:
+        return _of_classes(given[:, 0].astype(int), np.hstack([1 - chances, chances]))
+    from cleanlab.multilabel_classification.filter import find_label_issues
 
-        labels = [np.flatnonzero(row).tolist() for row in given]
-        order = of_several(labels, chances, return_indices_ranked_by="self_confidence", n_jobs=1)
-        return [int(i) for i in order]
+    labels = [np.flatnonzero(row).tolist() for row in given]
+    order = find_label_issues(labels, chances, return_indices_ranked_by=RANKED, n_jobs=1)
+    return [int(i) for i in order]
+
+
+def _of_classes(classes: np.ndarray, chances: np.ndarray) -> list[int]:
     from cleanlab.filter import find_label_issues
 
-    classes = given.argmax(axis=1)
     if len(np.unique(classes)) < 2:
         return []
-    order = find_label_issues(
-        classes, chances, return_indices_ranked_by="self_confidence", n_jobs=1
-    )
+    order = find_label_issues(classes, chances, return_indices_ranked_by=RANKED, n_jobs=1)
     return [int(i) for i in order]
 
 

@@ -243,6 +243,12 @@ def test_a_data_set_that_the_hub_does_not_give(monkeypatch):
         read_table(Path("owner/none"), TableArgs())
 
 
+@pytest.mark.parametrize("name", ["hub:", "hub:/", "hub:#test", "hub: "])
+def test_a_name_on_the_hub_that_is_empty(name):
+    with pytest.raises(SteepError, match="names no data set; expected hub:owner/name"):
+        records.open_hub(Path(name))
+
+
 def test_a_part_of_a_data_set_on_the_hub(monkeypatch):
     asked = []
 

@@ -62,6 +62,25 @@ def test_a_folder_of_an_older_version_is_read(tiny_bert: Path, tmp_path: Path) -
     assert (trained.max_length, trained.truncation, trained.sliding.most) == (24, "sliding-mean", 5)
 
 
+@pytest.mark.parametrize(("truncation", "told"), [("sliding-mean", True), ("head", False)])
+def test_windows_of_an_older_version_that_lay_elsewhere_are_told(
+    tiny_bert: Path, tmp_path: Path, capsys: pytest.CaptureFixture, truncation: str, told: bool
+) -> None:
+    old = {"max_length": 24, "truncation": truncation, "stride": 16}
+    load_trained_model(written(tiny_bert, tmp_path, old))
+    message = "fitted with a window every 16 tokens (--stride)"
+    assert (message in capsys.readouterr().err) is told
+
+
+@pytest.mark.parametrize("labels", [["good", "bad"], ["bad", "good", "new"]])
+def test_files_of_two_runs_are_told(tiny_bert: Path, tmp_path: Path, labels: list[str]) -> None:
+    folder = written(tiny_bert, tmp_path, {"max_length": 24}, format=2)
+    results = {"task": {"kind": "single", "labels": labels}}
+    (folder / runs.RESULTS).write_text(json.dumps(results))
+    with pytest.raises(SteepError, match=r"'task\.labels' names .*config\.json names bad, good"):
+        load_trained_model(folder)
+
+
 def test_windows_that_were_pooled_by_attention_are_refused(tiny_bert: Path, tmp_path: Path) -> None:
     folder = written(tiny_bert, tmp_path, {"truncation": "sliding-attention", "max_length": 24})
     with pytest.raises(SteepError, match=r"steep\.json.*'truncation' must be one of"):

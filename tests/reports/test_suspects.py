@@ -50,6 +50,15 @@ def test_one_class_has_no_suspects() -> None:
     assert suspects.suspects(table("single").iloc[::2].iloc[5:20], SINGLE) == []
 
 
+@pytest.mark.parametrize("labels", [["a"], ["a", "b"], ["a", "b", "c"]])
+@pytest.mark.parametrize("truth", [["", "", ""], ["a", "", "a"], ["a", "a", "a"], ["a|b"] * 3])
+def test_labels_that_all_rows_have_or_lack(labels: list[str], truth: list[str]) -> None:
+    pytest.importorskip("cleanlab", reason="needs the extra 'understand'")
+    shares = {f"p_{label}": [0.2, 0.5, 0.9] for label in labels}
+    rows = pd.DataFrame({"truth": truth} | shares)
+    assert set(suspects.suspects(rows, {"kind": "multi", "labels": labels})) <= {0, 1, 2}
+
+
 def test_rows_of_the_training_are_not_judged() -> None:
     section = suspects.suspects_section(table("single"), SINGLE, texts=True, trained_on=7)
     assert section is not None

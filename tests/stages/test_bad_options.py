@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
+from transformers import BertForSequenceClassification
 
 from steep.errors import SteepError
 from steep.stages import evaluate
@@ -38,12 +40,10 @@ def without(folder: Path, model: Path, name: str, content: bytes | None) -> Path
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("config.json", None),
         ("config.json", b"{ garbage"),
-        ("config.json", b"{}"),
         ("model.safetensors", None),
-        ("model.safetensors", b"\x10\0\0\0\0\0\0\0{ garbage"),
         ("model.safetensors", "truncated"),
+        ("tokenizer.json", b"{ garbage"),
     ],
 )
 def test_a_checkpoint_that_cannot_be_read(
@@ -61,6 +61,42 @@ def test_a_checkpoint_that_cannot_be_read(
     words = ("--label label --max-length 32", "--model", model, "--out", tmp_path / "out")
     words = words if command != "check" else ("--label label --model", model)
     assert str(model) in refused(command, tables / "single.csv", *words)
+
+
+COMMANDS = {
+    "adapt": "--label label --model {model} --out {out}",
+    "fit": "--label label --max-length 32 --model {model} --out {out}",
+    "compare": "--label label --max-length 32 --model {model} --out {out}",
+    "check": "--label label --model {model}",
+    "lr-find": "--label label --max-length 32 --model {model}",
+    "select": "--near {table} --label label --by encoder --model {model} --out {out}",
+    "multitask": "{second} --label label --max-length 32 --model {model} --out {out}",
+    "predict": "--out {out}",
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_half_a_checkpoint_is_refused_by_every_command_alike(
+    refused: Refused, tables: Path, tiny_bert: Path, command: str, tmp_path: Path
+) -> None:
+    """It lacks a layer; then its tokenizer is missing, too."""
+    table, model = tables / "single.csv", tmp_path / "model"
+    second = shutil.copy(table, tmp_path / "second.csv")
+    BertForSequenceClassification.from_pretrained(tiny_bert).save_pretrained(model)
+    weights = load_file(model / "model.safetensors")
+    kept = {name: value for name, value in weights.items() if "layer.1" not in name}
+    save_file(kept, model / "model.safetensors", {"format": "pt"})
+    shutil.copy(tiny_bert / "tokenizer.json", model)
+    named = {"model": model, "out": tmp_path / "out", "table": table, "second": second}
+    first = (model, table) if command == "predict" else (table,)
+    words = (command, *first, COMMANDS[command].format(**named))
+    assert refused(*words).startswith(
+        f"{model}: the encoder's weights are incomplete: "
+        "bert.encoder.layer.1.attention.output.LayerNorm.bias, "
+        "bert.encoder.layer.1.attention.output.LayerNorm.weight and 14 more missing, 16 of 37."
+    )
+    (model / "tokenizer.json").unlink()
+    assert refused(*words).startswith(f"{model}: its tokenizer is missing")
 
 
 @pytest.mark.parametrize("command", ["predict", "evaluate"])

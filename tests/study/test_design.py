@@ -29,7 +29,7 @@ def test_cells_come_seed_by_seed() -> None:
     ]
 
 
-def test_every_cell_has_a_file_of_its_own_and_equal_time_comes_last() -> None:
+def test_every_cell_has_a_file_of_its_own_and_the_longest_come_last() -> None:
     arms = "longer,tfidf,base,adapted,in-domain,cross-domain"
     text, labels = ("a.txt",), (200, 100, 200)
     design = design_of(arms, in_domain=text, cross_domain=text, label_budgets=labels)

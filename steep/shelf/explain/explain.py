@@ -101,13 +101,12 @@ def _target(trained: Trained, target: str | None) -> int | None:
 def _explained(
     trained: Trained, rows: Rows, target: int | None, n_steps: int
 ) -> list[dict[str, Any]]:
-    from steep.models.checkpoints import load_trained
     from steep.models.devices import choose
     from steep.models.heads import Classifier
     from steep.shelf.explain.attribution import integrated_gradients
 
     machine = choose(EXACT)
-    model = Classifier(load_trained(trained.folder, machine.attention), autocast=False)
+    model = Classifier(trained.model(rows, machine.attention), autocast=False)
     model.eval().to(machine.device)
     outputs = trained.decisions.probabilities(trained.task, trained.compute(rows, EXACT, 64))
     mask = rows.tokenizer.mask_token_id
