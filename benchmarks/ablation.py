@@ -47,11 +47,10 @@ from steep.models.devices import choose
 from steep.models.hub import find
 from steep.options import Part, as_mapping, change, identity_of, option
 from steep.seeds import derive
-from steep.study.arms import Arm, fine_tune
+from steep.study.arms import Arm, CellInput, fine_tune
 from steep.study.begin import test_of
-from steep.study.cells import CellJob, Common, keep_cell, kept_cell, run_cell
-from steep.study.design import Cell
-from steep.study.study import Start, start_of
+from steep.study.cells import CellJob, keep_cell, kept_cell, run_cell
+from steep.study.design import Cell, Start, start_of
 from steep.study.verdict import CellResult
 from steep.train import engine, phases
 
@@ -143,7 +142,7 @@ class AblationArgs:
 class Ablation:
     """What the runs of an ablation share; `out` is the folder in which they are kept."""
 
-    common: Common
+    common: CellInput
     tune: TuneArgs
     starts: Starts
     labels: int | None
@@ -175,7 +174,7 @@ def ablation(file: Path, out: Out, **options: Any) -> None:
     test, task = test_of(data), data.labelled()
     begin_ablation(data, start, out, args)
     starts = starts_of(data, start, out, args)
-    common = Common(data, test, start.base, primary(task), args.machine)
+    common = CellInput(data, test, start.base, primary(task), args.machine)
     whole = Ablation(common, args.tune, starts, args.arms.label_budget, out)
     chosen: dict[str, float] = {}
     results: list[CellResult] = []

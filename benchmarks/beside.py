@@ -31,7 +31,7 @@ from steep.metrics.scores import primary
 from steep.options import change, make
 from steep.study.arms import Arm, CellInput, fine_tune, fit_word_counts
 from steep.study.begin import test_of
-from steep.study.cells import CellJob, Common, Outcome, keep_cell, kept_cell, run_cell
+from steep.study.cells import CellJob, Outcome, keep_cell, kept_cell, run_cell
 from steep.study.design import Cell
 
 RESULTS = Path(__file__).parent / "results" / "beside.json"
@@ -74,7 +74,6 @@ class Contest:
             data=budget.chosen(self.data, self.args.few, seed),
             test=test_of(self.data),
             base=str(self.args.start.model),
-            encoder=None,
             tune=tune,
             seed=seed,
             metric=primary(self.data.labelled()),
@@ -84,8 +83,7 @@ class Contest:
         if arm in (LAST, BEST):
             found = classification.fit(given)
             return {LAST: found["last"], BEST: found["best"]}
-        common = Common(given.data, given.test, given.base, given.metric, given.machine)
-        return {arm: run_cell(common, CellJob(Cell(arm, seed), ARMS[arm], None, tune))}
+        return {arm: run_cell(given, CellJob(Cell(arm, seed), ARMS[arm], None, tune))}
 
     def keep(self, cell: Cell, outcome: Outcome) -> None:
         """Write a finished run."""

@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 from transformers import BertConfig, BertForPreTraining, PreTrainedTokenizerBase
 
-from steep.models.checkpoints import load_masked_lm, load_tokenizer
+from steep.models.checkpoints import load_tokenizer
+from steep.models.masked_lm import load_masked_lm
 from steep.stages.demo import checkpoint, unpack
 
 MLM_PROBABILITY = 0.15

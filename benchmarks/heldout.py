@@ -11,8 +11,7 @@ from transformers import PreTrainedModel
 from steep.data.corpus import Data
 from steep.data.inputs import Rows
 from steep.models.checkpoints import load_tokenizer
-from steep.train.pile import IGNORED, Pile
-from steep.train.windows import Heldout
+from steep.train.pile import IGNORED, Pile, heldout_batches
 
 WINDOWS, ROWS = 64, 16
 MASKS = 0  # seed of the masks, the same for all contestants and their seeds
@@ -31,7 +30,7 @@ def masked_loss(model: PreTrainedModel, pile: Pile) -> float:
     spans = pile.spans()
     few = spans[:: max(1, len(spans) // WINDOWS)][:WINDOWS]
     total, count = 0.0, 0
-    for inputs, positions, labels in Heldout(pile, few, ROWS * pile.max_length, MASKS).batches:
+    for inputs, positions, labels in heldout_batches(pile, few, ROWS * pile.max_length, MASKS):
         ids, mask = inputs.to(model.device).unbind(1)
         logits = model(input_ids=ids, attention_mask=mask).logits.flatten(0, 1)
         found = logits[positions.to(model.device)].float().cpu()

@@ -19,7 +19,9 @@ from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassificatio
 
 from benchmarks.cases import MLM_PROBABILITY
 from steep.models import kernels
-from steep.models.heads import Classifier, MaskedLM
+from steep.models.devices import keep_freed_memory
+from steep.models.heads import Classifier
+from steep.models.masked_lm import MaskedLM
 from steep.stages.demo import checkpoint
 
 CASES = (("fit", 32, 28), ("fit", 32, 128), ("fit", 8, 512), ("adapt", 32, 128))
@@ -62,7 +64,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=12, help="passes of each kind (default 12)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    kernels.keep_freed_memory()
+    keep_freed_memory()
     for stage, rows, length in CASES:
         step = Pass(stage, rows, length)
         found = [_turn(step) for _ in range(options.turns + 2)][2:]

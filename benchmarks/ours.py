@@ -13,21 +13,19 @@ from benchmarks.contest import Turns
 from benchmarks.heldout import real_tokens
 from steep.args import AdaptArgs, FitArgs
 from steep.data.corpus import Corpus, Data
-from steep.data.inputs import Rows
-from steep.data.load import load
-from steep.data.tables import read_texts
-from steep.data.tokens import frame, tokenize
+from steep.data.inputs import Rows, frame
+from steep.data.load import load, read_texts
+from steep.data.tokens import tokenize
 from steep.models import kernels
-from steep.models.checkpoints import load_masked_lm, load_tokenizer
+from steep.models.checkpoints import load_tokenizer
 from steep.models.devices import choose
-from steep.models.heads import MaskedLM
+from steep.models.masked_lm import MaskedLM, load_masked_lm
 from steep.objectives.masking import vocabulary
 from steep.options import make
 from steep.seeds import derive
-from steep.train import engine, schedules
+from steep.train import engine, objective, phases
 from steep.train.objective import Objective
-from steep.train.pile import Pile
-from steep.train.windows import Heldout, Stream, loaders
+from steep.train.pile import Pile, Stream, heldout_batches, loaders
 
 
 class TakeTurns(Callback):
@@ -63,10 +61,10 @@ def masked_learner(job: Job, args: AdaptArgs) -> Learner:
     pile, tokens = masked_text(job, "train"), args.pretrain.batch.batch_tokens
     spans = pile.spans()
     train = Stream(pile, spans, tokens, job.steps, seed)
-    measured = Heldout(pile, spans[:1], tokens, seed)
+    measured = heldout_batches(pile, spans[:1], tokens, seed)
     model = MaskedLM(machine.prepare(lm.model, derive(seed, "dropout")), machine.autocast)
     dls = loaders(train, measured, machine.device)
-    return engine.masked_learner(model, dls, args.pretrain, Objective())
+    return objective.masked_learner(model, dls, args.pretrain, Objective())
 
 
 def adapt_args(job: Job) -> AdaptArgs:
@@ -157,8 +155,8 @@ def train_in_turns(learn: Learner, learning_rate: float, turns: Turns, epochs: i
     batches, dataset = len(learn.dls.train), learn.dls.train_ds
     tokenizer_frame = dataset.pile.frame if isinstance(dataset, Stream) else dataset.frame
     special = [tokenizer_frame.pad, *tokenizer_frame.before, *tokenizer_frame.after]
-    lrs = schedules.discriminative(learn, learning_rate, 1.0)
-    scheduler = schedules.scheduler(lrs, schedules.schedule("linear", 0.0), epochs, batches)
+    lrs = phases.discriminative(learn, learning_rate, 1.0)
+    scheduler = phases.scheduler(lrs, phases.schedule("linear", 0.0), epochs, batches)
     waiting = TakeTurns(turns, [int(i) for i in special])
     with learn.no_bar(), learn.no_logging():
         learn.fit(epochs, cbs=[scheduler, waiting])

@@ -10,11 +10,9 @@ from typing import Any
 import numpy as np
 
 from steep.data.corpus import Task
-from steep.metrics.intervals import resampled
-from steep.metrics.scores import higher_is_better, score
+from steep.metrics.scores import higher_is_better, resampled, score
 from steep.seeds import numbers
-from steep.study.families import holm
-from steep.study.paired import paired_gain
+from steep.study.paired import holm, paired_gain
 from steep.study.verdict import CellResult
 
 

@@ -30,7 +30,8 @@ from transformers import (
 from benchmarks import heldout, ours
 from benchmarks.cases import MLM_PROBABILITY, Job
 from benchmarks.contest import Turns
-from steep.models.checkpoints import load_classifier, load_masked_lm, load_tokenizer
+from steep.models.checkpoints import load_classifier, load_tokenizer
+from steep.models.masked_lm import load_masked_lm
 
 BLOCK = 512  # run_mlm.py: the tokenizer's model_max_length
 

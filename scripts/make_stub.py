@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from steep import commands
 from steep.args import CheckArgs, DataArgs, DemoArgs, FitArgs
-from steep.args.recipes import recipe
+from steep.args.chosen import recipe
 from steep.options import options_of, tables_of
 from steep.shelf.explain import ExplainArgs
 from steep.shelf.export import ExportArgs
@@ -32,7 +32,7 @@ from fastai.learner import Learner
 from steep.data.corpus import Data
 from steep.data.readers import Source
 from steep.errors import SteepError as SteepError
-from steep.train.schedules import discriminative as discriminative
+from steep.train.phases import discriminative as discriminative
 
 Model = str | Path
 Config = str | Path | None

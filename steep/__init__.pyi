@@ -10,7 +10,7 @@ from fastai.learner import Learner
 from steep.data.corpus import Data
 from steep.data.readers import Source
 from steep.errors import SteepError as SteepError
-from steep.train.schedules import discriminative as discriminative
+from steep.train.phases import discriminative as discriminative
 
 Model = str | Path
 Config = str | Path | None

@@ -10,13 +10,13 @@ import steep
 from steep import commands
 from steep.args import CheckArgs, DemoArgs
 from steep.console import result, say, tell
+from steep.errors import on_signals
 from steep.flags import NOTHING_LEFT, command, with_errors
 from steep.shelf.explain import ExplainArgs
 from steep.shelf.export import ExportArgs
 from steep.shelf.lr_find import LrFindArgs
 from steep.shelf.multitask import MultitaskArgs
 from steep.shelf.select import SelectArgs
-from steep.signals import on_signals
 
 app = typer.Typer(
     name="steep",

@@ -23,11 +23,7 @@ from steep.args import (
 from steep.args.chosen import options_for
 from steep.openings import Openings
 from steep.shelf.awd_lstm import AwdArgs
-from steep.shelf.explain import ExplainArgs
-from steep.shelf.export import EngineArgs, ExportArgs
-from steep.shelf.lr_find import LrFindArgs
-from steep.shelf.multitask import MultitaskArgs
-from steep.shelf.select import SelectArgs
+from steep.shelf.export import EngineArgs
 from steep.shelf.self_training import SelfTrainArgs
 from steep.shelf.sentence_pairs import PairArgs
 from steep.shelf.trackers import TrackArgs
@@ -139,6 +135,7 @@ def adapt(
 
 def select(pile: "Source | Sequence[Source]", *, out: "Model", **options: Any) -> Path:
     """Choose, from a large pile of text, what is most like your task's; returns the folder."""
+    from steep.shelf.select import SelectArgs
     from steep.shelf.select import select as feature
 
     return feature.select(pile, out=Path(out), args=options_for(SelectArgs, "select", options))
@@ -196,6 +193,7 @@ def lr_find(
     **options: Any,
 ) -> dict[str, Any]:
     """Run fastai's lr_find several times; say what it suggests and whether it is reliable."""
+    from steep.shelf.lr_find import LrFindArgs
     from steep.shelf.lr_find import lr_find as feature
 
     args = options_for(LrFindArgs, "lr_find", options | _given(model), source)
@@ -206,6 +204,7 @@ def multitask(
     files: "Sequence[Source]", model: "Model | None" = None, *, out: "Model", **options: Any
 ) -> Path:
     """Train one encoder on several labelled tables; returns the folder `out`, a checkpoint."""
+    from steep.shelf.multitask import MultitaskArgs
     from steep.shelf.multitask import multitask as feature
 
     args = options_for(MultitaskArgs, "multitask", options | _given(model))
@@ -236,6 +235,7 @@ def evaluate(
 
 def explain(model: "Model", source: "Source", *, out: "Model", **options: Any) -> Path:
     """Which words speak for a model's answers to single rows; returns the folder `out`."""
+    from steep.shelf.explain import ExplainArgs
     from steep.shelf.explain import explain as feature
 
     args = options_for(ExplainArgs, "explain", options)
@@ -244,6 +244,7 @@ def explain(model: "Model", source: "Source", *, out: "Model", **options: Any) -
 
 def export(model: "Model", source: "Source", **options: Any) -> Path:
     """Write a model as ONNX, checked against torch on rows of `source`."""
+    from steep.shelf.export import ExportArgs
     from steep.shelf.export import export as feature
 
     return feature.export(model, source, args=options_for(ExportArgs, "export", options))

@@ -1,6 +1,14 @@
-"""What a user's mistake looks like: one exception, one clear message, exit code 2."""
+"""What ends a command early? A user's mistake, a launcher of several processes, or a signal."""
 
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+SIZES = ("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class SteepError(Exception):
@@ -18,3 +26,53 @@ def unreadable(path: Path, error: OSError) -> str:
     if isinstance(error, IsADirectoryError):
         return f"{path}: this is a folder, but a file is expected."
     return f"{path}: cannot be read: {error.strerror or error}."
+
+
+def refuse_launchers() -> None:
+    """Raises SteepError in a process that torchrun, mpirun or the like started beside others."""
+    for name in SIZES:
+        size = os.environ.get(name, "").strip()
+        if size.isdecimal() and int(size) > 1:
+            raise SteepError(
+                f"Steep computes on one device and in one process, but {name} is {size}: start it "
+                "without a launcher such as torchrun."
+            )
+
+
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C, what a scheduler sends before it kills, or a terminal that was closed.
+
+    The text says what is kept; `number` is the signal's.
+    """
+
+    def __init__(self, message: str = "", number: int = signal.SIGINT) -> None:
+        super().__init__(message)
+        self.number = number
+
+
+def number_of(interrupt: KeyboardInterrupt) -> int:
+    """The signal that `interrupt` came from."""
+    return interrupt.number if isinstance(interrupt, Stopped) else signal.SIGINT
+
+
+def stop(number: int) -> None:
+    """End at once, as Ctrl-C does."""
+    raise Stopped(number=number)
+
+
+@contextmanager
+def on_signals(action: Callable[[int], None]) -> Iterator[None]:
+    """Call `action` with the number of each signal that asks a process to end.
+
+    One that is ignored, as by nohup, stays so. Python delivers signals to its main thread only.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    kinds = [kind for kind in ENDING if signal.getsignal(kind) not in (signal.SIG_IGN, None)]
+    before = [signal.signal(kind, lambda number, _: action(number)) for kind in kinds]
+    try:
+        yield
+    finally:
+        for kind, handler in zip(kinds, before, strict=True):
+            signal.signal(kind, handler)

@@ -5,7 +5,7 @@ their parts.
 """
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
@@ -13,10 +13,8 @@ import typer
 from typer.core import TyperOption
 
 from steep.console import say
-from steep.errors import SteepError
-from steep.launchers import refuse_launchers
+from steep.errors import SteepError, number_of, on_signals, refuse_launchers, stop
 from steep.options import Option, options_of, read_toml
-from steep.signals import number_of, on_signals, stop
 from steep.wording import brief
 
 NOTHING_LEFT = "Nothing half-written is left."
@@ -41,10 +39,9 @@ def command(
         flags = [_parameter(option) for option in options_of(kind)]
         first = [flag for flag in flags if flag.name in FIRST]
         others = [flag for flag in flags if flag.name not in FIRST]
-        names = {flag.name for flag in flags}
 
         def call(context: typer.Context, **values: Any) -> None:
-            given = {name: values[name] for name in names if _is_given(context, name)}
+            given = {f.name: values[f.name] for f in flags if _is_given(context, f.name)}
             inputs = {parameter.name: values[parameter.name] for parameter in own}
             config = {"config": values["config"]} if values["config"] is not None else {}
 
@@ -59,7 +56,8 @@ def command(
 
         call.__doc__ = function.__doc__
         shown = [*first, *own, *others, _config(own), _help_all()]
-        call.__signature__ = inspect.Signature([CONTEXT, *_keywords(shown)])  # type: ignore[attr-defined]
+        keywords = [flag.replace(kind=inspect.Parameter.KEYWORD_ONLY) for flag in shown]
+        call.__signature__ = inspect.Signature([CONTEXT, *keywords])  # type: ignore[attr-defined]
         app.command(function.__name__.replace("_", "-"))(call)
         return function
 
@@ -116,12 +114,6 @@ def _parameter(option: Option) -> inspect.Parameter:
         default=default,
         annotation=Annotated[hint, flag],
     )
-
-
-def _keywords(parameters: list[inspect.Parameter]) -> Iterator[inspect.Parameter]:
-    """The parameters as keywords: their order is that of help alone."""
-    for parameter in parameters:
-        yield parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
 
 
 def _config(own: list[inspect.Parameter]) -> inspect.Parameter:

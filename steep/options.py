@@ -126,6 +126,16 @@ def identity_of(args: Any) -> dict[str, Any]:
     return {name: value for name, value in as_mapping(args).items() if name not in harmless}
 
 
+def files_in_options(kind: type[Any], values: Values) -> list[str]:
+    """The paths that options name, by their type; `values` are those of `as_mapping`."""
+    found: list[str] = []
+    for option in options_of(kind):
+        value = values.get(option.name)
+        if value and Path in (option.hint, *get_args(option.hint)):
+            found += [value] if isinstance(value, str) else value
+    return found
+
+
 def read_toml(path: Path) -> dict[str, dict[str, Any]]:
     """The tables of a TOML file, with underscores for the dashes in names.
 

@@ -14,11 +14,19 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from steep import ownership, runs
+from steep import runs
 from steep.console import say
-from steep.errors import SteepError
-from steep.launchers import refuse_launchers
-from steep.places import FOLDERS, Kind, Place, find_place
+from steep.errors import SteepError, refuse_launchers
+from steep.places import (
+    FOLDERS,
+    Kind,
+    Place,
+    add_to_list,
+    files_in,
+    find_place,
+    foreign_in,
+    remove_own,
+)
 
 NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL)  # of some network disks
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -58,7 +66,7 @@ def writing(out: Path, stage: str, args: Any, overwrite: bool = False) -> Iterat
             run = runs.Run(partial, place.target, runs.manifest(stage, args))
             yield run
             run.record(seconds=round(run.earlier + time.monotonic() - started, 1))
-            run.record(**{runs.WROTE: sorted({*ownership.files_in(partial), runs.MANIFEST})})
+            run.record(**{runs.WROTE: sorted({*files_in(partial), runs.MANIFEST})})
             runs.write_json(partial / runs.MANIFEST, run.manifest)
             refused = _appear(partial, place, overwrite)
             for action in run.afterwards:
@@ -99,8 +107,8 @@ def adding(folder: Path) -> Iterator[Path]:
             shutil.rmtree(aside, ignore_errors=True)
             aside.mkdir()
             yield aside
-            names = ownership.files_in(aside)
-            ownership.add_to_list(folder, names)
+            names = files_in(aside)
+            add_to_list(folder, names)
             for name in names:
                 (aside / name).replace(folder / name)
         finally:
@@ -112,7 +120,7 @@ def make(out: Path, overwrite: bool = False) -> None:
     place = find_place(out, "folder", overwrite)
     with Explained(out):
         if place.there is not None:
-            ownership.remove_own(place.target)
+            remove_own(place.target)
         place.target.mkdir(parents=True, exist_ok=True)
 
 
@@ -215,7 +223,7 @@ def _clean(place: Place) -> None:
     old, partial = place.beside("old"), place.beside("partial")
     if old.is_dir():
         if os.path.lexists(place.target):
-            ownership.remove_own(old)
+            remove_own(old)
         else:
             old.rename(place.target)
     if partial.is_dir():
@@ -255,14 +263,14 @@ def _put(partial: Path, place: Place, overwrite: bool) -> None:
     old = place.beside("old")
     place.target.rename(old)
     try:
-        if ownership.foreign_in(old):
+        if foreign_in(old):
             raise SteepError(f"{place.path} has changed in this moment.")
         partial.rename(place.target)
     except BaseException:
         if not os.path.lexists(place.target):
             old.rename(place.target)
         raise
-    ownership.remove_own(old)
+    remove_own(old)
 
 
 def _free_name(target: Path) -> Path:

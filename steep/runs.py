@@ -37,12 +37,12 @@ from typing import Any
 import numpy as np
 
 from steep import run_shapes
-from steep.args.renamed import FORMAT, renamed
+from steep.args.kept import FORMAT, renamed
 from steep.console import say
 from steep.errors import SteepError, unreadable
 from steep.options import as_mapping
 from steep.shapes import Shape, checked
-from steep.wording import brief, quoted
+from steep.wording import brief, quoted, visible
 
 MANIFEST, SPLITS, HISTORY, RESULTS = "steep.json", "splits.json", "history.csv", "results.json"
 PREDICTIONS, STUDY, CELLS, VERDICT = "predictions", "study.json", "cells", "verdict.json"
@@ -73,6 +73,7 @@ LEFT = re.compile(  # by killed runs; those with a number by the version before
     r"\.(.+\.)?steep-(partial|lock)(/.*)?|\..+\.(partial|old)-\d+/.*|.+\.\d+\.partial"
 )
 PACKAGES = ("steep", "torch", "transformers", "fastai", "datasets", "tokenizers", "numpy")
+HALF = re.compile("[\ud800-\udfff]")  # of a character: what no file of UTF-8 holds
 WRITE_AGAIN = "Put it right, or run the command again that wrote it."
 
 
@@ -107,9 +108,14 @@ def unfinished(out: Path) -> Path:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Plain JSON, written aside and renamed, so that a reader never sees half of it."""
+    """Plain JSON, written aside and renamed, so that a reader never sees half of it.
+
+    The bytes of a path that is not UTF-8 are written as messages show them, such as '\\xe9'.
+    """
+    text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+    text = HALF.sub(lambda found: json.dumps(visible(found.group()))[1:-1], text)
     with aside(path) as partial:
-        partial.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        partial.write_text(text, encoding="utf-8")
 
 
 def write_csv(path: Path, lines: list[dict[str, Any]]) -> None:

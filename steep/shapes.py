@@ -123,10 +123,8 @@ def _wrong(value: Any, shape: Shape, key: str) -> Iterator[Wrong]:
                 yield from _wrong(value, shape.shape, key)
         case Each() | Keyed() | dict():
             yield from _in_object(value, shape, key)
-        case list():
-            yield from _in_list(value, shape[0], key)
-        case tuple():
-            yield from _in_row(value, shape, key)
+        case list() | tuple():
+            yield from _in_list(value, shape, key)
         case Number() | Choice() | Names():
             if not shape.fits(value):
                 yield key, str(shape), value
@@ -157,19 +155,13 @@ def _keys(value: dict[str, Any], shape: Shape) -> Iterator[tuple[str, Shape, boo
 
 
 def _in_list(value: Any, shape: Shape, at: str) -> Iterator[Wrong]:
-    if not isinstance(value, list):
-        yield at, KINDS[list], value
+    """In a list of any length, or in one with a shape for each place."""
+    long = isinstance(shape, tuple)
+    if not isinstance(value, list) or (long and len(value) != len(shape)):
+        yield at, f"a list of {len(shape)}" if long else KINDS[list], value
         return
     for place, item in enumerate(value):
-        yield from _wrong(item, shape, f"{at}[{place}]")
-
-
-def _in_row(value: Any, shapes: tuple[Shape, ...], at: str) -> Iterator[Wrong]:
-    if not isinstance(value, list) or len(value) != len(shapes):
-        yield at, f"a list of {len(shapes)}", value
-        return
-    for place, shape in enumerate(shapes):
-        yield from _wrong(value[place], shape, f"{at}[{place}]")
+        yield from _wrong(item, shape[place if long else 0], f"{at}[{place}]")
 
 
 def _below(at: str, key: str) -> str:

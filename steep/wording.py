@@ -8,7 +8,7 @@ NOTHING = "–"
 ACRONYMS = {"f1": "F1", "auc": "AUC", "mcc": "MCC", "mae": "MAE", "rmse": "RMSE", "r2": "R²"}
 MARKUP = re.compile(r"[\\`*_\[\]<>#~$]|^[-+](?=[\s-]|$)")
 NUMBERED = re.compile(r"^(\d+)([.)])(?=\s|$)")  # would begin a list
-BACKSLASH = "&#92;"  # as an entity, because '\|' is read before '\\' in a table
+SLASH = "&#92;"  # a backslash, as an entity, because '\|' is read before '\\' in a table
 LONGEST_QUOTE = 80
 CONTROL = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
@@ -119,7 +119,7 @@ def quoted(text: str) -> str:
 def inline(text: str) -> str:
     """A text in Markdown, as one line of prose or a table cell: markup escaped, no line breaks."""
     flat = " ".join(text.replace("&", "&amp;").split())
-    escaped = MARKUP.sub(lambda found: _escape(found.group()), flat)
+    escaped = MARKUP.sub(lambda found: SLASH if found[0] == "\\" else f"\\{found[0]}", flat)
     return NUMBERED.sub(r"\1\\\2", escaped.replace("|", "\\|"))
 
 
@@ -135,7 +135,3 @@ def _escaped(sign: str) -> str:
     if 0xDC80 <= code < 0xDD00:  # how Python keeps a byte of a file name that is no UTF-8
         code -= 0xDC00
     return ESCAPES.get(sign, f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
-
-
-def _escape(sign: str) -> str:
-    return BACKSLASH if sign == "\\" else "\\" + sign

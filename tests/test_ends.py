@@ -13,9 +13,8 @@ import typer
 
 from steep import __main__ as start
 from steep import console
-from steep.errors import SteepError
+from steep.errors import ENDING, SteepError, Stopped, on_signals, stop
 from steep.flags import with_errors
-from steep.signals import ENDING, Stopped, on_signals, stop
 
 
 def ended(action: Callable[[], None]) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from steep import outputs, ownership, runs
+from steep import outputs, places, runs
 from steep.args import CheckArgs, CompareArgs, FitArgs
 from steep.errors import SteepError
 from steep.options import make
@@ -140,10 +140,10 @@ def test_overwrite_refuses_what_steep_did_not_write(tmp_path: Path, name: str) -
         outputs.writing(out, "fit", FitArgs(), overwrite=True),
     ):
         pytest.fail("the run must not start")
-    assert ownership.foreign_in(out) == [name]
+    assert places.foreign_in(out) == [name]
     assert (out / "deep" / "old").is_file()
-    ownership.remove_own(out)
-    assert ownership.files_in(out) == ([] if name == "empty/" else [name])
+    places.remove_own(out)
+    assert places.files_in(out) == ([] if name == "empty/" else [name])
     assert (out / name).exists()
 
 
@@ -153,10 +153,10 @@ def test_a_folder_of_the_version_before_is_known_by_its_names(tmp_path: Path) ->
     for name in ("config.json", "model-00001-of-00002.safetensors", "vocab.txt"):
         (tmp_path / name).write_text("x")
     (tmp_path / "README.md").write_text("---\n\nWritten by steep (steep fit · model)\n")
-    assert ownership.foreign_in(tmp_path) == []
+    assert places.foreign_in(tmp_path) == []
     (tmp_path / "README.md").write_text("A card that its user wrote.")
     (tmp_path / "predictions" / "mine.csv").write_text("x")
-    assert ownership.foreign_in(tmp_path) == ["README.md", "predictions/mine.csv"]
+    assert places.foreign_in(tmp_path) == ["README.md", "predictions/mine.csv"]
 
 
 def test_a_study_is_known_by_its_names_and_its_runs(tmp_path: Path) -> None:
@@ -171,10 +171,10 @@ def test_a_study_is_known_by_its_names_and_its_runs(tmp_path: Path) -> None:
     (study / ".in-domain.steep-partial").mkdir()
     (study / ".in-domain.steep-partial" / "x").write_text("of a run that was killed")
     (study / "cells" / ".1a2b.steep-partial").write_text("half a cell")
-    assert ownership.foreign_in(study) == []
+    assert places.foreign_in(study) == []
     with outputs.claimed(study, "study"):
         assert left(study / "cells") == ["base-40-seed1.csv"]
-    assert ownership.foreign_in(study) == []
+    assert places.foreign_in(study) == []
     (study / "cells" / "notes.csv").write_text("mine")
     (study / "adapted" / "notes.csv").write_text("mine")
     with pytest.raises(SteepError, match=r"did not write \(adapted/notes.csv, cells/notes.csv\)"):
@@ -190,7 +190,7 @@ def test_files_that_are_added_are_listed_and_all_or_none_appear(tmp_path: Path) 
     with outputs.adding(out) as aside:
         (aside / "model.onnx").write_text("x")
     assert runs.read_manifest(out, "fit")["wrote"] == ["model.onnx", "steep.json"]
-    assert ownership.foreign_in(out) == []
+    assert places.foreign_in(out) == []
     with pytest.raises(ZeroDivisionError), outputs.adding(out) as aside:
         (aside / "export.json").write_text("x")
         raise ZeroDivisionError

@@ -9,7 +9,7 @@ import pytest
 
 from steep import runs
 from steep.args import FitArgs
-from steep.args.renamed import FORMAT
+from steep.args.kept import FORMAT
 from steep.errors import SteepError
 from steep.options import read_toml
 
@@ -134,3 +134,9 @@ def test_json_and_csv_are_plain(tmp_path: Path) -> None:
     runs.write_csv(tmp_path / "deep" / "a.csv", [{"x": 1, "y": 'say "hi",\nyou'}])
     assert (tmp_path / "deep" / "a.csv").read_bytes() == b'x,y\r\n1,"say ""hi"",\nyou"\r\n'
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["a.csv"]
+
+
+def test_a_path_that_is_not_utf_8_is_written_as_it_is_shown(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    runs.write_json(path, {"model": "caf\udce9/ü", "text": "a\nb"})
+    assert runs.read_json(path) == {"model": "caf\\xe9/ü", "text": "a\nb"}

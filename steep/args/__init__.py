@@ -1,30 +1,163 @@
-"""Which options are there? Parts (small dataclasses), and for each command a composition of them.
+"""Which options has each command of the core? A composition of parts for each.
 
 The command line, TOML files and Python all use these classes: an option exists once.
 """
 
-from steep.args.commands import (
-    AdaptArgs,
-    CheckArgs,
-    CompareArgs,
-    DataArgs,
-    DemoArgs,
-    EvaluateArgs,
-    FitArgs,
-    PredictArgs,
-)
-from steep.args.pretraining import PretrainArgs
-from steep.args.training import TuneArgs
+from dataclasses import dataclass
 
-__all__ = [
-    "AdaptArgs",
-    "CheckArgs",
-    "CompareArgs",
-    "DataArgs",
-    "DemoArgs",
-    "EvaluateArgs",
-    "FitArgs",
-    "PredictArgs",
-    "PretrainArgs",
-    "TuneArgs",
-]
+from steep.args.pretraining import MinutesArgs, PretrainArgs, TextArgs
+from steep.args.running import (
+    AbstainArgs,
+    IntervalArgs,
+    MachineArgs,
+    OverwriteArgs,
+    PlanArgs,
+    SaveArgs,
+    SeedArgs,
+    SeedsArgs,
+    SpreadsheetArgs,
+    StudyArgs,
+    StudyTextArgs,
+    WorkerArgs,
+)
+from steep.args.table import ColumnArgs, SplitArgs, TableArgs, TargetArgs
+from steep.args.training import (
+    BaseArgs,
+    BatchArgs,
+    DecisionArgs,
+    EpochArgs,
+    FewArgs,
+    MetricArgs,
+    ModelArgs,
+    RecipeArgs,
+    TuneArgs,
+)
+from steep.options import Part, option, own_table
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataArgs:
+    """steep.read: how a table is read and split."""
+
+    table: TableArgs = TableArgs()
+    split: SplitArgs = SplitArgs()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckArgs:
+    """steep check: what is in a table, what will go wrong, what it will cost."""
+
+    table: TableArgs = TableArgs()
+    split: SplitArgs = SplitArgs()
+    start: ModelArgs = ModelArgs()
+    seed: SeedArgs = SeedArgs()
+    machine: MachineArgs = MachineArgs()
+    output: OverwriteArgs = OverwriteArgs()
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptArgs:
+    """steep adapt: further pre-training on your own text."""
+
+    table: TableArgs = TableArgs()
+    split: SplitArgs = SplitArgs()
+    start: ModelArgs = ModelArgs()
+    pretrain: PretrainArgs = PretrainArgs()
+    text: TextArgs = TextArgs()
+    seed: SeedArgs = SeedArgs()
+    machine: MachineArgs = MachineArgs()
+    saving: SaveArgs = SaveArgs()
+    output: OverwriteArgs = OverwriteArgs()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitArgs:
+    """steep fit: fine-tuning a classifier."""
+
+    table: TableArgs = TableArgs()
+    split: SplitArgs = SplitArgs()
+    start: ModelArgs = ModelArgs()
+    base: BaseArgs = BaseArgs()
+    recipe: RecipeArgs = RecipeArgs()
+    tune: TuneArgs = TuneArgs()
+    metric: MetricArgs = MetricArgs()
+    few: FewArgs = FewArgs()
+    decisions: DecisionArgs = DecisionArgs()
+    seed: SeedArgs = SeedArgs()
+    machine: MachineArgs = MachineArgs()
+    saving: SaveArgs = SaveArgs()
+    output: OverwriteArgs = OverwriteArgs()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictArgs:
+    """steep predict: a probability for every row and class."""
+
+    columns: ColumnArgs = ColumnArgs()
+    batch: BatchArgs = BatchArgs(batch_size=64)
+    abstain: AbstainArgs = AbstainArgs()
+    csv: SpreadsheetArgs = SpreadsheetArgs()
+    machine: MachineArgs = MachineArgs()
+    output: OverwriteArgs = OverwriteArgs()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateArgs:
+    """steep evaluate: predictions against labels."""
+
+    columns: ColumnArgs = ColumnArgs()
+    target: TargetArgs = TargetArgs()
+    batch: BatchArgs = BatchArgs(batch_size=64)
+    abstain: AbstainArgs = AbstainArgs()
+    intervals: IntervalArgs = IntervalArgs()
+    seed: SeedArgs = SeedArgs()
+    machine: MachineArgs = MachineArgs()
+    output: OverwriteArgs = OverwriteArgs()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareArgs:
+    """steep compare: was step 2 worth it?
+
+    Step 3 of all arms is `tune`; step 2 is `adapt`, a table of its own, but for `budget`.
+    """
+
+    table: TableArgs = TableArgs()
+    split: SplitArgs = SplitArgs()
+    start: ModelArgs = ModelArgs()
+    base: BaseArgs = BaseArgs()
+    texts: StudyTextArgs = StudyTextArgs()
+    seeds: SeedsArgs = SeedsArgs()
+    budget: MinutesArgs = MinutesArgs()
+    study: StudyArgs = StudyArgs()
+    plan: PlanArgs = PlanArgs()
+    recipe: RecipeArgs = RecipeArgs()
+    tune: TuneArgs = TuneArgs()
+    metric: MetricArgs = MetricArgs()
+    adapt: PretrainArgs = own_table(PretrainArgs())
+    workers: WorkerArgs = WorkerArgs()
+    seed: SeedArgs = SeedArgs()
+    machine: MachineArgs = MachineArgs()
+    saving: SaveArgs = SaveArgs()
+    output: OverwriteArgs = OverwriteArgs()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoPart(Part):
+    """Demo."""
+
+    yes: bool = option(False, "Install the demo's checkpoint without asking.")
+    labels: int = option(300, "Training labels of the fits and of the comparison.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoArgs:
+    """steep demo: every stage on real text that comes along."""
+
+    demo: DemoPart = DemoPart()
+    seeds: SeedsArgs = SeedsArgs(seeds=3)
+    epochs: EpochArgs = EpochArgs(epochs=6)
+    budget: MinutesArgs = MinutesArgs()
+    seed: SeedArgs = SeedArgs()
+    machine: MachineArgs = MachineArgs()
+    output: OverwriteArgs = OverwriteArgs()

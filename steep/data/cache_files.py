@@ -20,18 +20,22 @@ from pathlib import Path
 from typing import IO, Any
 
 import datasets
+import pyarrow as pa
 
 from steep.console import say
-from steep.data.fingerprints import disk_state, hash_of
+from steep.data.files import readable
 from steep.errors import SteepError
 
 Facts = dict[str, int]
 Make = Callable[[Sequence[Path]], Facts]
+Write = Callable[[Any], Facts]  # to a writer of Arrow
 
 PARTIAL = ".partial"
 LEFT = re.compile(r"\.partial$|^raw-\d+$|^(ids|offsets)-\d+\.npy$|\.arrow\.\d+$")
 LONGEST_SEAL = 1 << 16
 FULL = (errno.ENOSPC, errno.EDQUOT)
+WHOLE = 1 << 26  # bytes of a file that is hashed as a whole, within a tenth of a second
+ENDS = 1 << 20  # bytes at either end that are hashed of a longer one
 
 
 def cache_folder() -> Path:
@@ -69,11 +73,26 @@ def _made(seal: Path, paths: Sequence[Path], make: Make) -> Facts:
     return facts
 
 
-def opened(path: Path) -> datasets.Dataset:
-    """The table in an Arrow file that is kept; its name, which is its key, is its fingerprint."""
+def kept_table(place: str, schema: pa.Schema, write: Write) -> tuple[datasets.Dataset, Facts]:
+    """The table in an Arrow file at this place of the cache, and its facts; `write` makes it.
+
+    Its name, which is its key, is its fingerprint.
+    """
+    path = cache_folder() / f"{place}.arrow"
+
+    def make(aside: Sequence[Path]) -> Facts:
+        with pa.OSFile(str(aside[0]), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+            return write(writer)
+
+    facts = kept(path.with_suffix(".json"), [path], make)
     with explained(path):
         table = datasets.table.MemoryMappedTable.from_file(str(path))
-    return datasets.Dataset(table, fingerprint=path.stem)
+    return datasets.Dataset(table, fingerprint=path.stem), facts
+
+
+def key_of(text: str) -> str:
+    """A name in the cache for what this text describes."""
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 @contextmanager
@@ -172,5 +191,32 @@ def _write_seal(seal: Path, hashes: dict[str, str], facts: Facts) -> None:
 
 def _check(sealed: Any) -> str:
     """A seal is written by Steep alone: nothing else in it is looked at more closely."""
-    text = json.dumps(sealed, sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return key_of(json.dumps(sealed, sort_keys=True))
+
+
+def fingerprint(path: Path) -> str:
+    """A text that changes with the name or the content of a file.
+
+    Of a file above `WHOLE`, of which a hash would take as long as reading it, the content is told
+    by its first and last bytes and by its `disk_state`. Raises SteepError if it cannot be read.
+    """
+    with readable(path):
+        if (state := disk_state(path))[0] <= WHOLE:
+            return repr((str(path), hash_of(path)))
+        with path.open("rb") as stream:
+            ends = hashlib.sha256(stream.read(ENDS))
+            stream.seek(-ENDS, os.SEEK_END)
+            ends.update(stream.read(ENDS))
+    return repr((str(path), ends.hexdigest(), state))
+
+
+def hash_of(path: Path) -> str:
+    """A hash of all bytes of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def disk_state(path: Path) -> list[int]:
+    """Size, inode and times of a file; the last of these no program can set."""
+    stat = path.stat()
+    return [stat.st_size, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns]

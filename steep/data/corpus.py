@@ -10,6 +10,7 @@ import numpy as np
 from steep.args.table import SplitArgs, TableArgs
 from steep.data.store import flattened
 from steep.errors import SteepError
+from steep.wording import quoted
 
 if TYPE_CHECKING:
     from steep.data.splits import Splits
@@ -39,9 +40,6 @@ class Task:
         """What files say of it, as plain JSON; thresholds are kept elsewhere."""
         order = {"ordered": True} if self.ordered else {}
         return {"kind": self.kind, "labels": list(self.labels), **order}
-
-
-LABEL_TYPES = {"single": "int64", "multi": "float32", "regression": "float64"}
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,8 @@ class Corpus:
             return self.column("label")
         count, kind = len(self.task.labels), self.task.kind
         several = (count,) if kind == "multi" or (kind == "regression" and count > 1) else ()
-        return np.zeros((0, *several), LABEL_TYPES[self.task.kind])  # numpy knows no type of none
+        types = {"single": "int64", "multi": "float32", "regression": "float64"}
+        return np.zeros((0, *several), types[kind])  # numpy knows no type of none
 
     def targets(self) -> np.ndarray:
         """What is trained on: probabilities float32 (n, labels) of soft labels, else `labels`.
@@ -166,3 +165,36 @@ def join_corpora(corpora: Sequence[Corpus]) -> Corpus:
         source=", ".join(dict.fromkeys(corpus.source for corpus in corpora)),
         notes=tuple(dict.fromkeys(note for corpus in corpora for note in corpus.notes)),
     )
+
+
+def corpus_of(items: Sequence[Any], like: Corpus, labelled: bool = False) -> Corpus:
+    """Texts, pairs of texts, or rows of a corpus's table, with the columns of `like`.
+
+    Labels are taken over if `labelled`; only rows have them. Raises SteepError for other items.
+    """
+    names = ["text", "pair"] if like.has_pairs else ["text"]
+    if not items:
+        raise SteepError("no items: expected texts.")
+    rows = [_row(item, number, names) for number, item in enumerate(items)]
+    kept = ["row", "id", *names, *(["label"] if labelled else [])]
+    for number, row in enumerate(rows):
+        if labelled and "label" not in row:
+            raise SteepError(f"item {number} has no label: give rows of a corpus's table.")
+    columns = {name: [row[name] for row in rows] for name in kept}
+    features = datasets.Features({name: like.table.features[name] for name in kept})
+    return Corpus(datasets.Dataset.from_dict(columns, features), "items")
+
+
+def _row(item: Any, number: int, names: list[str]) -> dict[str, Any]:
+    """An item as a row of a table; SteepError where it lacks a text."""
+    if isinstance(item, dict):
+        row = {"row": number, "id": str(number)} | item
+    else:
+        texts = item if isinstance(item, tuple | list) else (item,)
+        row = {"row": number, "id": str(number)} | dict(zip(names, texts, strict=False))
+        if len(texts) != len(names):
+            row = {}
+    if not all(isinstance(row.get(name), str) for name in names):
+        wanted = "a text" if len(names) == 1 else "a pair of texts"
+        raise SteepError(f"item {number}: expected {wanted}, not {quoted(str(item))}.")
+    return row

@@ -1,5 +1,6 @@
 """How are plain text files read? One document a file, a paragraph or a line; folders by class."""
 
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -10,7 +11,6 @@ from steep.data import files
 from steep.data.raw import TEXT, Raw, chunks, record_batch
 from steep.errors import SteepError
 
-PLAIN = (".txt", ".text", ".md")
 DOCUMENT = {"id": TEXT, "text": TEXT}
 LABELLED = DOCUMENT | {"label": TEXT}
 
@@ -49,7 +49,7 @@ def has_class_folders(path: Path) -> bool:
 
 def text_files(path: Path) -> list[Path]:
     """All plain text files below a folder, sorted by path; hidden ones left out."""
-    return [file for file in files.files_below(path) if files.suffix(file) in PLAIN]
+    return [file for file in files.files_below(path) if files.suffix(file) in files.PLAIN]
 
 
 def _open_by_class(path: Path) -> Raw:
@@ -69,7 +69,7 @@ def _open_by_class(path: Path) -> Raw:
 def _open_unlabelled(path: Path, unit: Unit) -> Raw:
     found, where = text_files(path), files.shown_path(path)
     if not found:
-        raise SteepError(f"{where}: the folder holds no text files ({', '.join(PLAIN)}).")
+        raise SteepError(f"{where}: the folder holds no text files ({', '.join(files.PLAIN)}).")
     chosen: Unit = "file" if unit == "auto" else unit
     note = f"{Path(where).name}: {len(found):,} text files, one document a {chosen} (--unit)"
 
@@ -94,11 +94,8 @@ def _by_class(path: Path) -> list[Path]:
 
 
 def _choose(start: str) -> Unit:
-    lines = (
-        start.strip().replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    )  # no other characters
-    blocks = list(_blocks(enumerate(lines, 1)))
-    return "paragraph" if len(blocks) > 1 else "line"
+    lines = io.StringIO(start, newline=None)  # str.splitlines also breaks at rare characters
+    return "paragraph" if len(list(_blocks(enumerate(lines, 1)))) > 1 else "line"
 
 
 def _documents(path: Path, unit: Unit) -> Iterator[tuple[int, str]]:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steep.data.corpus import Corpus, Data
-from steep.data.words import words_in
 
 if TYPE_CHECKING:  # it brings scipy; most commands look for exact repetitions alone
     from datasketch import MinHash, MinHashLSH
@@ -174,6 +173,8 @@ def _sketches(corpus: Corpus) -> Iterator[tuple[int, set[bytes], "MinHash"]]:
 
 
 def _shingles(text: str) -> set[bytes]:
+    from steep.data.words import words_in
+
     words = words_in(text.casefold())
     runs = zip(*(words[place:] for place in range(SHINGLE)), strict=False)
     return set(map(str.encode, map(" ".join, runs)))

@@ -31,12 +31,12 @@ def fingerprint(corpus: Corpus) -> str:
 
 def describe(data: Data) -> dict[str, Any]:
     """Files, rows, parts and label counts, as plain JSON."""
-    origins = {origin.file: origin.fingerprint for origin in data.splits.origins.values()}
-    rows = dict.fromkeys(origins, 0)
+    rows = dict.fromkeys(data.splits.origins.values(), 0)  # two files may have one name
     for part, corpus in data.parts.items():
-        rows[data.splits.origins[part].file] += len(corpus)
+        rows[data.splits.origins[part]] += len(corpus)
+    files = [{"name": o.file, "rows": n, "fingerprint": o.fingerprint} for o, n in rows.items()]
     return {
-        "files": [{"name": n, "rows": rows[n], "fingerprint": f} for n, f in origins.items()],
+        "files": files,
         "parts": {part: len(corpus) for part, corpus in data.parts.items()},
         "labels": {part: label_counts(corpus) for part, corpus in data.parts.items()},
     }

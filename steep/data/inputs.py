@@ -1,4 +1,4 @@
-"""How does a labelled text become a classifier's input? Ids, mask and segments of each row."""
+"""How do tokens become a model's input? Framed, cut to its length: ids, mask and segments."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
@@ -7,20 +7,14 @@ import numpy as np
 
 from steep.data.batches import pad, padded_length
 from steep.data.corpus import Corpus, Task
-from steep.data.tokens import (
-    Tokens,
-    check_known,
-    frame,
-    notes_of_unknown,
-    tokenize,
-    truncate,
-)
+from steep.data.tokens import Tokens, check_known, notes_of_unknown, tokenize
 from steep.errors import SteepError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Sample = tuple[np.ndarray, np.ndarray | int | float]
+SLIDING = "sliding-"
 
 
 @dataclass(frozen=True)
@@ -191,9 +185,6 @@ def _labels(samples: list[Sample]) -> np.ndarray:
     return np.stack([label for _, label in samples])
 
 
-SLIDING = "sliding-"
-
-
 def check_sliding(truncation: str, corpus: Corpus) -> None:
     """Raises SteepError if windows cannot slide over this corpus."""
     if truncation.startswith(SLIDING) and corpus.has_pairs:
@@ -201,3 +192,67 @@ def check_sliding(truncation: str, corpus: Corpus) -> None:
             f"truncation {truncation}: windows slide over single texts, not over pairs. Choose "
             "head, tail or head+tail."
         )
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The special tokens that a tokenizer puts around a text, or around a pair of texts.
+
+    BERT: `before` [CLS], `between` [SEP], `after` [SEP]; `types` are the segment numbers of the
+    first text's part and of the second's.
+    """
+
+    before: tuple[int, ...]
+    between: tuple[int, ...]
+    after: tuple[int, ...]
+    types: tuple[int, int]
+    pad: int
+
+    def room(self, max_length: int, pair: bool = False) -> int:
+        """Tokens of text that fit into an input of `max_length` tokens."""
+        special = len(self.before) + len(self.after) + (len(self.between) if pair else 0)
+        return max_length - special
+
+
+def frame(tokenizer: "PreTrainedTokenizerBase") -> Frame:
+    """The frame of a tokenizer, as it shows on one letter and on two.
+
+    Raises SteepError for a tokenizer without padding, or that adds tokens in another shape.
+    """
+    if tokenizer.pad_token_id is None:
+        raise SteepError(f"{tokenizer.name_or_path}: its tokenizer has no padding token.")
+    a, b = (tokenizer(t, add_special_tokens=False)["input_ids"] for t in ("a", "b"))
+    one = tokenizer("a", return_token_type_ids=True)
+    two = tokenizer("a", "b", return_token_type_ids=True)
+    start = _find(one["input_ids"], a)
+    second = _find(two["input_ids"], b, start + len(a))
+    if start < 0 or second < 0:
+        raise SteepError(f"{tokenizer.name_or_path}: its tokenizer frames texts in an unknown way.")
+    return Frame(
+        before=tuple(one["input_ids"][:start]),
+        between=tuple(two["input_ids"][start + len(a) : second]),
+        after=tuple(one["input_ids"][start + len(a) :]),
+        types=(two["token_type_ids"][start], two["token_type_ids"][second]),
+        pad=tokenizer.pad_token_id,
+    )
+
+
+def _find(ids: list[int], part: list[int], start: int = 0) -> int:
+    """Where `part` begins in `ids` from `start` on, or -1."""
+    ends = range(start, len(ids) - len(part) + 1)
+    return next((i for i in ends if ids[i : i + len(part)] == part), -1)
+
+
+def truncate(ids: np.ndarray, room: int, truncation: str) -> np.ndarray:
+    """At most `room` of the tokens: the head, the tail, or head and tail.
+
+    Head and tail: a quarter from the head, as 128 + 382 of 510 in Sun et al. 2019, section 5.3.1.
+    """
+    if len(ids) <= room:
+        return ids
+    if truncation == "head":
+        return ids[:room]
+    if truncation == "tail":
+        return ids[-room:]
+    head = room // 4
+    return np.concatenate([ids[:head], ids[len(ids) - (room - head) :]])

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,7 @@ from steep.wording import quoted, some
 
 LONGEST_DOCUMENT = 1 << 28  # characters of a file that is not one object a line
 TWICE = object()  # the value of a key that an object has twice
-Objects = Callable[[], Iterator[tuple[str, Any]]]
-
-
-@dataclass(frozen=True)
-class _Found:
-    """The rows of a file: where each is, and what; `note` says how they lie in it."""
-
-    rows: Objects
-    note: str = ""
+Objects = Callable[[], Iterator[tuple[str, Any]]]  # where each row of a file is, and what
 
 
 def open_json(path: Path) -> Raw:
@@ -32,16 +24,16 @@ def open_json(path: Path) -> Raw:
     files.sample(path)
     where = files.shown_path(path)
     first = list(islice(_filled(path), 2))
-    one_a_line = len(first) > 1 and isinstance(_parsed(first[0][1]), dict)
-    found = _Found(lambda: _lines(path, where)) if one_a_line else _whole(path, where)
-    columns = _columns(found.rows())
+    one_a_line = len(first) > 1 and _is_object(first[0][1])
+    rows, note = ((lambda: _lines(path, where)), "") if one_a_line else _whole(path, where)
+    columns = _columns(rows())
 
     def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         wanted = {name: columns[name] for name in names}
-        for records in chunks(found.rows()):
+        for records in chunks(rows()):
             yield record_batch(wanted, [_cells(place, record, wanted) for place, record in records])
 
-    notes = (f"{Path(where).name}: {found.note}",) if found.note else ()
+    notes = (f"{Path(where).name}: {note}",) if note else ()
     return Raw(where, columns, batches, (path,), notes)
 
 
@@ -49,9 +41,10 @@ def _lines(path: Path, where: str) -> Iterator[tuple[str, Any]]:
     """The place, and the object, of every line that is not blank."""
     for row, (number, line) in enumerate(_filled(path), 1):
         place = f"{where}, row {row:,} (line {number:,})"
-        value = _parsed(line)
-        if isinstance(value, _Fault):
-            raise SteepError(f"{place}: {value.told}.")
+        try:
+            value = DECODER.decode(line.strip())
+        except (ValueError, RecursionError) as error:
+            raise SteepError(f"{place}: {_told(error)}.") from None
         if not isinstance(value, dict):
             raise SteepError(f"{place}: expected a JSON object, not {quoted(line.strip())}.")
         yield place, value
@@ -61,8 +54,8 @@ def _filled(path: Path) -> Iterator[tuple[int, str]]:
     return ((at, line) for at, line in enumerate(files.lines(path), 1) if line.strip())
 
 
-def _whole(path: Path, where: str) -> _Found:
-    """The rows of a file that is one JSON value, or several over any number of lines each."""
+def _whole(path: Path, where: str) -> tuple[Objects, str]:
+    """The rows of a file that is one JSON value, or several; and a note on how they lie in it."""
     text = files.whole_text(path, LONGEST_DOCUMENT)
     if text is None:
         raise SteepError(
@@ -76,9 +69,7 @@ def _whole(path: Path, where: str) -> _Found:
     for row, value in enumerate(values, 1):
         if not isinstance(value, dict):
             raise SteepError(f"{where}, row {row:,}: expected a JSON object, not {_sort(value)}.")
-    return _Found(
-        lambda: ((f"{where}, row {row:,}", value) for row, value in enumerate(values, 1)), note
-    )
+    return lambda: ((f"{where}, row {row:,}", v) for row, v in enumerate(values, 1)), note
 
 
 def _values(text: str, where: str) -> list[Any]:
@@ -152,17 +143,10 @@ def _is_list_of(value: Any, kind: type) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(v, kind) for v in value)
 
 
-@dataclass(frozen=True)
-class _Fault:
-    told: str
-
-
-def _parsed(line: str) -> Any:
-    """The value of a line, or what is wrong with it."""
-    try:
-        return DECODER.decode(line.strip())
-    except (ValueError, RecursionError) as error:
-        return _Fault(_told(error))
+def _is_object(line: str) -> bool:
+    with suppress(ValueError, RecursionError):
+        return isinstance(DECODER.decode(line.strip()), dict)
+    return False
 
 
 def _told(error: ValueError | RecursionError) -> str:
@@ -229,10 +213,6 @@ def _text(value: Any, where: str) -> str:
 
 
 def _sort(value: Any) -> str:
-    return (
-        "an object"
-        if isinstance(value, dict)
-        else "an array"
-        if isinstance(value, list)
-        else "a value"
-    )
+    if isinstance(value, dict):
+        return "an object"
+    return "an array" if isinstance(value, list) else "a value"

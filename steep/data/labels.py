@@ -10,16 +10,23 @@ import pyarrow.compute as pc
 
 from steep.args.table import LabelArgs
 from steep.data.corpus import Task
-from steep.data.kinds import infer_kind
-from steep.data.lists import ZERO_ONE, unfold
-from steep.data.numerals import number_or_none
-from steep.data.raw import TEXT, TEXTS, Column, is_missing
-from steep.data.spellings import known_ones, one_for_each, spelling_notes
+from steep.data.label_cells import ZERO_ONE, known_ones, one_for_each, spelling_notes, unfold
+from steep.data.raw import (
+    TEXT,
+    TEXTS,
+    Column,
+    explain_doubt,
+    is_missing,
+    number_or_none,
+    read_numbers,
+)
 from steep.errors import SteepError
 from steep.wording import listed, quoted, some
 
 NAMED = 8  # labels that messages name
 MANY = 30  # the same, where all of them matter
+MOST_GRADES = 20
+FEW_ROWS = 10  # for each of many whole numbers, which then are a quantity
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,36 @@ def encode_labels(columns: Sequence[Column], args: LabelArgs, task: Task | None 
     return replace(found, notes=(*found.notes, *notes))
 
 
+def infer_kind(columns: Sequence[Column], args: LabelArgs) -> tuple[str, tuple[str, ...]]:
+    """multi: several columns, lists or a delimiter; regression: a quantity; else single.
+
+    With notes, where that is a guess: whole numbers are classes if they run from 0 on without gaps,
+    or have many rows each. Raises SteepError at numbers that may be others.
+    """
+    cells = columns[0].cells
+    if len(columns) > 1 or cells.type == TEXTS or args.label_delimiter:
+        return "multi", ()
+    distinct = columns[0].distinct()
+    if len(distinct) <= MOST_GRADES:
+        return "single", ()
+    numbers = read_numbers(distinct)
+    if numbers.doubt:
+        told = explain_doubt(columns[0].where, numbers.doubt)
+        raise SteepError(f"{told} If they are names of classes, say --task single.")
+    values = {value for value in numbers.values if value is not None}
+    if None in numbers.values or len(values) <= MOST_GRADES:
+        return "single", ()
+    if not all(value.is_integer() for value in values):
+        return "regression", ()
+    rows = len(cells) - cells.null_count
+    what = f"label {quoted(columns[0].name)}: {len(values):,} different whole numbers are read as"
+    if len(values) <= rows / FEW_ROWS or values == set(range(len(values))):
+        return "single", (f"{what} classes; if they are a quantity, say --task regression",)
+    if len(values) > rows / 2:
+        return "single", ()  # which is refused
+    return "regression", (f"{what} a quantity; if they are classes, say --task single",)
+
+
 def names_of(columns: Sequence[Column]) -> tuple[str, ...]:
     """The names of the columns."""
     return tuple(column.name for column in columns)
@@ -73,12 +110,10 @@ def check_same_labels(labels: tuple[str, ...], task: Task | None, source: str) -
 
 
 def _check_kind(kind: str, columns: Sequence[Column]) -> None:
-    first = columns[0]
+    first, names = columns[0], some(names_of(columns), MANY)
     if kind == "single" and len(columns) > 1:
-        names = some(names_of(columns), MANY)
-        raise SteepError(
-            f"{first.source}: a task of kind 'single' has one label column, not {names}."
-        )
+        told = f"a task of kind 'single' has one label column, not {names}"
+        raise SteepError(f"{first.source}: {told}.")
     if kind != "multi" and first.cells.type == TEXTS:
         raise SteepError(f"{first.where}: holds lists, which is a task of kind 'multi'.")
 
@@ -92,7 +127,7 @@ def _single(column: Column, args: LabelArgs, task: Task | None) -> Encoded:
     labels = task.labels if task is not None else _in_order(found)
     places = pc.index_in(texts, value_set=pa.array(labels, pa.string()))
     for at in np.flatnonzero(np.asarray(pc.is_null(places)))[:1].tolist():
-        raise SteepError(_explain_unseen(column.place(at), texts[at].as_py(), labels))
+        raise _unseen(column.place(at), texts[at].as_py(), labels)
     if task is None:
         note = f"label {quoted(column.name)}: {len(labels)} classes ({some(labels, NAMED)})"
         notes = (note, *_delimiter_hint(found, column.name), *notes)
@@ -173,8 +208,8 @@ def _zero_one(column: Column) -> np.ndarray:
     texts = pc.utf8_lower(column.cells)
     places = pc.index_in(texts, value_set=pa.array(list(ZERO_ONE)))
     for at in np.flatnonzero(np.asarray(pc.is_null(places)))[:1].tolist():
-        value = texts[at].as_py()
-        raise SteepError(f"{column.place(at)}: expected 0 or 1, not {quoted(value)}.")
+        told = f"expected 0 or 1, not {quoted(texts[at].as_py())}"
+        raise SteepError(f"{column.place(at)}: {told}.")
     return np.array(list(ZERO_ONE.values()), np.float32)[np.asarray(places)]
 
 
@@ -194,7 +229,7 @@ def _lists(column: Column, args: LabelArgs, task: Task | None) -> Encoded:
     for at, row in enumerate(items):
         for label in row:
             if label not in place:
-                raise SteepError(_explain_unseen(column.place(at), label, labels))
+                raise _unseen(column.place(at), label, labels)
             values[at, place[label]] = 1
     found = _several(values, tuple(labels), f"column {quoted(column.name)}", task)
     return replace(found, notes=(*found.notes, *notes))
@@ -212,27 +247,24 @@ def _items(column: Column, args: LabelArgs) -> tuple[list[list[str]], tuple[str,
     if args.task == "multi" or not words:
         return [[x for x in row if x] for row in rows], ()
     told = f"{listed([quoted(word) for word in words])} ({words.total():,} times)"
-    note = (
-        f"label {quoted(column.name)}: {told} stands for no label; if it is the name of one, say "
-        "--task multi"
-    )
-    return [[x for x in row if not is_missing(x)] for row in rows], (note,)
+    note = f"{told} stands for no label; if it is the name of one, say --task multi"
+    rows = [[x for x in row if not is_missing(x)] for row in rows]
+    return rows, (f"label {quoted(column.name)}: {note}",)
 
 
 def _several(values: np.ndarray, labels: tuple[str, ...], where: str, task: Task | None) -> Encoded:
-    counts = values.sum(axis=0).astype(int)
-    named = [f"{label} {count:,}" for label, count in zip(labels, counts, strict=True)]
-    none = int((values.sum(axis=1) == 0).sum())
-    several = f"{len(labels)} labels in {where}, any number a row ({some(named, NAMED)})"
-    notes = (f"{several}; {none:,} rows with none",) if task is None else ()
-    return Encoded(Task("multi", labels), values, notes)
+    counts = zip(labels, values.sum(axis=0).astype(int), strict=True)
+    named = some([f"{label} {count:,}" for label, count in counts], NAMED)
+    none = f"{(~values.any(axis=1)).sum():,} rows with none"
+    note = f"{len(labels)} labels in {where}, any number a row ({named}); {none}"
+    return Encoded(Task("multi", labels), values, (note,) if task is None else ())
 
 
 def _regression(columns: Sequence[Column], task: Task | None) -> Encoded:
     if task is not None and len(columns) != len(task.labels):
-        source = columns[0].source
-        raise SteepError(f"{source}: the targets must be {some(task.labels, MANY)}.")
-    found = [_quantity(column.filled()) for column in columns]
+        told = f"the targets must be {some(task.labels, MANY)}"
+        raise SteepError(f"{columns[0].source}: {told}.")
+    found = list(map(_quantity, columns))
     names = names_of(columns)
     notes = [
         f"label {quoted(name)}: a quantity from {values.min():g} to {values.max():g} (regression)"
@@ -244,7 +276,7 @@ def _regression(columns: Sequence[Column], task: Task | None) -> Encoded:
 
 
 def _quantity(column: Column) -> np.ndarray:
-    values = column.numbers("a number")
+    values = column.filled().numbers("a number")
     if values.min() == values.max():
         raise SteepError(f"{column.where}: every row has the target {values[0]:g}.")
     return values
@@ -258,8 +290,6 @@ def _in_order(labels: Sequence[str] | set[str]) -> list[str]:
     return sorted(labels, key=lambda label: (numbers[label], label))
 
 
-def _explain_unseen(place: str, value: str, labels: Sequence[str]) -> str:
-    return (
-        f"{place}: the label {quoted(value)} does not occur in the training rows. Known: "
-        f"{some(labels, NAMED)}."
-    )
+def _unseen(place: str, value: str, labels: Sequence[str]) -> SteepError:
+    told = f"the label {quoted(value)} does not occur in the training rows."
+    return SteepError(f"{place}: {told} Known: {some(labels, NAMED)}.")

@@ -1,18 +1,32 @@
-"""How does a source become the data of a run? Read, split once, checked for texts in two parts."""
+"""How does a source become a corpus, and the data of a run?
 
+Its columns get their meaning, it is split once, and texts in two parts are looked for; what is
+dropped is said.
+"""
+
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import datasets
 import numpy as np
+from pandas.util import hash_array
 
-from steep.args.table import SplitArgs, TableArgs
-from steep.data.corpus import Corpus, Data
+from steep.args.table import ColumnArgs, SplitArgs, TableArgs
+from steep.data import store
+from steep.data.corpus import Corpus, Data, Task, join_corpora
 from steep.data.duplicates import find_duplicates
-from steep.data.readers import Source, is_by_class
+from steep.data.labels import encode_labels
+from steep.data.raw import TEXT, TEXTS, Column, Raw
+from steep.data.readers import Source, is_by_class, open_raw
 from steep.data.splits import Origin, Splits, load_splits, split_rows
-from steep.data.tables import read_table
+from steep.data.weights import example_weights
 from steep.errors import SteepError
-from steep.options import change
+from steep.options import change, nearest
+from steep.wording import LONGEST_QUOTE, brief, quoted, some, split_at_commas
+
+MANY = 30  # columns that messages name
+LONGEST_NAME = 60  # of a column; what is longer, or a number, is a row of data
 
 
 def load(source: Source | Data, table: TableArgs, how: SplitArgs, like: Path | None = None) -> Data:
@@ -36,16 +50,10 @@ def load(source: Source | Data, table: TableArgs, how: SplitArgs, like: Path | N
     notes = dict.fromkeys(note for corpus in (whole, *own.values()) for note in corpus.notes)
     said = f"split as {given}" if given else f"split seed {splits.seed}"
     sizes = ", ".join(f"{len(rows):,} {part}" for part, rows in splits.parts.items())
-    data = Data(
-        train=parts["train"],
-        valid=parts["valid"],
-        test=parts.get("test"),
-        task=whole.task,
-        splits=splits,
-        notes=(*notes, f"rows: {sizes} ({said})", *splits.notes),
-        table=table,
-        split=change(how, {"splits": given}),
-    )
+    told = (*notes, f"rows: {sizes} ({said})", *splits.notes)
+    split = change(how, {"splits": given})
+    train, valid, test = parts["train"], parts["valid"], parts.get("test")
+    data = Data(train, valid, test, whole.task, splits, told, table, split)
     leaks = find_duplicates(data, near=False).notes() if own or given else ()
     return replace(data, notes=data.notes + leaks)
 
@@ -55,9 +63,7 @@ def _own_files(table: TableArgs, how: SplitArgs, whole: Corpus) -> dict[str, Cor
     unweighted = change(table, {"sample_weight": None})
     paths = {"valid": how.files.valid, "test": how.files.test}
     return {
-        part: read_table(path, unweighted, whole.task)
-        for part, path in paths.items()
-        if path is not None
+        p: read_table(path, unweighted, whole.task) for p, path in paths.items() if path is not None
     }
 
 
@@ -93,3 +99,155 @@ def _serves(path: Path, whole: Corpus) -> bool:
 
 def _take(corpus: Corpus, rows: np.ndarray) -> Corpus:
     return corpus.take(np.flatnonzero(np.isin(corpus.rows(), rows)))
+
+
+def read_table(
+    source: Source, table: TableArgs, task: Task | None = None, keep_empty: bool = False
+) -> Corpus:
+    """A table of texts, with labels if `table.target` names some.
+
+    Rows without a text are dropped, unless `keep_empty` makes empty texts of them; both are noted.
+
+    With `task` (of the training rows) the labels must be labels of that task. Raises SteepError
+    for a source that cannot be read, a missing column, or a label that does not fit.
+    """
+    raw = open_raw(source, table.columns.unit)
+    names = _label_columns(raw, table.target.label)
+    roles = _roles(raw, table.columns) | {f"label {i}": name for i, name in enumerate(names)}
+    weight = table.labels.sample_weight if names else None
+    if weight is not None:
+        _check_column(raw, weight)
+        roles["raw weight"] = weight
+    corpus = _corpus(raw, roles, table.columns, keep_empty)
+    if not names:
+        return corpus
+    columns = [_column(raw, corpus, f"label {i}", name) for i, name in enumerate(names)]
+    encode = encode_labels
+    if table.labels.soft:
+        from steep.data.soft import encode_soft as encode
+    encoded = encode(columns, table.labels, task)
+    found, notes = {"label": encoded.values}, encoded.notes
+    if weight is not None:
+        counts = _column(raw, corpus, "raw weight", weight)
+        found["weight"] = example_weights(counts)
+        notes += counts.number_notes()
+    if encoded.soft is not None:
+        found["soft"] = encoded.soft
+    rows = corpus.table.select_columns([n for n in corpus.table.column_names if " " not in n])
+    rows = datasets.concatenate_datasets([rows, _as_columns(found)], axis=1)
+    return replace(corpus, table=rows, task=encoded.task, notes=corpus.notes + notes)
+
+
+def read_texts(sources: Sequence[Source], columns: ColumnArgs) -> Corpus:
+    """Text without labels from sources of any kind, in the order given.
+
+    A table without the column `columns.text` may have a column 'text', or one column of text only.
+    Several sources are joined: their rows are numbered anew, from 0.
+    """
+    if not sources:
+        raise SteepError("No file of text is given.")
+    corpora = [_read_unlabelled(source, columns) for source in sources]
+    return corpora[0] if len(corpora) == 1 else join_corpora(corpora)
+
+
+def _read_unlabelled(source: Source, columns: ColumnArgs) -> Corpus:
+    raw, text = open_raw(source, columns.unit), columns.text or "text"
+    if text not in raw.columns:
+        found = _only_text(raw, text)
+        notes = (*raw.notes, f"{raw.name}: no column {quoted(text)}, so {quoted(found)} is read")
+        raw, text = replace(raw, notes=notes), found
+    identifier = columns.id if columns.id in raw.columns else None
+    plain = ColumnArgs(text=text, id=identifier, unit=columns.unit)
+    return _corpus(raw, _roles(raw, plain), plain)
+
+
+def _only_text(raw: Raw, wanted: str) -> str:
+    texts = [name for name, kind in raw.columns.items() if kind == TEXT and name != "id"]
+    if "text" in texts:
+        return "text"
+    if len(texts) == 1:
+        return texts[0]
+    raise SteepError(_explain_missing(raw, wanted))
+
+
+def _corpus(
+    raw: Raw, roles: dict[str, str], columns: ColumnArgs, keep_empty: bool = False
+) -> Corpus:
+    """The corpus of these columns, from the cache if the same was read before."""
+    key = store.table_key(raw, roles, columns.unit, keep_empty)
+    table, rows, empty = store.stored(key, raw, roles, keep_empty)
+    if not len(table):
+        raise SteepError(
+            f"{raw.where}: no row with a text in column {quoted(roles['text'])} ({rows:,} rows)."
+        )
+    notes = list(raw.notes)
+    if empty:
+        what = "text or pair" if "pair" in roles else "text"
+        fate = "kept as empty texts" if keep_empty else "dropped"
+        notes.append(f"{raw.name}: {empty:,} of {rows:,} rows have no {what}: {fate}")
+    twice = _repeated(table) if "id" in roles else 0  # row numbers are all different
+    if twice:
+        notes.append(f"{raw.name}: {twice:,} rows share their id with an earlier row")
+    return Corpus(table, source=raw.name, notes=tuple(notes))
+
+
+def _repeated(table: datasets.Dataset) -> int:
+    """How many rows share their id with an earlier one; a hash of each is held, not the ids."""
+    chunks = table.data.column("id").iterchunks()
+    hashes = [hash_array(chunk.to_numpy(zero_copy_only=False)) for chunk in chunks]
+    return len(table) - len(np.unique(np.concatenate(hashes)))
+
+
+def _roles(raw: Raw, columns: ColumnArgs) -> dict[str, str]:
+    """Which column of the table is the text, the pair and the identifier."""
+    roles = {"text": columns.text or "text"}
+    if columns.pair is not None:
+        roles["pair"] = columns.pair
+    if columns.id is not None or "id" in raw.columns:
+        roles["id"] = columns.id or "id"
+    for name in roles.values():
+        _check_column(raw, name)
+        if raw.columns[name] == TEXTS:
+            raise SteepError(
+                f"{raw.where}, column {quoted(name)}: holds lists, where texts are expected."
+            )
+    return roles
+
+
+def _label_columns(raw: Raw, label: str | None) -> list[str]:
+    """The columns behind `label`: one, or several joined by commas; names may hold commas."""
+    if label is None:
+        return []
+    if label in raw.columns:
+        return [label]
+    commas = max((name.count(",") for name in raw.columns), default=0)
+    names = split_at_commas(label, lambda name: name in raw.columns, commas)
+    for name in filter(None, names):
+        _check_column(raw, name)
+    return list(dict.fromkeys(filter(None, names)))
+
+
+def _column(raw: Raw, corpus: Corpus, role: str, name: str) -> Column:
+    return Column(raw.where, name, corpus.table.data.column(role), corpus.rows())
+
+
+def _check_column(raw: Raw, name: str) -> None:
+    if name not in raw.columns:
+        raise SteepError(_explain_missing(raw, name))
+
+
+def _explain_missing(raw: Raw, name: str) -> str:
+    there = list(raw.columns)
+    shown = some([f"'{brief(column, 40)}'" for column in there], MANY)
+    hint = nearest(name, there[:MANY]) if len(name) <= LONGEST_QUOTE else ""
+    headless = (len(column) > LONGEST_NAME or column.replace(".", "").isdigit() for column in there)
+    if raw.files and any(headless):
+        hint = " The first line looks like data: add a header line that names the columns."
+    return f"{raw.where}: there is no column {quoted(name)}. The columns are {shown}.{hint}"
+
+
+def _as_columns(arrays: dict[str, np.ndarray]) -> datasets.Dataset:
+    """Arrays (n,) or (n, labels) as a table, by the names of its columns."""
+    kinds = {name: datasets.Value(str(values.dtype)) for name, values in arrays.items()}
+    features = {n: datasets.List(k) if arrays[n].ndim == 2 else k for n, k in kinds.items()}
+    return datasets.Dataset.from_dict(arrays, features=datasets.Features(features))

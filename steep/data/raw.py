@@ -1,5 +1,6 @@
-"""What is a table before its columns have a meaning? The type that every reader returns."""
+"""What is a table before its columns have a meaning? What readers return, its columns, numbers."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,20 +11,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from steep.data.files import LONGEST_TEXT
-from steep.data.numerals import read_numbers
 from steep.errors import SteepError
 from steep.wording import brief, quoted, some
 
 TEXT = pa.string()
 TEXTS = pa.list_(pa.string())
-LISTS = (
-    pa.types.is_list,
-    pa.types.is_large_list,
-    pa.types.is_fixed_size_list,
-    pa.types.is_list_view,
-    pa.types.is_large_list_view,
-)
+LISTS = pa.ListType | pa.LargeListType | pa.FixedSizeListType
+VIEWS = pa.ListViewType | pa.LargeListViewType
 BATCH = 1000
+BLANK = ""
+NONE_WORDS = ("nan", "null")  # what programs write where nothing is
+GAP = r"[.\s'’\u00a0\u202f]"  # between thousands, where the comma is decimal
+COMMA = re.compile(rf"[+-]?(\d{{1,3}}({GAP}\d{{3}})+|\d*)(,\d+)?")
+THOUSANDS = re.compile(r"[+-]?(\d{1,3}(,\d{3})+|\d+)(\.\d*)?")
+EITHER = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")  # 1,234
+UNITS = re.compile(r"([+-]?)([$€£¥₹]?)\s*([^$€£¥₹%]*?)\s*([$€£¥₹%]?)")
 
 Item = TypeVar("Item")
 
@@ -76,7 +78,7 @@ def chunks(items: Iterable[Item], size: int = BATCH) -> Iterator[list[Item]]:
 
 def kind_of(kind: pa.DataType) -> pa.DataType:
     """`TEXT`, or `TEXTS` for lists: how a column of this Arrow type is read."""
-    return TEXTS if any(is_list(kind) for is_list in LISTS) else TEXT
+    return TEXTS if isinstance(kind, LISTS | VIEWS) else TEXT
 
 
 def as_text(array: pa.Array, kind: pa.DataType, where: str, name: str, first: int) -> pa.Array:
@@ -105,10 +107,6 @@ def check_named_once(where: str, header: Sequence[str], names: Sequence[str]) ->
     for name in names:
         if header.count(name) > 1:
             raise SteepError(f"{where}: the header names column {quoted(name)} twice. Rename one.")
-
-
-BLANK = ""
-NONE_WORDS = ("nan", "null")  # what programs write where nothing is
 
 
 @dataclass(frozen=True)
@@ -141,7 +139,8 @@ class Column:
         empty = pc.is_in(pc.utf8_lower(texts), value_set=pa.array(missing))
         at = np.flatnonzero(np.asarray(empty))
         if len(at):
-            raise SteepError(self._explain_empty(at, sorted(set(texts.take(at).to_pylist()))))
+            words = sorted(set(texts.take(at).to_pylist()) - {BLANK})
+            raise SteepError(self._explain_empty(at, list(map(quoted, words))))
         return replace(self, cells=texts)
 
     def numbers(self, wanted: str, least: float = -np.inf, most: float = np.inf) -> np.ndarray:
@@ -149,7 +148,12 @@ class Column:
 
         That is a finite number from `least` to `most`.
         """
-        found, texts = self._numerals(), pc.fill_null(self.cells, "").to_pylist()
+        distinct = self.distinct()
+        read = read_numbers(distinct)
+        if read.doubt:
+            raise SteepError(explain_doubt(self.where, read.doubt))
+        found = dict(zip(distinct, read.values, strict=True))
+        texts = pc.fill_null(self.cells, "").to_pylist()
         values = np.empty(len(texts))
         for at, text in enumerate(texts):
             number = found.get(text)
@@ -160,23 +164,15 @@ class Column:
 
     def number_notes(self) -> tuple[str, ...]:
         """How numbers are written in this column, where that is not plain."""
-        note = read_numbers(self._distinct()).note
+        note = read_numbers(self.distinct()).note
         return (f"column {quoted(self.name)}: {note}",) if note else ()
 
-    def _numerals(self) -> dict[str, float | None]:
-        distinct = self._distinct()
-        found = read_numbers(distinct)
-        if found.doubt:
-            raise SteepError(explain_doubt(self.where, found.doubt))
-        return dict(zip(distinct, found.values, strict=True))
-
-    def _distinct(self) -> list[str]:
+    def distinct(self) -> list[str]:
         """Its different texts, empty ones left out."""
         return [text for text in pc.unique(self.cells).to_pylist() if not is_missing(text)]
 
-    def _explain_empty(self, at: np.ndarray, texts: list[str]) -> str:
+    def _explain_empty(self, at: np.ndarray, words: list[str]) -> str:
         numbers = some([str(row + 1) for row in self.rows[at]])
-        words = [quoted(text) for text in texts if text]
         hint = (
             f" {' and '.join(words)} stands for none here; if it is the name of a class, say "
             "--task single."
@@ -201,3 +197,70 @@ def explain_doubt(where: str, text: str) -> str:
 def is_missing(text: str | None) -> bool:
     """Whether a cell is empty: blank, or one of the usual words for it."""
     return text is None or text.strip().lower() in (BLANK, *NONE_WORDS)
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Texts as numbers, None for what is none; `note` says how they are written, if not plainly.
+
+    `doubt` is a text that may be one of two numbers; then there are no `values` but None.
+    """
+
+    values: list[float | None]
+    note: str = ""
+    doubt: str = ""
+
+
+def number_or_none(text: str) -> float | None:
+    """The number that a text is, with a decimal point, if it is one."""
+    try:
+        return float(text) if "_" not in text else None
+    except ValueError:
+        return None
+
+
+def read_numbers(texts: Sequence[str]) -> Numbers:
+    """The texts of a column as numbers, all of them written in one way.
+
+    Plainly, if some text has no other form; else with a decimal comma, or commas between thousands,
+    and with a currency or % that all have.
+    """
+    values = [number_or_none(text) for text in texts]
+    if None not in values or not texts:
+        return Numbers(values)
+    bare, unit = _without_unit(texts)
+    plain = [number_or_none(text) for text in bare]
+    if None not in plain:
+        return (
+            Numbers(plain, _note(texts, plain, "without their sign")) if unit else Numbers(values)
+        )
+    commas = [text for text in bare if "," in text]
+    if commas and all(map(EITHER.fullmatch, commas)) and _all(THOUSANDS, bare):
+        return Numbers([None] * len(texts), doubt=commas[0])
+    for form, old, new, what in (
+        (COMMA, GAP, "", "with a decimal comma"),
+        (THOUSANDS, ",", "", "with commas between thousands"),
+    ):
+        if _all(form, bare):
+            found = [number_or_none(re.sub(old, new, text).replace(",", ".")) for text in bare]
+            if None not in found:
+                return Numbers(found, _note(texts, found, what))
+    return Numbers(values)
+
+
+def _all(form: re.Pattern[str], texts: Sequence[str]) -> bool:
+    return all(map(form.fullmatch, texts))
+
+
+def _without_unit(texts: Sequence[str]) -> tuple[list[str], str]:
+    """The texts without the currency or % that they all have, and this sign."""
+    parts = [UNITS.fullmatch(text.strip()) for text in texts]
+    signs = {(part[2] + part[4]) if part else "" for part in parts}
+    if len(signs) > 1 or "" in signs:
+        return [text.strip() for text in texts], ""
+    return [part[1] + part[3] for part in parts if part], signs.pop()
+
+
+def _note(texts: Sequence[str], values: Sequence[float | None], what: str) -> str:
+    text, value = max(zip(texts, values, strict=True), key=lambda pair: len(pair[0]))
+    return f"numbers are read {what}: {quoted(text)} as {value:.15g}"

@@ -7,14 +7,14 @@ import datasets
 import pandas as pd
 
 from steep.args.table import Unit
-from steep.data import delimited, documents, files, json_files, records
-from steep.data.dataframes import open_dataframe
+from steep.data import files
 from steep.data.raw import Raw
 from steep.errors import SteepError
 from steep.wording import some
 
-TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
-KNOWN = TABLES + documents.PLAIN
+JSON = (".jsonl", ".ndjson", ".json")
+TABLES = (".csv", ".tsv", *JSON, ".parquet")
+KNOWN = TABLES + files.PLAIN
 
 Source: TypeAlias = str | Path | pd.DataFrame | datasets.Dataset
 
@@ -25,12 +25,14 @@ def open_raw(source: Source, unit: Unit) -> Raw:
     A data set is one in memory, or named on the hub. Raises SteepError if there is no such thing,
     or it is of no known kind.
     """
-    if isinstance(source, pd.DataFrame):
-        return open_dataframe(source)
-    if isinstance(source, datasets.Dataset):
-        return records.open_dataset(source)
     if isinstance(source, str | Path):
         return _open_path(Path(source), unit)
+    from steep.data import records
+
+    if isinstance(source, pd.DataFrame):
+        return records.open_dataframe(source)
+    if isinstance(source, datasets.Dataset):
+        return records.open_dataset(source)
     part = " Choose one of its parts, such as data['train']." if isinstance(source, dict) else ""
     raise SteepError(
         f"{type(source).__name__}: expected a path, a pandas DataFrame or a datasets.Dataset.{part}"
@@ -39,41 +41,49 @@ def open_raw(source: Source, unit: Unit) -> Raw:
 
 def is_by_class(source: Source) -> bool:
     """Whether `source` is a folder of text files whose sub-folders are classes."""
-    path = _path_of(source)
-    if path is None or files.what_is_at(path) != "folder" or records.is_saved(path):
+    if not isinstance(source, str | Path) or files.what_is_at(Path(source)) != "folder":
         return False
-    return documents.has_class_folders(path)
+    from steep.data import documents, records
+
+    path = Path(source)
+    return not records.is_saved(path) and documents.has_class_folders(path)
 
 
 def is_plain(source: Source) -> bool:
     """Whether `source` is plain text, which has no columns and so no labels."""
-    path = _path_of(source)
-    if path is None:
+    if not isinstance(source, str | Path):
         return False
+    path = Path(source)
     what = files.what_is_at(path)
-    if what == "folder":
-        return not (_tables_in(path) or records.is_saved(path) or documents.has_class_folders(path))
-    return what == "file" and files.suffix(path) in documents.PLAIN
+    if what != "folder":
+        return what == "file" and files.suffix(path) in files.PLAIN
+    from steep.data import documents, records
 
-
-def _path_of(source: Source) -> Path | None:
-    return Path(source) if isinstance(source, str | Path) else None
+    return not (_tables_in(path) or records.is_saved(path) or documents.has_class_folders(path))
 
 
 def _open_path(path: Path, unit: Unit) -> Raw:
-    what = files.what_is_at(path)
+    """The file, folder or data set of this name; its reader is loaded only where it is needed."""
+    what, kind = files.what_is_at(path), files.suffix(path)
+    if what == "file" and kind in (".csv", ".tsv"):
+        from steep.data.delimited import open_delimited
+
+        return open_delimited(path)
+    if what == "file" and kind in JSON:
+        from steep.data.json_files import open_json
+
+        return open_json(path)
+    from steep.data import documents, records
+
     if what == "folder":
         return records.open_saved(path) if records.is_saved(path) else _open_folder(path, unit)
     if what == "nothing":
-        return _open_missing(path)
-    kind = files.suffix(path)
-    if kind in delimited.DELIMITERS:
-        return delimited.open_delimited(path)
-    if kind in (".jsonl", ".ndjson", ".json"):
-        return json_files.open_json(path)
+        if kind not in KNOWN and records.is_hub_name(path):
+            return records.open_hub(path)
+        raise SteepError(f"{files.shown_name(path)}: there is no such file or folder.")
     if kind == ".parquet":
         return records.open_parquet(path)
-    if kind in documents.PLAIN:
+    if kind in files.PLAIN:
         return documents.open_plain(path, unit)
     raise SteepError(
         f"{files.shown_name(path)}: what kind of file is this? Known endings are "
@@ -82,6 +92,8 @@ def _open_path(path: Path, unit: Unit) -> Raw:
 
 
 def _open_folder(path: Path, unit: Unit) -> Raw:
+    from steep.data import documents
+
     tables = _tables_in(path)
     if tables and not documents.text_files(path):
         raise SteepError(
@@ -93,9 +105,3 @@ def _open_folder(path: Path, unit: Unit) -> Raw:
 def _tables_in(folder: Path) -> list[str]:
     with files.readable(folder):
         return [file.name for file in sorted(folder.iterdir()) if files.suffix(file) in TABLES]
-
-
-def _open_missing(path: Path) -> Raw:
-    if files.suffix(path) not in KNOWN and records.is_hub_name(path):
-        return records.open_hub(path)
-    raise SteepError(f"{files.shown_name(path)}: there is no such file or folder.")

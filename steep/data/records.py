@@ -1,4 +1,4 @@
-"""How are Parquet files and Hugging Face data sets read?"""
+"""How are Parquet files, DataFrames and data sets of Hugging Face read? As columns of Arrow."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,18 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from steep.data import files
-from steep.data.raw import BATCH, TEXT, Raw, as_text, check_named_once, kind_of
+from steep.data.raw import BATCH, TEXT, TEXTS, Raw, as_text, check_named_once, kind_of
 from steep.errors import SteepError
 from steep.wording import brief, quoted, some
 
 HUB = "hub:"
 LONGEST_REASON = 300  # characters of what Arrow says that a message shows
 NAME = "Dataset"  # of one in memory
+FRAME = "DataFrame"
+SEQUENCES = (list, tuple, set, np.ndarray)
 
 
 def open_parquet(path: Path) -> Raw:
@@ -156,3 +160,46 @@ def _explained(where: str, what: str) -> Iterator[None]:
     ) as error:
         reason = brief(str(error).rstrip("."), LONGEST_REASON)
         raise SteepError(f"{where}: {what}: {reason}.") from None
+
+
+def open_dataframe(frame: pd.DataFrame) -> Raw:
+    """A DataFrame, without its index. NaN, NaT, None and NA are empty cells."""
+    if not len(frame):
+        raise SteepError(f"{FRAME}: it has no rows.")
+    header = [str(name) for name in frame.columns]
+    columns = {name: _kind_of_column(frame.iloc[:, at]) for at, name in enumerate(header)}
+
+    def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        check_named_once(FRAME, header, names)
+        for start in range(0, len(frame), BATCH):
+            rows = frame.iloc[start : start + BATCH]
+            parts = [rows.iloc[:, header.index(name)] for name in names]
+            arrays = [
+                as_text(_arrow(part, start, name), columns[name], FRAME, name, start)
+                for name, part in zip(names, parts, strict=True)
+            ]
+            yield pa.RecordBatch.from_arrays(arrays, names=list(names))
+
+    return Raw(FRAME, columns, batches)
+
+
+def _kind_of_column(column: pd.Series) -> pa.DataType:
+    """By its type; of a column of Python objects, by the first that is there."""
+    if isinstance(column.dtype, pd.ArrowDtype):
+        return kind_of(column.dtype.pyarrow_dtype)
+    if column.dtype != object:
+        return TEXT
+    first = int(column.notna().to_numpy().argmax())
+    return TEXTS if isinstance(column.iloc[first], SEQUENCES) else TEXT
+
+
+def _arrow(part: pd.Series, start: int, name: str) -> pa.Array:
+    """A part of a column, which begins at row `start`, by the Arrow type of its values."""
+    try:
+        array = pa.array(part, from_pandas=True)
+    except (pa.ArrowException, OverflowError, UnicodeEncodeError) as error:
+        raise SteepError(
+            f"{FRAME}, column {quoted(name)}, rows {start + 1} to {start + len(part)}: cannot be "
+            f"read as texts or labels of one type: {brief(str(error))}."
+        ) from None
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array

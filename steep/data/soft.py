@@ -9,8 +9,8 @@ import numpy as np
 
 from steep.args.table import LabelArgs
 from steep.data.corpus import Task
+from steep.data.label_cells import unfold
 from steep.data.labels import Encoded, check_same_labels, names_of
-from steep.data.lists import unfold
 from steep.data.raw import Column
 from steep.errors import SteepError
 from steep.wording import some
@@ -57,23 +57,13 @@ def _kind(shares: np.ndarray, args: LabelArgs) -> str:
 def _soft(
     task: Task, values: np.ndarray, shares: np.ndarray, known: Task | None, notes: tuple[str, ...]
 ) -> Encoded:
-    told = () if known is not None else (_told(task, values, shares),)
-    return Encoded(task, values, (*told, *notes), shares.astype(np.float32))
-
-
-def _told(task: Task, values: np.ndarray, shares: np.ndarray) -> str:
-    one = "one of" if task.kind == "single" else "any of"
-    mostly = _most_probable(task.labels, values)
-    between = ((shares > 0) & (shares < 1)).any(axis=1).mean()
-    return (
-        f"soft labels: {one} {len(task.labels)}, most probable {mostly}; {between:.0%} of rows "
-        "have a probability strictly between 0 and 1"
-    )
-
-
-def _most_probable(names: Sequence[str], values: np.ndarray) -> str:
-    if values.ndim == 1:
-        counts = np.bincount(values, minlength=len(names))
-    else:
-        counts = values.sum(axis=0).astype(int)
-    return some([f"{name} {count:,}" for name, count in zip(names, counts, strict=True)], 30)
+    if known is None:
+        one, size = "one of" if task.kind == "single" else "any of", len(task.labels)
+        one_each = values.ndim == 1
+        counts = np.bincount(values, minlength=size) if one_each else values.sum(axis=0).astype(int)
+        named = zip(task.labels, counts, strict=True)
+        mostly = some([f"{name} {count:,}" for name, count in named], 30)
+        between = ((shares > 0) & (shares < 1)).any(axis=1).mean()
+        told = f"soft labels: {one} {size}, most probable {mostly}; {between:.0%} of rows have a"
+        notes = (f"{told} probability strictly between 0 and 1", *notes)
+    return Encoded(task, values, notes, shares.astype(np.float32))

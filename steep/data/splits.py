@@ -151,15 +151,11 @@ def _draw(strata: np.ndarray, shares: dict[str, float], rng: np.random.Generator
     places = np.zeros(len(strata), np.int64)
     for part, share in shares.items():
         count = min(round(share * len(strata)), len(free))
-        chosen = _evenly(len(free), count, rng)
+        steps = np.arange(count) + rng.random()  # of equal size, from a random start
+        chosen = (steps * len(free) / max(count, 1)).astype(np.int64)
         places[free[chosen]] = PARTS.index(part)
         free = np.delete(free, chosen)
     return places
-
-
-def _evenly(size: int, count: int, rng: np.random.Generator) -> np.ndarray:
-    """`count` of `size` positions at equal distances from a random start."""
-    return ((np.arange(count) + rng.random()) * size / max(count, 1)).astype(np.int64)
 
 
 def _strata(corpus: Corpus) -> np.ndarray:

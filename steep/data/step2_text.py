@@ -12,9 +12,8 @@ from steep.args.pretraining import TextArgs
 from steep.args.table import SplitArgs, TableArgs
 from steep.data.corpus import Corpus, Data, join_corpora
 from steep.data.leaks import Held, find_leaks, held_out
-from steep.data.load import load
+from steep.data.load import load, read_texts
 from steep.data.readers import Source, is_plain
-from steep.data.tables import read_texts
 from steep.errors import SteepError
 from steep.options import change
 from steep.seeds import numbers
@@ -107,14 +106,13 @@ def without_leaks(corpus: Corpus, held: Held, note: Callable[[str], None]) -> Co
             f"{corpus.source}: {overlap:,} texts hold nearly all of a held-out row, or are a part "
             "of one, and are left out"
         )
-    if equal + overlap == len(corpus):
+    kept = ~(leaks.equal | leaks.overlap)
+    if not kept.any():
         raise SteepError(
             f"{corpus.source}: nothing is left of it: every text is, holds, or is part of a "
             "held-out row. Leave this file out, or cut its documents smaller with --unit line."
         )
-    return (
-        corpus.take(np.flatnonzero(~(leaks.equal | leaks.overlap))) if equal + overlap else corpus
-    )
+    return corpus if kept.all() else corpus.take(np.flatnonzero(kept))
 
 
 def _say_held(count: int, data: Data, text: TextArgs) -> str:

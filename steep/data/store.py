@@ -15,8 +15,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from steep import __version__
-from steep.data.cache_files import Facts, cache_folder, explained, kept, opened, remove_left_over
-from steep.data.fingerprints import disk_state, fingerprint
+from steep.data.cache_files import (
+    Facts,
+    cache_folder,
+    disk_state,
+    explained,
+    fingerprint,
+    kept_table,
+    key_of,
+    remove_left_over,
+)
+from steep.data.files import readable
 from steep.data.raw import BATCH, TEXT, Raw
 from steep.errors import SteepError
 
@@ -63,18 +72,14 @@ def flattened(table: datasets.Dataset) -> datasets.Dataset:
     """
     if table._indices is None:
         return table
-    key = hashlib.blake2b(table._fingerprint.encode(), digest_size=12).hexdigest()
-    path = cache_folder() / "rows" / f"{key}.arrow"
-    kept(path.with_suffix(".json"), [path], lambda aside: _copy(table, aside[0]))
-    return opened(path)
-
-
-def _copy(table: datasets.Dataset, path: Path) -> Facts:
     schema = table.features.arrow_schema
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+
+    def write(writer: Any) -> Facts:
         for group in table.with_format("arrow").iter(BATCH):
             writer.write_table(group.combine_chunks().cast(schema))  # else a batch a row
-    return {"rows": len(table)}
+        return {"rows": len(table)}
+
+    return kept_table(f"rows/{key_of(table._fingerprint)}", schema, write)[0]
 
 
 def table_key(raw: Raw, roles: Mapping[str, str], *options: object) -> str:
@@ -103,38 +108,28 @@ def stored(
     `roles` names the column of the table behind each of `id` (may be lacking: the row number is
     taken), `text`, `pair` (may be lacking) and any further ones.
     """
-    path = cache_folder() / "tables" / f"{key}.arrow"
+    schema = pa.schema(FIXED | {role: raw.columns[name] for role, name in roles.items()})
 
-    def make(paths: Sequence[Path]) -> Facts:
-        return _write(paths[0], raw, roles, keep_empty)
-
-    counts = kept(path.with_suffix(".json"), [path], make)
-    return opened(path), counts["rows"], counts["empty"]
-
-
-def _write(path: Path, raw: Raw, roles: Mapping[str, str], keep_empty: bool) -> Facts:
-    """Write the Arrow file; how many rows there are, and how many lack a text."""
-    kinds = {role: raw.columns[name] for role, name in roles.items()}
-    schema = pa.schema(FIXED | kinds)
-    number = empty = 0
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+    def write(writer: Any) -> Facts:
+        number = empty = 0
         for group in _read(raw, list(dict.fromkeys(roles.values()))):
             rows = _shape(group, number, roles, schema)
             full = rows.filter(_filled(rows))
             writer.write_batch(rows if keep_empty else full)
             number += len(rows)
             empty += len(rows) - len(full)
-    return {"rows": number, "empty": empty}
+        return {"rows": number, "empty": empty}
+
+    table, counts = kept_table(f"tables/{key}", schema, write)
+    return table, counts["rows"], counts["empty"]
 
 
 def _read(raw: Raw, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """The table's batches; SteepError if it cannot be read, or changes meanwhile."""
-    try:
+    with readable(Path(raw.where)):  # else an OSError would pass for one of the cache
         before = [disk_state(path) for path in raw.files]
         yield from raw.batches(names)
         after = [disk_state(path) for path in raw.files]
-    except OSError as error:  # it would pass for one of the cache, which is written meanwhile
-        raise SteepError(f"{raw.where}: cannot be read: {error.strerror or error}.") from None
     if before != after:
         raise SteepError(f"{raw.where}: has changed while it was read. Run it again.")
 
@@ -146,7 +141,8 @@ def _shape(
     numbers = pa.array(np.arange(first, first + len(group)))
     columns = {role: group.column(name) for role, name in roles.items()} | {"row": numbers}
     names = numbers.cast(TEXT)
-    columns["id"] = _or_else(columns["id"], names) if "id" in columns else names
+    given = columns.get("id", names)
+    columns["id"] = pc.if_else(_has_text(given), given, names)
     for role in {"text", "pair"} & set(columns):
         columns[role] = pc.fill_null(columns[role], "")
     arrays = [columns[field.name].cast(field.type) for field in schema]
@@ -162,7 +158,3 @@ def _filled(rows: pa.RecordBatch) -> pa.Array:
 
 def _has_text(column: pa.Array) -> pa.Array:
     return pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(column), ""), False)
-
-
-def _or_else(column: pa.Array, names: pa.Array) -> pa.Array:
-    return pc.if_else(_has_text(column), column, names)

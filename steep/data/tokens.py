@@ -1,25 +1,26 @@
-"""What are the tokens of a corpus, and how do they become a model's inputs?
+"""What are the tokens of a corpus? Computed once, without special ones, in one flat mapped array.
 
-A corpus is tokenised once, whole, without special tokens, into one flat memory-mapped array; the
-model's inputs (`Frame`) are cut from it afterwards, for any length, truncation or window.
+A model's inputs are cut from it afterwards, for any length, truncation or window. Where words do
+not depend on each other, every word is tokenised once: a BERT tokenizer splits at whitespace and
+punctuation before it looks for pieces, so that the tokens of a text are those of its words, end to
+end; and text repeats its words. Looking them up takes a tenth of the time.
 """
 
-import hashlib
-from collections import Counter
-from collections.abc import Callable, Sequence
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import chain, count
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from steep.console import track
-from steep.data.cache_files import Facts, cache_folder, explained, kept
+from steep.data.cache_files import Facts, cache_folder, explained, kept, key_of
 from steep.data.corpus import Corpus
 from steep.data.store import scratch
-from steep.data.words import is_unspaced, words_in
-from steep.data.wordwise import WordByWord, encode_texts, is_word_by_word
 from steep.errors import SteepError
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 CHUNK = 1000
 DOCUMENTS = 10_000  # cut into windows together
 SAID = 0.1  # share of unknown tokens from which on it is said
+WORDS = re.compile(r"[^ \t\r\n]+")  # other whitespace and control characters: the tokenizer's
+SPLIT_AT_SPACES = ("BertPreTokenizer", "Whitespace", "WhitespaceSplit")
+BY_CHARACTER = (None, "BertNormalizer", "Lowercase", "StripAccents", "NFD")
+KEPT = 1 << 17  # words whose tokens are remembered: some 20 MB
 
 Encode = Callable[[list[str]], tuple[np.ndarray, np.ndarray]]
 """Texts -> the ids of all, int32 (tokens,), and how many each has, int64 (texts,)."""
@@ -64,11 +69,13 @@ def tokenize(corpus: Corpus, tokenizer: "PreTrainedTokenizerBase", column: str =
     The key of the cache is the fingerprint of the text column and of the tokenizer. A few texts
     that lie in no file leave none.
     """
-    encode, unknown = _encoder(tokenizer), tokenizer.unk_token_id
+    bare, unknown = _bare(tokenizer), tokenizer.unk_token_id
+    encode: Encode = WordByWord(bare) if is_word_by_word(bare) else partial(encode_texts, bare)
     if len(corpus) <= CHUNK and not corpus.table.cache_files:
         ids, counts = encode(list(corpus.table[column]))
         return Tokens(ids, _ends([counts]), *_unknown(ids, counts, unknown))
-    folder = cache_folder() / "tokens" / _fingerprint(corpus, tokenizer, column)
+    key = key_of(f"{corpus.table._fingerprint}/{column}/{unknown}/{bare.to_str()}")
+    folder = cache_folder() / "tokens" / key
     paths = folder / "ids.npy", folder / "offsets.npy"
 
     def make(aside: Sequence[Path]) -> Facts:
@@ -80,12 +87,6 @@ def tokenize(corpus: Corpus, tokenizer: "PreTrainedTokenizerBase", column: str =
     return Tokens(ids, offsets, facts["unknown"], facts["blank"])
 
 
-def _fingerprint(corpus: Corpus, tokenizer: "PreTrainedTokenizerBase", column: str) -> str:
-    known = f"{tokenizer.unk_token_id}/{_bare(tokenizer).to_str()}"
-    key = f"{corpus.table._fingerprint}/{column}/{known}"
-    return hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
-
-
 def _bare(tokenizer: "PreTrainedTokenizerBase") -> Any:
     """The `tokenizers.Tokenizer` within, without truncation and padding that earlier calls left.
 
@@ -95,12 +96,6 @@ def _bare(tokenizer: "PreTrainedTokenizerBase") -> Any:
     bare.no_truncation()
     bare.no_padding()
     return bare
-
-
-def _encoder(tokenizer: "PreTrainedTokenizerBase") -> Encode:
-    """What turns texts into the ids (tokens,) of all and the counts (texts,) of each."""
-    bare = _bare(tokenizer)
-    return WordByWord(bare) if is_word_by_word(bare) else partial(encode_texts, bare)
 
 
 def _write(
@@ -143,70 +138,6 @@ def _unknown(ids: np.ndarray, counts: np.ndarray, unknown: int | None) -> tuple[
     owner = np.repeat(np.arange(len(counts)), counts)
     own = np.bincount(owner[found], minlength=len(counts))
     return int(found.sum()), int(((own == counts) & (counts > 0)).sum())
-
-
-@dataclass(frozen=True)
-class Frame:
-    """The special tokens that a tokenizer puts around a text, or around a pair of texts.
-
-    BERT: `before` [CLS], `between` [SEP], `after` [SEP]; `types` are the segment numbers of the
-    first text's part and of the second's.
-    """
-
-    before: tuple[int, ...]
-    between: tuple[int, ...]
-    after: tuple[int, ...]
-    types: tuple[int, int]
-    pad: int
-
-    def room(self, max_length: int, pair: bool = False) -> int:
-        """Tokens of text that fit into an input of `max_length` tokens."""
-        special = len(self.before) + len(self.after) + (len(self.between) if pair else 0)
-        return max_length - special
-
-
-def frame(tokenizer: "PreTrainedTokenizerBase") -> Frame:
-    """The frame of a tokenizer, as it shows on one letter and on two.
-
-    Raises SteepError for a tokenizer without padding, or that adds tokens in another shape.
-    """
-    if tokenizer.pad_token_id is None:
-        raise SteepError(f"{tokenizer.name_or_path}: its tokenizer has no padding token.")
-    a, b = (tokenizer(t, add_special_tokens=False)["input_ids"] for t in ("a", "b"))
-    one = tokenizer("a", return_token_type_ids=True)
-    two = tokenizer("a", "b", return_token_type_ids=True)
-    start = _find(one["input_ids"], a)
-    second = _find(two["input_ids"], b, start + len(a))
-    if start < 0 or second < 0:
-        raise SteepError(f"{tokenizer.name_or_path}: its tokenizer frames texts in an unknown way.")
-    return Frame(
-        before=tuple(one["input_ids"][:start]),
-        between=tuple(two["input_ids"][start + len(a) : second]),
-        after=tuple(one["input_ids"][start + len(a) :]),
-        types=(two["token_type_ids"][start], two["token_type_ids"][second]),
-        pad=tokenizer.pad_token_id,
-    )
-
-
-def _find(ids: list[int], part: list[int], start: int = 0) -> int:
-    """Where `part` begins in `ids` from `start` on, or -1."""
-    ends = range(start, len(ids) - len(part) + 1)
-    return next((i for i in ends if ids[i : i + len(part)] == part), -1)
-
-
-def truncate(ids: np.ndarray, room: int, truncation: str) -> np.ndarray:
-    """At most `room` of the tokens: the head, the tail, or head and tail.
-
-    Head and tail: a quarter from the head, as 128 + 382 of 510 in Sun et al. 2019, section 5.3.1.
-    """
-    if len(ids) <= room:
-        return ids
-    if truncation == "head":
-        return ids[:room]
-    if truncation == "tail":
-        return ids[-room:]
-    head = room // 4
-    return np.concatenate([ids[:head], ids[len(ids) - (room - head) :]])
 
 
 def windows(tokens: Tokens, room: int) -> np.ndarray:
@@ -252,27 +183,70 @@ def check_known(tokenizer: "PreTrainedTokenizerBase", columns: Sequence[Tokens])
         )
 
 
-FREQUENT = 10_000  # words that are looked up
+class WordByWord:
+    """The tokens of texts, from the tokens of their words; same ids as `tokenizer` gives."""
+
+    numbers: dict[str, int]
+    ids: np.ndarray
+    lengths: np.ndarray
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+        self._forget()
+
+    def __call__(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        """The ids of all texts, end to end, int32 (tokens,); how many each has, int64 (texts,)."""
+        words = [WORDS.findall(text) for text in texts]
+        self._learn(set(chain.from_iterable(words)))
+        counts = np.fromiter(map(len, words), np.int64, len(words))
+        flat = map(self.numbers.__getitem__, chain.from_iterable(words))
+        numbers = np.fromiter(flat, np.int64, counts.sum())
+        lengths = self.lengths[numbers]
+        ends = np.concatenate([[0], lengths.cumsum()])
+        within = np.arange(ends[-1]) - np.repeat(ends[:-1], lengths)
+        ids = self.ids[np.repeat(self.begins[numbers], lengths) + within]
+        return ids, np.diff(ends[np.concatenate([[0], counts.cumsum()])])
+
+    def _learn(self, words: set[str]) -> None:
+        """Tokenise the words that are not known; with too many, forget the others first."""
+        new = words - self.numbers.keys()
+        if new and len(self.numbers) + len(new) > KEPT:
+            self._forget()
+            new = words
+        if new:
+            encoded = encode_texts(self.tokenizer, list(new))
+            self.numbers.update(zip(new, count(len(self.lengths)), strict=False))
+            self.ids = np.concatenate([self.ids, encoded[0]])
+            self.lengths = np.concatenate([self.lengths, encoded[1]])
+            self.begins = self.lengths.cumsum() - self.lengths
+
+    def _forget(self) -> None:
+        self.numbers = {}
+        self.ids, self.lengths = np.zeros(0, np.int32), np.zeros(0, np.int64)
+        self.begins = self.lengths
 
 
-def vocabulary_fit(
-    corpus: Corpus, tokenizer: "PreTrainedTokenizerBase", tokens: int
-) -> dict[str, float]:
-    """Fertility, and how many of the frequent words are one token.
+def encode_texts(tokenizer: Any, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """As `WordByWord`, but of whole texts; uses every core."""
+    ids: Iterable[list[int]] = [
+        found.ids for found in tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+    ]
+    lengths = np.fromiter(map(len, ids), np.int64, len(texts))
+    return np.fromiter(chain.from_iterable(ids), np.int32, lengths.sum()), lengths
 
-    {"tokens_a_word", "words" (different ones, at most `FREQUENT`), "whole" (share of them that are
-    one token)}; `tokens` are those of the whole corpus. Punctuation counts as tokens, too.
-    """
-    counts: Counter[str] = Counter()
-    for texts in corpus.texts():
-        for text in texts:
-            counts.update(words_in(text))
-    frequent = [word for word, _ in counts.most_common(FREQUENT)]
-    written = [word if is_unspaced(word) else f" {word}" for word in frequent]
-    pieces = tokenizer(written, add_special_tokens=False)["input_ids"]
-    whole = sum(len(ids) == 1 for ids in pieces)
-    return {
-        "tokens_a_word": round(tokens / max(counts.total(), 1), 3),
-        "words": len(frequent),
-        "whole": round(whole / max(len(frequent), 1), 3),
-    }
+
+def is_word_by_word(tokenizer: Any) -> bool:
+    """Whether a space always separates two words, and neither depends on what is beyond it."""
+    parts = json.loads(tokenizer.to_str())
+    kinds = [_kind(parts[name]) for name in ("normalizer", "pre_tokenizer", "model")]
+    spaces = any(WORDS.sub("", added["content"]) for added in parts["added_tokens"])
+    return (
+        kinds[0] in BY_CHARACTER
+        and kinds[1] in SPLIT_AT_SPACES
+        and kinds[2] == "WordPiece"
+        and not spaces
+    )
+
+
+def _kind(part: dict[str, Any] | None) -> str | None:
+    return None if part is None else part["type"]

@@ -74,12 +74,9 @@ def _each_class(task: Task, labels: np.ndarray, by_class: str) -> np.ndarray:
         return _per_class(task, counts, by_class)[labels]
     truth = labels > 0.5
     have = truth.sum(axis=0)
-    named = _named(task, by_class)
-    if named is not None:
-        on, off = np.array([named.get(label, 1.0) for label in task.labels]), np.ones(len(have))
-    else:
-        on, off = (_rarity(count, by_class) for count in (have, len(truth) - have))
-    return np.where(truth, on, off)
+    off = "none" if _named(task, by_class) is not None else by_class
+    lack = _rarity(len(truth) - have, off)
+    return np.where(truth, _per_class(task, have, by_class), lack)
 
 
 def _per_class(task: Task, counts: np.ndarray, by_class: str) -> np.ndarray:
@@ -113,7 +110,8 @@ def _named(task: Task, text: str) -> dict[str, float] | None:
     try:
         if name == "effective" and 0 <= float(beta) < 1:
             return None
-        parts = split_at_commas(text, lambda part: _label(part) in task.labels, _commas(task))
+        commas = max((label.count(",") for label in task.labels), default=0)
+        parts = split_at_commas(text, lambda part: _label(part) in task.labels, commas)
         found = {_label(part): float(part.rpartition("=")[2]) for part in parts if "=" in part}
     except ValueError:
         parts, found = [text], {}
@@ -125,7 +123,3 @@ def _named(task: Task, text: str) -> dict[str, float] | None:
 def _label(part: str) -> str:
     """The name in NAME=NUMBER."""
     return part.rpartition("=")[0].strip()
-
-
-def _commas(task: Task) -> int:
-    return max((label.count(",") for label in task.labels), default=0)

@@ -1,19 +1,32 @@
-"""What is a word, in any script? Letters and digits in a row; without blanks, each character.
+"""What is a word, in any script, and what is a sentence?
 
-Where blanks part words, a word is what `\\w+` finds, with the marks that belong to its letters:
-combining ones (`हिन्दी` is one word, and so is `café` of five code points) and joiners. Some scripts
-write no blanks between words: Chinese, Japanese, Thai, Lao, Khmer, Burmese and others. To part
-those takes a dictionary, and dictionaries disagree; so every character is a word, with its marks,
-as Unicode Standard Annex 29 has it. Single characters, not pairs, since who wants longer units
-joins neighbours anyway (pairs in tf-idf, runs of three in the search for copies), and since a
-character that was changed then spoils the fewest.
+Where blanks part words, a word is letters and digits in a row: what `\\w+` finds, with the marks
+that belong to its letters, combining (`हिन्दी` is one word, and so is `café` of five code points)
+and joiners. Some scripts write no blanks between words: Chinese, Japanese, Thai, Lao, Khmer,
+Burmese and others. To part those takes a dictionary, and dictionaries disagree; so every character
+is a word, with its marks, as Unicode Standard Annex 29 has it. Single characters, not pairs, since
+who wants longer units joins neighbours anyway (pairs in tf-idf, runs of three in the search for
+copies), and since a character that was changed then spoils the fewest.
 """
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from functools import cache
 from itertools import chain, groupby
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from steep.console import track
+from steep.data.cache_files import Facts, kept_table, key_of
+from steep.data.corpus import Corpus
+
+if TYPE_CHECKING:
+    from nltk.tokenize.punkt import PunktSentenceTokenizer
+    from transformers import PreTrainedTokenizerBase
 
 # Between letters of these blocks a line may end without a blank: the classes ID, CJ, SA and AK of
 # Unicode Standard Annex 14.
@@ -49,6 +62,10 @@ MARKED = (  # where there are combining marks
 # width in Japanese, and the vowel "am" in Thai and Lao.
 JOINED = "\u200c\u200d\uff9e\uff9f\u0e33\u0eb3"
 PLAIN = re.compile(r"\w+", re.ASCII)
+FREQUENT = 10_000  # words that are looked up
+CHUNK = 1000  # documents that are split together
+SENTENCE = pa.schema({"row": pa.int64(), "text": pa.string()})
+SAMPLE = 1_000_000  # characters, at most, that the abbreviations are learnt from: a few seconds
 
 
 def words_in(text: str) -> list[str]:
@@ -81,3 +98,80 @@ def _class(blocks: Iterable[tuple[int, int]], category: str) -> str:
     runs = groupby(enumerate(found), lambda item: item[1] - item[0])
     ends = ([code for _, code in run] for _, run in runs)
     return "".join(f"{chr(codes[0])}-{chr(codes[-1])}" for codes in ends)
+
+
+def split_sentences(corpus: Corpus) -> tuple[Corpus, np.ndarray]:
+    """The sentences of a corpus, a row each, and the rows at which its documents begin.
+
+    The second is int64 (documents + 1,). Computed once, then taken from the cache folder of
+    `datasets`; the key of the cache is the fingerprint of the table.
+    """
+
+    def write(writer: Any) -> Facts:
+        splitter, documents, sentences = learn_abbreviations(corpus), 0, 0
+        chunks = track(corpus.texts(size=CHUNK), -(-len(corpus) // CHUNK), "finding sentences")
+        for texts in chunks:
+            found = [sentences_of(text, splitter) for text in texts]
+            rows = np.repeat(np.arange(documents, documents + len(texts)), list(map(len, found)))
+            flat = pa.array(chain.from_iterable(found), pa.string())
+            writer.write_batch(pa.record_batch([pa.array(rows), flat], schema=SENTENCE))
+            documents += len(texts)
+            sentences += len(rows)
+        return {"sentences": sentences}
+
+    table, _ = kept_table(f"sentences/{key_of(corpus.table._fingerprint)}", SENTENCE, write)
+    parts = Corpus(table, corpus.source)
+    return parts, np.searchsorted(parts.rows(), np.arange(len(corpus) + 1))
+
+
+def learn_abbreviations(corpus: Corpus) -> "PunktSentenceTokenizer":
+    """A splitter that knows the abbreviations in the first `SAMPLE` characters of a corpus.
+
+    NLTK's Punkt (Kiss and Strunk 2006) learns them from plain text: it needs no data of its own,
+    and serves every language that ends its sentences with a full stop and a space.
+    """
+    from nltk.tokenize.punkt import PunktSentenceTokenizer, PunktTrainer
+
+    sample, size = [], 0
+    for texts in corpus.texts():
+        sample.extend(texts)
+        size += sum(map(len, texts))
+        if size >= SAMPLE:
+            break
+    trainer = PunktTrainer()
+    trainer.train("\n".join(sample)[:SAMPLE])
+    return PunktSentenceTokenizer(trainer.get_params())
+
+
+def sentences_of(text: str, splitter: "PunktSentenceTokenizer") -> list[str]:
+    """The sentences of a text; what holds neither letter nor digit is part of the one before."""
+    found: list[str] = []
+    for sentence in splitter.tokenize(text):
+        if found and not any(map(str.isalnum, sentence)):
+            found[-1] += " " + sentence
+        else:
+            found.append(sentence)
+    return found
+
+
+def vocabulary_fit(
+    corpus: Corpus, tokenizer: "PreTrainedTokenizerBase", tokens: int
+) -> dict[str, float]:
+    """Fertility, and how many of the frequent words are one token.
+
+    {"tokens_a_word", "words" (different ones, at most `FREQUENT`), "whole" (share of them that are
+    one token)}; `tokens` are those of the whole corpus. Punctuation counts as tokens, too.
+    """
+    counts: Counter[str] = Counter()
+    for texts in corpus.texts():
+        for text in texts:
+            counts.update(words_in(text))
+    frequent = [word for word, _ in counts.most_common(FREQUENT)]
+    written = [word if is_unspaced(word) else f" {word}" for word in frequent]
+    pieces = tokenizer(written, add_special_tokens=False)["input_ids"]
+    whole = sum(len(ids) == 1 for ids in pieces)
+    return {
+        "tokens_a_word": round(tokens / max(counts.total(), 1), 3),
+        "words": len(frequent),
+        "whole": round(whole / max(len(frequent), 1), 3),
+    }

@@ -5,15 +5,18 @@ Guo, Pleiss, Sun & Weinberger 2017, "On Calibration of Modern Neural Networks".
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from steep.data.corpus import Task
-from steep.metrics.thresholds import SCARCE
 from steep.seeds import numbers
+from steep.wording import some
+
+if TYPE_CHECKING:
+    from steep.data.corpus import Task
 
 BINS = 15
+SCARCE = 10  # with fewer validation rows of either kind, what suits best is down to chance
 _NEAR = 6e-8  # of 0 and 1 (the precision of fp32), so that logits stay finite
 _RANGE = (0.05, 20.0)
 
@@ -50,7 +53,7 @@ class Cells:
         ]
 
 
-def cells(task: Task, labels: np.ndarray, probabilities: np.ndarray) -> Cells:
+def cells(task: "Task", labels: np.ndarray, probabilities: np.ndarray) -> Cells:
     """Of each row the most probable class (single), or the probability of each label (multi).
 
     Arrays as in `scores.score`.
@@ -63,13 +66,17 @@ def cells(task: Task, labels: np.ndarray, probabilities: np.ndarray) -> Cells:
     return Cells(np.minimum((promised * BINS).astype(int), BINS - 1), promised, true)
 
 
-def ece(task: Task, labels: np.ndarray, probabilities: np.ndarray) -> float:
+def ece(task: "Task", labels: np.ndarray, probabilities: np.ndarray) -> float:
     """Expected calibration error (Guo 2017, equation 3); of several labels, their mean."""
     return cells(task, labels, probabilities).error(np.ones(len(labels)))
 
 
 def calibration(
-    task: Task, labels: np.ndarray, probabilities: np.ndarray, resamples: int = 1000, seed: int = 0
+    task: "Task",
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    resamples: int = 1000,
+    seed: int = 0,
 ) -> dict[str, Any] | None:
     """{"ece", "low", "high", "bins", "reliability"}; None for regression. Arrays as in `score`.
 
@@ -96,7 +103,7 @@ def calibration(
 
 
 def fit_temperatures(
-    task: Task, labels: np.ndarray, probabilities: np.ndarray
+    task: "Task", labels: np.ndarray, probabilities: np.ndarray
 ) -> tuple[tuple[float, ...], list[str]]:
     """The temperatures that make validation rows most likely (Guo 2017, section 4.2); and notes.
 
@@ -118,13 +125,13 @@ def fit_temperatures(
     scarce = [f"{n} {c}" for n, c in zip(task.labels, rarer, strict=True) if c < SCARCE]
     note = (
         f"these labels share a temperature, fitted on all labels, because fewer than {SCARCE} "
-        f"validation rows have them, or lack them: {', '.join(scarce)}"
+        f"validation rows have them, or lack them: {some(scarce)}"
     )
     return tuple(temperatures), [note] if scarce else []
 
 
 def calibrated(
-    task: Task, probabilities: np.ndarray, temperatures: tuple[float, ...]
+    task: "Task", probabilities: np.ndarray, temperatures: tuple[float, ...]
 ) -> np.ndarray:
     """Probabilities whose logits are divided by the temperatures; as given if these are ()."""
     if not temperatures:
@@ -136,7 +143,7 @@ def calibrated(
     return shares / shares.sum(axis=1, keepdims=True)
 
 
-def to_logits(task: Task, probabilities: np.ndarray) -> np.ndarray:
+def to_logits(task: "Task", probabilities: np.ndarray) -> np.ndarray:
     """Logits (n, L) that have these probabilities (single-label: up to a constant a row)."""
     p = np.clip(probabilities.astype(np.float64), _NEAR, 1 - _NEAR)
     return np.log(p) - np.log1p(-p) if task.kind == "multi" else np.log(p)

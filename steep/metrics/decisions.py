@@ -1,20 +1,23 @@
-"""How do a model's probabilities become decisions? Its temperatures and thresholds, as one."""
+"""How do probabilities become decisions? Thresholds and temperatures, by validation rows."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from steep.data.corpus import Task
 from steep.errors import SteepError
-from steep.metrics.calibration import calibrated, fit_temperatures
-from steep.metrics.thresholds import check_rule, choose_thresholds
+from steep.metrics.calibration import SCARCE, calibrated, fit_temperatures
 from steep.shapes import Keyed, Maybe, Number, checked
+from steep.wording import some
+
+if TYPE_CHECKING:
+    from steep.data.corpus import Task
 
 TEMPERATURE = Number(1e-6, 1e6)
 THRESHOLD = Number(0, 2)  # where the best is none, it lies above 1
 REMEDY = "Put it right, remove the file to go without, or run 'steep fit' again."
+FORMS = "'f1', 'precision:0.9', 'recall:0.9', 'cost:FP,FN' or a number between 0 and 1"
 
 
 @dataclass(frozen=True)
@@ -27,15 +30,15 @@ class Decisions:
     def __bool__(self) -> bool:
         return bool(self.temperatures or self.thresholds)
 
-    def probabilities(self, task: Task, raw: np.ndarray) -> np.ndarray:
+    def probabilities(self, task: "Task", raw: np.ndarray) -> np.ndarray:
         """What the model says, calibrated."""
         return calibrated(task, raw, self.temperatures)
 
-    def task(self, task: Task) -> Task:
+    def task(self, task: "Task") -> "Task":
         """The task, decided by these thresholds."""
         return replace(task, thresholds=self.thresholds)
 
-    def as_json(self, task: Task) -> dict[str, Any]:
+    def as_json(self, task: "Task") -> dict[str, Any]:
         """By label name where there are several; the threshold of two classes by the second."""
         names = task.labels if task.kind == "multi" else task.labels[1:]
         several = len(self.temperatures) > 1
@@ -49,7 +52,7 @@ class Decisions:
         }
 
 
-def check_options(task: Task, threshold: str | None, calibrate: bool) -> None:
+def check_options(task: "Task", threshold: str | None, calibrate: bool) -> None:
     """Raises SteepError if the task cannot be decided in this way."""
     if threshold is not None:
         check_rule(task, threshold)
@@ -58,7 +61,7 @@ def check_options(task: Task, threshold: str | None, calibrate: bool) -> None:
 
 
 def fit_decisions(
-    task: Task,
+    task: "Task",
     labels: np.ndarray,
     probabilities: np.ndarray,
     threshold: str | None,
@@ -73,7 +76,7 @@ def fit_decisions(
     return Decisions(temperatures, thresholds), [*notes, *more]
 
 
-def decisions_from_json(found: Any, task: Task, source: Path) -> Decisions:
+def decisions_from_json(found: Any, task: "Task", source: Path) -> Decisions:
     """The decisions that were saved as `source`; SteepError if they are not of this task."""
     names = task.labels if task.kind == "multi" else task.labels[1:]
     several = isinstance(found, dict) and isinstance(found.get("temperatures"), dict)
@@ -89,3 +92,138 @@ def decisions_from_json(found: Any, task: Task, source: Path) -> Decisions:
         temperatures = [temperatures]
     chosen = [thresholds[name] for name in names] if thresholds else []
     return Decisions(tuple(map(float, temperatures or ())), tuple(map(float, chosen)))
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a threshold is chosen by: `name` f1, precision, recall, cost or fixed, its `values`."""
+
+    name: str
+    values: tuple[float, ...] = ()
+
+
+def parse_rule(text: str) -> Rule:
+    """A rule as the user writes it; SteepError, naming the forms there are, if it is none."""
+    name, _, rest = text.strip().partition(":")
+    try:
+        values = tuple(float(part) for part in rest.split(",")) if rest else ()
+        if not rest and name != "f1":
+            name, values = "fixed", (float(name),)
+    except ValueError:
+        raise SteepError(f"threshold '{text}': expected {FORMS}.") from None
+    counts = {"f1": 0, "precision": 1, "recall": 1, "fixed": 1, "cost": 2}
+    shares = name not in ("cost", "f1")
+    fits = all(0 < v < 1 for v in values) if shares else all(0 < v < np.inf for v in values)
+    if len(values) != counts.get(name, -1) or not fits:
+        raise SteepError(f"threshold '{text}': expected {FORMS}.")
+    return Rule(name, values)
+
+
+def check_rule(task: "Task", text: str) -> Rule:
+    """The rule; SteepError if this kind of task has no thresholds."""
+    rule = parse_rule(text)
+    if task.kind == "regression":
+        raise SteepError("threshold: a regression predicts a quantity, so there is none to choose.")
+    if task.kind == "single" and len(task.labels) != 2:
+        raise SteepError(
+            f"threshold: of {len(task.labels)} classes the most probable one is taken; thresholds "
+            "are for two classes, or for several labels a row."
+        )
+    return rule
+
+
+def decide(task: "Task", probabilities: np.ndarray) -> np.ndarray:
+    """Labels bool (n, L) (multi) or class indices int64 (n,) (single), by the task's thresholds.
+
+    Without thresholds: probability 1/2 or more (multi), the most probable class (single).
+    """
+    if task.kind == "multi":
+        return probabilities >= np.array(task.thresholds or 0.5)
+    if task.thresholds:
+        return (probabilities[:, 1] >= task.thresholds[0]).astype(np.int64)
+    return probabilities.argmax(axis=1)
+
+
+def confidence(task: "Task", probabilities: np.ndarray) -> np.ndarray:
+    """The probability that the model gives to its own decision, float64 (n,).
+
+    Several labels: the product over the labels, as if they were independent.
+    """
+    decided = decide(task, probabilities)
+    if task.kind == "single":
+        return probabilities[np.arange(len(decided)), decided].astype(np.float64)
+    return np.where(decided, probabilities, 1.0 - probabilities).prod(axis=1, dtype=np.float64)
+
+
+def choose_thresholds(
+    task: "Task", labels: np.ndarray, probabilities: np.ndarray, rule: Rule
+) -> tuple[tuple[float, ...], list[str]]:
+    """A threshold per label (multi), or one of the second class (single); and notes.
+
+    Arrays as in `scores.score`, of validation rows. Where fewer than `SCARCE` rows have a label, or
+    lack it, its threshold stays 1/2, and a note says so with the count.
+    """
+    names = task.labels if task.kind == "multi" else task.labels[1:]
+    truth = labels > 0.5 if task.kind == "multi" else labels[:, None] == 1
+    columns = probabilities if task.kind == "multi" else probabilities[:, 1:]
+    chosen, scarce, short = [], [], []
+    for i, name in enumerate(names):
+        rarer = int(min(truth[:, i].sum(), (~truth[:, i]).sum()))
+        if rule.name != "fixed" and rarer < SCARCE:
+            scarce.append(f"{name} {rarer}")
+            chosen.append(0.5)
+            continue
+        chosen.append(best_threshold(truth[:, i], columns[:, i], rule))
+        claimed = columns[:, i] >= chosen[-1]
+        reached = float((truth[:, i] & claimed).sum() / max(claimed.sum(), 1))
+        if rule.name == "precision" and reached < rule.values[0]:
+            short.append(f"{name} {reached:.2f}")
+    notes = []
+    if scarce:
+        notes.append(
+            f"thresholds stay at 0.5 where fewer than {SCARCE} validation rows have a label, or "
+            f"lack it: {some(scarce)}"
+        )
+    if short:
+        notes.append(
+            f"no threshold reaches precision {rule.values[0]:g} on the validation rows for these; "
+            f"theirs is the nearest: {some(short)}"
+        )
+    return tuple(chosen), notes
+
+
+def best_threshold(truth: np.ndarray, scores: np.ndarray, rule: Rule) -> float:
+    """The threshold that is best by `rule` on rows with `truth` bool (n,) and `scores` (n,).
+
+    It lies halfway between two scores, so that it does not depend on the last digit of one. Among
+    thresholds that are equally good it is the highest.
+    """
+    if rule.name == "fixed":
+        return rule.values[0]
+    order = np.argsort(-scores, kind="stable")
+    ranked = scores[order].astype(np.float64)
+    hits = np.concatenate([[0], np.cumsum(truth[order])]).astype(np.float64)
+    claims = np.arange(len(hits), dtype=np.float64)
+    above = np.concatenate([[max(1.0, 2 * ranked[0])], ranked])
+    below = np.concatenate([ranked, [0.0 if ranked[-1] > 0 else -1.0]])
+    cuts = np.flatnonzero(above > below)  # equal scores cannot be separated
+    values = _worth(hits[cuts], claims[cuts], float(truth.sum()), rule)
+    at = cuts[int(np.argmax(values))]
+    return max(0.0, float((above[at] + below[at]) / 2))
+
+
+def _worth(hits: np.ndarray, claims: np.ndarray, positives: float, rule: Rule) -> np.ndarray:
+    """How good it is to claim `claims` rows of which `hits` are right, by `rule`; higher is better.
+
+    precision: the recall where the precision is reached, else below 0; recall: vice versa.
+    cost: what is saved (Elkan 2001, "The foundations of cost-sensitive learning").
+    """
+    precision, recall = hits / np.maximum(claims, 1), hits / max(positives, 1)
+    if rule.name == "f1":
+        return 2 * hits / (positives + claims)
+    if rule.name == "precision":
+        return np.where((precision >= rule.values[0]) & (claims > 0), recall, precision - 1)
+    if rule.name == "recall":
+        return np.where(recall >= rule.values[0], precision, recall - 1)
+    per_alarm, per_miss = rule.values
+    return -(per_alarm * (claims - hits) + per_miss * (positives - hits))

@@ -7,12 +7,10 @@ classifier that is built from the base checkpoint: only encoder weights differ.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 from transformers import (
     AutoModel,
     AutoModelForSequenceClassification,
@@ -45,35 +43,8 @@ from steep.models.loading import (
     unused_notes,
 )
 from steep.models.pooling import PooledClassifier, is_pooled, load_pooled, set_pooling
-from steep.models.pretraining_heads import MASKED_HEAD, PretrainingHeads
 from steep.seeds import derive
 from steep.wording import some
-
-
-@dataclass(frozen=True)
-class MaskedLanguageModel:
-    """A masked language model, with what is needed to hand it on.
-
-    `new_head` tells that the checkpoint had no usable masked-LM head, `new_further_head` that
-    weights of a further one were made new. `pooler` holds the base checkpoint's pooler weights
-    under the names they have in it, empty where it has none or the model trains it. `notes` says
-    what the user should know of the checkpoint. `outputs` are the names of the model's outputs that
-    are trained, logits of masked tokens first.
-    """
-
-    model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
-    new_head: bool
-    pooler: dict[str, Tensor]
-    notes: tuple[str, ...] = ()
-    outputs: tuple[str, ...] = ("logits",)
-    new_further_head: bool = False
-
-    def save(self, folder: Path) -> None:
-        """Write a Hugging Face checkpoint, pooler included."""
-        weights = self.model.state_dict() | self.pooler
-        self.model.save_pretrained(folder, state_dict=weights)
-        self.tokenizer.save_pretrained(folder)
 
 
 def load_tokenizer(name: str | Path) -> PreTrainedTokenizerBase:
@@ -93,42 +64,11 @@ def load_tokenizer(name: str | Path) -> PreTrainedTokenizerBase:
         )
     if not known:
         raise SteepError(
-            f"{name}: its tokenizer knows no words, only marks such as {_shown(tokenizer)}. Copy "
-            "the files of the tokenizer that its model was trained with."
+            f"{name}: its tokenizer knows no words, only marks such as "
+            f"{some(tokenizer.all_special_tokens, 3)}. Copy the files of the tokenizer that its "
+            "model was trained with."
         )
     return tokenizer
-
-
-def load_masked_lm(
-    name: str | Path, attention: str, seed: int, heads: PretrainingHeads = MASKED_HEAD
-) -> MaskedLanguageModel:
-    """A checkpoint with its masked-LM head, and with further `heads` where these say so, in fp32.
-
-    A missing head is made new, from the stream "head"; the decoder of a new masked-LM head is tied
-    to the embeddings. Raises SteepError when the checkpoint cannot be loaded, cannot have such
-    heads, or has another model's tokenizer.
-    """
-    config, files = _encoder(name)
-    families.use_own_head(config, files.shapes)
-    outputs = heads.outputs(name, config)
-    loaded = _drawn(seed, heads.auto, files, config, attention)
-    model, new = loaded.model, {key for key in loaded.missing if heads.is_new(key)}
-    if loaded.misfits:
-        refuse_misfits(files.name, loaded.misfits, loaded.misfits)
-    headless = any(not key.endswith("bias") for key in loaded.missing - new)
-    if headless:  # also where its configuration says "untied", of a head that it does not have
-        model.config.tie_word_embeddings = True
-        model.tie_weights()
-    tokenizer = load_tokenizer(name)
-    families.check_tokenizer(tokenizer, model)
-    _note(model, [*unused_notes(files, loaded), *families.tokenizer_note(tokenizer, model)])
-    notes = [*checkpoint_notes(model), *heads.notes(name, new)]
-    if headless:
-        notes.append(families.no_head(name, files.folder, files.shapes))
-    pooler = _pooler(files, config, model)
-    return MaskedLanguageModel(
-        model, tokenizer, headless, pooler, tuple(notes), outputs, new_further_head=bool(new)
-    )
 
 
 def load_classifier(
@@ -146,7 +86,7 @@ def load_classifier(
     The head of a trained classifier is kept only where its labels are those of `task`; what is new
     is in `checkpoint_notes`. Raises SteepError when a checkpoint cannot be loaded or does not fit.
     """
-    config, files = _encoder(name)
+    config, files = encoder_files(name)
     config.num_labels = len(task.labels)
     config.id2label = dict(enumerate(task.labels))
     config.label2id = {label: index for index, label in enumerate(task.labels)}
@@ -162,7 +102,7 @@ def load_classifier(
             model = PooledClassifier(loaded.model)
             notes = [f"{name}: new, drawn by the seed: its head (pooling {pooling})"]
     unused = [] if pooling.startswith("layer:") else unused_notes(files, loaded)
-    _note(model, [*unused, *notes])
+    keep_notes(model, [*unused, *notes])
     if encoder is not None:
         graft(encoder, model)
     return model
@@ -186,8 +126,7 @@ def load_trained(folder: Path, attention: str) -> PreTrainedModel:
             f"{folder}: not a trained classifier ({few(loaded.missing)} missing). "
             "Train one with 'steep fit'."
         )
-    if loaded.misfits:
-        refuse_misfits(files.name, loaded.misfits, loaded.misfits)
+    refuse_misfits(files.name, loaded.misfits)
     return loaded.model
 
 
@@ -199,7 +138,7 @@ def graft(source: Path, model: PreTrainedModel) -> None:
     config, files = model_config(source), read_checkpoint(source)
     if model.config.to_dict().get("steep_pooling", "").startswith("layer:"):  # cut off above it
         config.num_hidden_layers = model.config.num_hidden_layers
-    loaded = _drawn(0, AutoModel, files, config)  # what is drawn is not given
+    loaded = drawn_model(0, AutoModel, files, config)  # what is drawn is not given
     given = {k: v for k, v in loaded.model.state_dict().items() if k not in loaded.new}
     own = model.base_model.state_dict()
     lacking = [k for k in own if k not in given and not k.startswith("pooler.")]
@@ -222,7 +161,7 @@ def check_length(max_length: int, model: PreTrainedModel) -> None:
         )
 
 
-def _encoder(name: str | Path) -> tuple[PreTrainedConfig, CheckpointFiles]:
+def encoder_files(name: str | Path) -> tuple[PreTrainedConfig, CheckpointFiles]:
     """The configuration and the files of an encoder; SteepError if it is none."""
     if is_pooled(read_config(name)):
         raise SteepError(
@@ -234,7 +173,7 @@ def _encoder(name: str | Path) -> tuple[PreTrainedConfig, CheckpointFiles]:
     return config, read_checkpoint(name)
 
 
-def _drawn(seed: int, *given: Any) -> LoadedModel:
+def drawn_model(seed: int, *given: Any) -> LoadedModel:
     """`load_model` of what is given; what is new comes from the stream "head".
 
     What was drawn before must not matter, nor what is drawn here later.
@@ -259,7 +198,7 @@ def _with_head(
         whose = f"a classifier of the same labels ({some(known)})"
         return loaded, [f"{files.name}: {whose}: its head is kept", *_new(files.name, loaded)]
     parts = tuple({f"{key.partition('.')[0]}." for key in head})
-    loaded = _drawn(seed, *given, lambda key: key.startswith(parts))  # as if it had none
+    loaded = drawn_model(seed, *given, lambda key: key.startswith(parts))  # as if it had none
     whose = f"a classifier of other labels ({some(known)})"
     return loaded, [f"{files.name}: {whose}: its head is not kept", *_new(files.name, loaded)]
 
@@ -272,26 +211,6 @@ def _new(name: str, loaded: LoadedModel) -> list[str]:
     return [f"{name}: new, drawn by the seed: {' and '.join(named)}"] if named else []
 
 
-def _note(model: PreTrainedModel, notes: Iterable[str]) -> None:
+def keep_notes(model: PreTrainedModel, notes: Iterable[str]) -> None:
     """Keep what the user should know of a checkpoint beside the model made of it."""
     vars(model)["steep_notes"] = tuple(notes)
-
-
-def _pooler(
-    files: CheckpointFiles, config: PreTrainedConfig, model: PreTrainedModel
-) -> dict[str, Tensor]:
-    """The checkpoint's pooler weights, if it has them and the masked-LM model has not."""
-    if not any("pooler." in key for key in files.shapes):
-        return {}
-    loaded = _drawn(0, AutoModel, files, config)
-    own = model.base_model.state_dict()
-    prefix = model.base_model_prefix + "."
-    return {
-        prefix + key: value
-        for key, value in loaded.model.state_dict().items()
-        if key not in own and key not in loaded.new
-    }
-
-
-def _shown(tokenizer: PreTrainedTokenizerBase) -> str:
-    return some(tokenizer.all_special_tokens, 3)

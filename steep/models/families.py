@@ -1,13 +1,13 @@
-"""Can Steep train this checkpoint, and has it a masked-LM head of its own?
+"""Can Steep train an encoder of this family, and where are its layers, positions and segments?
 
 Encoders that predict masked tokens are taken: BERT, RoBERTa, DistilBERT, ALBERT, ELECTRA, DeBERTa,
 ModernBERT, MPNet and whatever else transformers has an `AutoModelForMaskedLM` for.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 from transformers import (
     CONFIG_MAPPING,
     PreTrainedConfig,
@@ -18,11 +18,9 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
 from steep.errors import SteepError
+from steep.seeds import derive
 from steep.wording import quoted
 
-SENTENCES = "modules.json"  # what sentence-transformers writes beside a model
-DISCRIMINATORS = ("discriminator_predictions.", "mask_predictions.")
-DEBERTA_HEAD = "lm_predictions."
 FEW_KNOWN = 0.95  # share of a model's embeddings below which the tokenizer looks like another's
 
 
@@ -93,28 +91,6 @@ def knows_segments(model: PreTrainedModel) -> bool:
     return model.config.to_dict().get("type_vocab_size", 2) > 1
 
 
-def use_own_head(config: PreTrainedConfig, names: Iterable[str]) -> None:
-    """Let transformers find the head of DeBERTa v1 and v2, which it overlooks by default.
-
-    Their checkpoints name it `lm_predictions`, read only with `legacy` off (transformers#18674).
-    DeBERTa-v3 has weights of that name, too, beside its discriminator's, but was not trained to
-    predict tokens: those are left alone.
-    """
-    discriminator = any(name.startswith(DISCRIMINATORS) for name in names)
-    if any(name.startswith(DEBERTA_HEAD) for name in names) and not discriminator:
-        config.legacy = False
-
-
-def no_head(name: str | Path, folder: Path, names: Iterable[str]) -> str:
-    """Why a checkpoint without a usable masked-LM head has none, in a sentence."""
-    new = "has no masked-LM head: a new one is trained first, alone"
-    if any(weight.startswith(DISCRIMINATORS) for weight in names):
-        return f"{name} was trained as a discriminator (as ELECTRA and DeBERTa-v3 are), so it {new}"
-    if (folder / SENTENCES).is_file():
-        return f"{name} is a sentence-transformers checkpoint: its transformer is used; it {new}"
-    return f"{name} {new}"
-
-
 def _embeddings(model: PreTrainedModel) -> int:
     """The tokens that the model has an embedding for; not all keep them in an `nn.Embedding`."""
     table = model.get_input_embeddings().weight
@@ -128,3 +104,68 @@ def _counted_from(model: PreTrainedModel) -> int:
         if name.endswith("embeddings.position_embeddings") and module.padding_idx is not None:
             return model.config.pad_token_id + 1
     return 0
+
+
+def layer_groups(model: PreTrainedModel) -> list[list[nn.Parameter]]:
+    """The parameters of a model with a head, from the bottom to the top.
+
+    One group for the embeddings, one for each encoder layer, one for the head with whatever stands
+    between it and the layers (pooler, last norm). Parameters that are shared between places belong
+    to the lowest. The groups partition all parameters: one left out would silently never train.
+    """
+    encoder = model.base_model
+    path, layers = _layers(encoder)
+    # What is registered before the stack of layers feeds it: embeddings, projections, a norm.
+    stem = list(dict(encoder.named_children())).index(path.split(".")[0])
+    below = [child for i, (_, child) in enumerate(encoder.named_children()) if i <= stem]
+    in_layers = {id(p) for p in layers.parameters()}
+    embeddings = [p for child in below for p in child.parameters() if id(p) not in in_layers]
+    groups = _distinct([embeddings, *([*layer.parameters()] for layer in layers)])
+    known = {id(p) for group in groups for p in group}
+    head = [p for p in model.parameters() if id(p) not in known]
+    groups.append(head)
+    assert sum(map(len, groups)) == len(list(model.parameters())), "groups must partition the model"
+    return groups
+
+
+def encoder_layers(encoder: nn.Module) -> nn.ModuleList:
+    """The layers of an encoder, from the bottom to the top."""
+    return _layers(encoder)[1]
+
+
+def _layers(encoder: nn.Module) -> tuple[str, nn.ModuleList]:
+    """Path and stack of the layers: the module list with the most parameters, the outermost."""
+    lists = [(n, m) for n, m in encoder.named_modules() if isinstance(m, nn.ModuleList)]
+    return max(lists, key=lambda item: sum(p.numel() for p in item[1].parameters()))
+
+
+def _distinct(groups: list[list[nn.Parameter]]) -> list[list[nn.Parameter]]:
+    """The groups without parameters that stood in an earlier one."""
+    seen: set[int] = set()
+    distinct = []
+    for group in groups:
+        fresh = list({id(p): p for p in group if id(p) not in seen}.values())
+        seen.update(map(id, fresh))
+        distinct.append(fresh)
+    return distinct
+
+
+def reinitialise(model: PreTrainedModel, top: int, seed: int) -> None:
+    """Give the `top` layers and the pooler of `model` new weights, in place (stream "reinit").
+
+    Source: Zhang et al. 2021, section 4: the top layers of a pretrained encoder have specialised
+    on its own task. Raises SteepError if no layer would be left.
+    """
+    layers = encoder_layers(model.base_model)
+    if top >= len(layers):
+        raise SteepError(
+            f"reinit_layers {top}: the checkpoint has {len(layers)} layers, and at least the "
+            "lowest must keep its weights."
+        )
+    pooler = dict(model.base_model.named_children()).get("pooler")
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(derive(seed, "reinit"))
+        for part in [*layers[len(layers) - top :], *([pooler] if pooler is not None else [])]:
+            for parameter in part.parameters():
+                vars(parameter).pop("_is_hf_initialized", None)  # else they count as done
+            part.apply(model._init_weights)

@@ -1,4 +1,4 @@
-"""What does a trained classifier say of each row? Batches by length, order restored."""
+"""What does a model make of each row: an answer, or a vector? In batches by length."""
 
 from collections.abc import Callable
 
@@ -11,8 +11,7 @@ from steep.console import track
 from steep.data.batches import by_length
 from steep.data.inputs import Rows
 from steep.models.devices import Machine
-from steep.models.heads import Classifier
-from steep.models.long_texts import WindowPooling
+from steep.models.heads import Classifier, Pooled, WindowPooling
 
 
 def predict(
@@ -41,13 +40,23 @@ def in_batches(logits: Callable[[np.ndarray], Tensor], rows: Rows, batch_size: i
 
     Batches hold texts of like length; the result is in the order of the corpus.
     """
+
+    def answers(inputs: np.ndarray) -> Tensor:
+        return activation(logits(inputs), rows.task.kind)
+
+    return _by_length(answers, rows, batch_size, "predicting")
+
+
+def _by_length(
+    compute: Callable[[np.ndarray], Tensor], rows: Rows, batch_size: int, told: str = ""
+) -> np.ndarray:
+    """What `compute` gives for inputs of like length, in the order of the corpus."""
     order = by_length(rows.lengths)  # little padding; if memory runs out, it does so at once
     batches = np.split(order, range(batch_size, len(order), batch_size))
-    outputs = []
-    for members in track(batches, len(batches), "predicting"):
-        inputs, _ = rows.collate([rows[i] for i in members])
-        outputs.append(activation(logits(inputs), rows.task.kind).cpu())
-    return torch.cat(outputs).numpy()[np.argsort(order)]
+    found = []
+    for members in track(batches, len(batches), told) if told else batches:
+        found.append(compute(rows.collate([rows[i] for i in members])[0]).cpu())
+    return torch.cat(found).numpy()[np.argsort(order)]
 
 
 def activation(logits: Tensor, kind: str) -> Tensor:
@@ -60,3 +69,20 @@ def activation(logits: Tensor, kind: str) -> Tensor:
     if kind == "multi":
         return logits.sigmoid()
     return logits[:, 0] if logits.shape[1] == 1 else logits
+
+
+def features(
+    model: PreTrainedModel, rows: Rows, autocast: bool, device: torch.device, batch_size: int = 64
+) -> np.ndarray:
+    """The mean of the last layer over each text's tokens, float32 (rows, hidden), without dropout.
+
+    In the order of the corpus. The model stays as it is, in training or not.
+    """
+    training = model.training
+    pooled = Pooled(model, autocast).eval().to(device)
+    with torch.inference_mode():
+        found = _by_length(
+            lambda inputs: pooled(torch.from_numpy(inputs).to(device)), rows, batch_size
+        )
+    model.train(training)  # as it was: this may be in the middle of a training
+    return found

@@ -7,6 +7,7 @@ folder holds or names (a pickle, an adapter, code) is never looked at.
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -151,19 +152,11 @@ def filled(model: PreTrainedModel, files: CheckpointFiles) -> LoadedModel:
 
 
 def _checked(files: CheckpointFiles, loaded: LoadedModel) -> LoadedModel:
-    """`loaded`, if its encoder is whole and its weights are numbers."""
-    check_whole(files, loaded)
-    check_weights_finite(files.name, loaded.model)
-    return loaded
-
-
-def check_whole(files: CheckpointFiles, loaded: LoadedModel) -> None:
-    """Raises SteepError if the encoder lacks a weight, or has one of another shape."""
-    misfits, kind = loaded.of_encoder(loaded.misfits), loaded.model.config.model_type
-    if misfits:
-        refuse_misfits(files.name, loaded.misfits, misfits)
-    lacking = loaded.of_encoder(loaded.missing)
+    """`loaded`; SteepError if its encoder is not whole, or a weight is not a finite number."""
+    misfits, lacking = (loaded.of_encoder(keys) for keys in (loaded.misfits, loaded.missing))
+    refuse_misfits(files.name, {key: loaded.misfits[key] for key in misfits})
     if lacking:
+        kind = loaded.model.config.model_type
         whole = len(loaded.of_encoder(loaded.model.state_dict()))
         raise SteepError(
             f"{files.name}: the encoder's weights are incomplete: {few(lacking)} missing, "
@@ -171,13 +164,25 @@ def check_whole(files: CheckpointFiles, loaded: LoadedModel) -> None:
             f"hold weights such as {few(files.shapes)}. Copy the checkpoint again, or mend its "
             "config.json."
         )
+    odd = []
+    for key, weight in loaded.model.named_parameters():
+        if weight.numel() and not torch.isfinite(torch.stack(torch.aminmax(weight.data))).all():
+            odd.append(key)
+    if odd:
+        raise SteepError(
+            f"{files.name}: weights are not finite (NaN or infinite): {few(odd)}. The checkpoint "
+            "was damaged, or its training diverged. Choose another one."
+        )
+    return loaded
 
 
 def refuse_misfits(
-    name: str, misfits: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]], keys: Iterable[str]
+    name: str, misfits: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]
 ) -> None:
-    """Raises SteepError for weights whose shapes contradict the configuration."""
-    first, *others = sorted(keys)
+    """Raises SteepError where there are weights whose shapes contradict the configuration."""
+    if not misfits:
+        return
+    first, *others = sorted(misfits)
     own, wanted = misfits[first]
     more = f", and {len(others):,} more differ" if others else ""
     raise SteepError(
@@ -185,19 +190,6 @@ def refuse_misfits(
         f"weights, {_shape(wanted)} by config.json{more}. Use the config.json that the weights "
         "came with."
     )
-
-
-def check_weights_finite(name: str, model: PreTrainedModel) -> None:
-    """Raises SteepError if a weight is NaN or infinite: nothing can be computed with it."""
-    odd = []
-    for key, weight in model.named_parameters():
-        if weight.numel() and not torch.isfinite(torch.stack(torch.aminmax(weight.data))).all():
-            odd.append(key)
-    if odd:
-        raise SteepError(
-            f"{name}: weights are not finite (NaN or infinite): {few(odd)}. The checkpoint was "
-            "damaged, or its training diverged. Choose another one."
-        )
 
 
 def unused_notes(files: CheckpointFiles, loaded: LoadedModel) -> list[str]:
@@ -235,20 +227,13 @@ def _check_room(files: CheckpointFiles, outline: PreTrainedModel) -> None:
     """Raises SteepError before memory is taken for an encoder that the weights cannot fill."""
     parts = dict(outline.base_model.named_parameters())
     needed = sum(part.numel() for name, part in parts.items() if not name.startswith(POOLER))
-    held = sum(_count(shape) for shape in files.shapes.values())
+    held = sum(map(prod, files.shapes.values()))
     if needed > held + SPARE:
         raise SteepError(
             f"{files.name}: the encoder's weights are incomplete: by config.json it has "
             f"{needed:,} numbers, the files hold {held:,}. Copy the checkpoint again, or mend its "
             "config.json."
         )
-
-
-def _count(shape: tuple[int, ...]) -> int:
-    count = 1
-    for size in shape:
-        count *= size
-    return count
 
 
 def _shape(shape: tuple[int, ...]) -> str:

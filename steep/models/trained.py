@@ -22,12 +22,7 @@ from steep.data.corpus import Corpus, Task, TaskKind
 from steep.data.inputs import SLIDING, Rows, Sliding
 from steep.errors import SteepError
 from steep.metrics.decisions import Decisions, decisions_from_json
-from steep.models.checkpoint_files import (
-    PROBLEMS,
-    check_checkpoint,
-    read_config,
-    stored_labels,
-)
+from steep.models.checkpoint_files import PROBLEMS, check_checkpoint, read_config, stored_labels
 from steep.models.hub import CONFIG
 from steep.run_shapes import TASK
 from steep.wording import brief, quoted, some
@@ -88,7 +83,7 @@ class Trained:
         """Probabilities of inputs as the model gives them, by torch."""
         from steep.models import inference
         from steep.models.devices import choose
-        from steep.models.long_texts import window_pooling
+        from steep.models.heads import window_pooling
 
         machine = choose(machine_args)
         model = self.model(rows, machine.attention)

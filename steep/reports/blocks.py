@@ -203,7 +203,7 @@ class Page:
     """All of a report: the answer first, then what it rests on.
 
     `title`, `origin` and `footer` say which folder it is of; the pages of stages leave them to
-    `steep.reports.background`.
+    `steep.reports.page`.
     """
 
     question: str

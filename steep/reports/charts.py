@@ -24,7 +24,8 @@ def axis(name: str, values: Iterable[float], whole: bool = False, tight: bool = 
         ticks = [tick for tick in ticks if low <= tick <= high]
     else:
         low, high = ticks[0], ticks[-1]
-    digits = _decimals(ticks)
+    step = ticks[1] - ticks[0] if len(ticks) > 1 else 1.0
+    digits = max(0, -math.floor(math.log10(step) + 1e-9))
     bare = Axis(name, low, high, [])
     labels = [(place(bare, t), f"{t:,.{digits}f}".replace("-", "−")) for t in ticks]
     return replace(bare, ticks=labels)
@@ -68,7 +69,7 @@ def seed_dots(title: str, metric: str, arms: dict[str, Seeds], pair: tuple[str, 
             y=heights[name],
             dots=[(place(across, v), f"seed {s}: {number(v)}") for s, v in seeds.items()],
             mean=place(across, float(np.mean(list(seeds.values())))),
-            interval=_placed(across, spans[name]),
+            interval=(place(across, at[0]), place(across, at[1])) if (at := spans[name]) else None,
             value=number(float(np.mean(list(seeds.values())))),
         )
         for name, seeds in arms.items()
@@ -104,19 +105,10 @@ def _bounds(values: list[float]) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _decimals(ticks: list[float]) -> int:
-    step = ticks[1] - ticks[0] if len(ticks) > 1 else 1.0
-    return max(0, -math.floor(math.log10(step) + 1e-9))
-
-
 def _scaled(line: Curve, x: Axis, y: Axis) -> Curve:
     return replace(
         line, points=[(place(x, a), round(100 - place(y, b), 2)) for a, b in line.points]
     )
-
-
-def _placed(across: Axis, span: tuple[float, float] | None) -> tuple[float, float] | None:
-    return (place(across, span[0]), place(across, span[1])) if span else None
 
 
 def _joined(
@@ -134,10 +126,10 @@ def _told(lines: list[Curve], what: str) -> str:
     """The curves in a sentence: where each name begins and ends, averaged over its curves."""
     parts = []
     for name in dict.fromkeys(line.name for line in lines):
-        drawn = [line.points for line in lines if line.name == name and line.points]
-        if drawn and all(len(points) == 1 for points in drawn):
+        drawn = [line.points for line in lines if line.name == name]
+        if all(len(points) == 1 for points in drawn):
             parts.append(f"{name} {what} {number(drawn[0][0][1])} at {number(drawn[0][0][0], 1)}")
-        elif drawn:
+        else:
             first, last = (float(np.mean([points[i][1] for points in drawn])) for i in (0, -1))
             parts.append(f"{name} {what} from {number(first)} to {number(last)}")
     return "; ".join(parts)

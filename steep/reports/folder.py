@@ -11,7 +11,8 @@ import pandas as pd
 from steep import runs
 from steep.args.kept import kept_options
 from steep.errors import SteepError
-from steep.kept_tables import ANEW, WITHOUT, read_history, read_predictions
+from steep.metrics.predictions import ANEW, WITHOUT, read_history, read_predictions
+from steep.metrics.scores import METRICS, ORDERED
 from steep.reports.blocks import Page
 from steep.run_shapes import CELL, LOOK, RESULTS, STUDY, VERDICT
 from steep.run_tables import summaries
@@ -200,8 +201,6 @@ def check_classified(results: Mapping[str, Any], path: Path) -> None:
 
 def _check_undefined(metric: str, task: Mapping[str, Any], path: Path) -> None:
     """Raises SteepError if the metric is none that can be undefined for such a task."""
-    from steep.metrics.scores import METRICS, ORDERED
-
     known = METRICS[task["kind"]] + (ORDERED if task.get("ordered") else ())
     if metric not in known:
         raise SteepError(
@@ -214,13 +213,16 @@ def _study(folder: Path, stages: Stages) -> StudyFolder:
     path, verdict, adapted = folder / runs.STUDY, folder / runs.VERDICT, folder / ADAPTED
     manifest = runs.manifest_at(path, STUDY)
     kept_options(stage_page(manifest, stages).options, manifest["args"], str(path))
+    made = {p.parent.name: runs.manifest_at(p) for p in folder.glob(f"*/{runs.MANIFEST}")}
+    if ADAPTED in made:
+        runs.read_manifest(adapted, "adapt")
     return StudyFolder(
         name=folder.resolve().name,
         manifest=manifest,
         verdict=_verdict(verdict) if verdict.is_file() else None,
         cells=_cells(folder, manifest["task"]),
-        adapted=_adapted(adapted, stages) if (adapted / runs.MANIFEST).is_file() else None,
-        step2=_step2(folder),
+        adapted=read_run(adapted, stages) if ADAPTED in made else None,
+        step2={arm: facts["seconds"] for arm, facts in made.items() if "seconds" in facts},
     )
 
 
@@ -234,34 +236,16 @@ def _verdict(path: Path) -> dict[str, Any]:
     return verdict
 
 
-def _adapted(folder: Path, stages: Stages) -> RunFolder:
-    runs.read_manifest(folder, "adapt")
-    return read_run(folder, stages)
-
-
-def _step2(folder: Path) -> dict[str, float]:
-    paths = folder.glob(f"*/{runs.MANIFEST}")
-    found = {path.parent.name: runs.manifest_at(path) for path in paths}
-    return {arm: facts["seconds"] for arm, facts in found.items() if "seconds" in facts}
-
-
 def _cells(folder: Path, task: dict[str, Any]) -> list[StudyCell]:
     """The finished cells; SteepError where their predictions are for different rows."""
     paths = sorted((folder / runs.CELLS).glob("*.json"))
-    cells = [_cell(path, task) for path in paths]
-    tables = {
-        path.with_suffix(".csv"): cell.predictions
-        for path, cell in zip(paths, cells, strict=True)
-        if cell.predictions is not None
-    }
-    first = next(iter(tables), None)
-    for path, table in tables.items():
-        if first is not None and list(table["row"]) != list(tables[first]["row"]):
-            raise SteepError(f"{path}: its rows are not those of {first.name}. {ANEW}")
+    cells, first = [], None
+    for path in paths:
+        facts, file = runs.read_shaped(path, CELL, ANEW), path.with_suffix(".csv")
+        table = read_predictions(file, task, ANEW) if file.is_file() else None
+        if table is not None:
+            first = first or (file.name, list(table["row"]))
+            if list(table["row"]) != first[1]:
+                raise SteepError(f"{file}: its rows are not those of {first[0]}. {ANEW}")
+        cells.append(StudyCell(facts["arm"], facts["seed"], facts.get("labels"), facts, table))
     return cells
-
-
-def _cell(path: Path, task: dict[str, Any]) -> StudyCell:
-    facts, table = runs.read_shaped(path, CELL, ANEW), path.with_suffix(".csv")
-    predictions = read_predictions(table, task, ANEW) if table.is_file() else None
-    return StudyCell(facts["arm"], facts["seed"], facts.get("labels"), facts, predictions)

@@ -1,18 +1,37 @@
-"""Which rows are predicted wrongly, and which predictions did step 2 fix or break?"""
+"""Where do predictions and labels disagree? Confusions, mistakes, and labels that may be wrong.
 
+Suspects: Northcutt, Jiang and Chuang 2021 (Confident Learning, JAIR 70), section 3, as cleanlab
+computes it.
+"""
+
+import warnings
 from collections import Counter
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from steep.errors import SteepError
-from steep.reports.blocks import Example, Examples
-from steep.wording import counted, number
+from steep.metrics.predictions import names_in
+from steep.reports.blocks import Cell, Example, Examples, Matrices, Matrix, Notes, Section
+from steep.run_tables import Table
+from steep.wording import count, counted, number
 
 SHOWN = 8
 SMALLEST = 1e-7  # probabilities are written with few digits: keeps the logarithm finite
+FULL = 8  # a larger matrix does not fit beside another one, nor on a phone
+PAIRS = 15
+SUSPECTS, RANKED = 15, "self_confidence"
+SUSPECTS_TITLE = "Suspected label errors"
+SUSPECTS_LEAD = (
+    "Rows whose given label is improbable according to a model that was not trained on them. Some "
+    "of these labels are wrong; others are right, and the row is hard or the model mistaken. Read "
+    "each row before you change its label. In rare classes, some errors are missed. Do not change "
+    "test labels to raise a score."
+)
+INSTALL = "This list needs cleanlab: pip install 'steep[understand]', then write the report again."
+TRAINED_ON = "The model was trained on {} of these rows, so it mostly agrees with their labels."
 
 
 @dataclass(frozen=True)
@@ -49,10 +68,8 @@ class Votes:
 
 
 def votes_of(predictions: list[pd.DataFrame], task: dict[str, Any]) -> Votes:
-    """The predictions of one arm, a table for each seed; SteepError if their rows differ."""
+    """The predictions of one arm: a table for each seed, all for the same rows."""
     first = predictions[0]
-    if any(list(table["row"]) != list(first["row"]) for table in predictions):
-        raise SteepError("The predictions of this study are for different rows. Run it again.")
     predicted = np.array([table["predicted"].tolist() for table in predictions], dtype=object)
     return Votes(
         rows=first,
@@ -100,11 +117,12 @@ def _list(title: str, before: Votes, after: Votes, which: np.ndarray, texts: boo
 
 def _example(arm: Votes, i: int, facts: list[tuple[str, str]], texts: bool) -> Example:
     row = arm.rows.iloc[i]
-    return Example(
-        name=str(row["id"] if "id" in arm.rows else row["row"]),
-        text=row["text"] if texts and "text" in arm.rows else None,
-        facts=[("true label", row["truth"] or "none"), *facts],
-    )
+    return _shown(row, [("true label", row["truth"] or "none"), *facts], texts)
+
+
+def _shown(row: pd.Series, facts: list[tuple[str, str]], texts: bool) -> Example:
+    name = str(row["id"] if "id" in row else row["row"])
+    return Example(name, row["text"] if texts and "text" in row else None, facts)
 
 
 def _prediction(arm: Votes, i: int, task: dict[str, Any]) -> list[tuple[str, str]]:
@@ -140,7 +158,105 @@ def true_labels(column: pd.Series, task: dict[str, Any]) -> np.ndarray:
     """Which labels are true, bool (rows, labels)."""
     true = [[text] for text in column]
     if task["kind"] == "multi":
-        from steep.metrics.predictions import names_in  # only now: it takes a second
-
         true = [names_in(text) for text in column]
     return np.array([[label in labels for label in task["labels"]] for labels in true], dtype=bool)
+
+
+def confusion_counts(predictions: list[pd.DataFrame], labels: list[str]) -> np.ndarray:
+    """Rows by truth and prediction, int (labels, labels), summed over tables of predictions."""
+    total, place = np.zeros((len(labels), len(labels)), dtype=int), pd.Index(labels)
+    for table in predictions:
+        pairs = np.array([place.get_indexer(table[name]) for name in ("truth", "predicted")])
+        np.add.at(total, tuple(pairs[:, (pairs >= 0).all(axis=0)]), 1)
+    return total
+
+
+def confusion_block(tables: dict[str, np.ndarray], labels: list[str], of: str) -> Matrices | Table:
+    """A confusion for each title; `of` says what was counted: 'test rows, summed over 5 seeds'."""
+    if len(labels) <= FULL:
+        note = f"True classes down, predicted ones across: {of}, and per cent of the true class."
+        return Matrices([_matrix(title, t, labels) for title, t in tables.items()], note)
+    return _pairs(tables, labels, of)
+
+
+def _matrix(title: str, table: np.ndarray, labels: list[str]) -> Matrix:
+    shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    size = range(len(labels))
+    rows = [[Cell(count(table[i, j]), float(shares[i, j]), i == j) for j in size] for i in size]
+    return Matrix(title, labels, rows)
+
+
+def _pairs(tables: dict[str, np.ndarray], labels: list[str], of: str) -> Table:
+    wrong = sum(tables.values()) * (1 - np.eye(len(labels), dtype=int))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]
+    worst = [divmod(int(place), len(labels)) for place in order if wrong.flat[place] > 0]
+    rows = [
+        (labels[i], labels[j], *(count(table[i, j]) for table in tables.values())) for i, j in worst
+    ]
+    return Table(
+        caption=f"Most confused classes: {of}",
+        columns=("true class", "predicted as", *tables),
+        align="ll" + "r" * len(tables),
+        rows=rows,
+        note=f"{len(rows)} of {counted(int((wrong > 0).sum()), 'confused pair')}; "
+        f"{counted(len(labels), 'class')} in all.",
+    )
+
+
+def suspects_section(
+    table: pd.DataFrame, task: dict[str, Any], texts: bool, trained_on: int
+) -> Section | None:
+    """The section on suspected labels; none for a regression, or without probabilities.
+
+    `table` holds predictions as `RunFolder` has them; `trained_on` is how many of its rows the
+    model was trained on.
+    """
+    columns = [f"p_{label}" for label in task["labels"]]
+    if task["kind"] == "regression" or table.empty or not set(columns) <= set(table):
+        return None
+    if trained_on:
+        return Section(SUSPECTS_TITLE, [Notes("Not searched for", [TRAINED_ON.format(trained_on)])])
+    if find_spec("cleanlab") is None:
+        return Section(SUSPECTS_TITLE, [Notes("Not searched for", [INSTALL])])
+    with warnings.catch_warnings(action="ignore"):  # of rare classes: the lead says it once
+        found = suspects(table, task)
+    examples = [_suspect(table.iloc[i], task, texts) for i in found[:SUSPECTS]]
+    note = f"{counted(len(found), 'suspect')} in {counted(len(table), 'row')}"
+    note += f"; the first {SUSPECTS} are shown." if len(found) > SUSPECTS else "."
+    return Section(SUSPECTS_TITLE, [Examples("", examples, note)], SUSPECTS_LEAD)
+
+
+def suspects(table: pd.DataFrame, task: dict[str, Any]) -> list[int]:
+    """Positions of the rows with suspect labels, the least probable label first."""
+    chances = table[[f"p_{label}" for label in task["labels"]]].to_numpy(float)
+    given = true_labels(table["truth"], task)  # bool (rows, labels)
+    if task["kind"] == "single":
+        return _of_classes(given.argmax(axis=1), chances)
+    told = ~given.all(axis=0)  # what every row has cannot be judged
+    given, chances = given[:, told], chances[:, told]
+    if not given.any():
+        return []
+    if given.shape[1] == 1:
+        return _of_classes(given[:, 0].astype(int), np.hstack([1 - chances, chances]))
+    from cleanlab.multilabel_classification.filter import find_label_issues
+
+    labels = [np.flatnonzero(row).tolist() for row in given]
+    return find_label_issues(labels, chances, return_indices_ranked_by=RANKED, n_jobs=1).tolist()
+
+
+def _of_classes(classes: np.ndarray, chances: np.ndarray) -> list[int]:
+    from cleanlab.filter import find_label_issues
+
+    if len(np.unique(classes)) < 2:
+        return []
+    return find_label_issues(classes, chances, return_indices_ranked_by=RANKED, n_jobs=1).tolist()
+
+
+def _suspect(row: pd.Series, task: dict[str, Any], texts: bool) -> Example:
+    chance = {label: float(row[f"p_{label}"]) for label in task["labels"]}
+    facts = [("given", row["truth"] or "none"), ("suggested", row["predicted"] or "none")]
+    if task["kind"] == "single":
+        best = max(chance, key=lambda label: chance[label])
+        given, suggested = number(chance[row["truth"]], 2), number(chance[best], 2)
+        facts = [("given", f"{row['truth']} ({given})"), ("suggested", f"{best} ({suggested})")]
+    return _shown(row, facts, texts)

@@ -3,9 +3,11 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
@@ -13,10 +15,8 @@ from steep import runs
 from steep.args import AdaptArgs, CompareArgs, EvaluateArgs, FitArgs
 from steep.errors import SteepError
 from steep.outputs import adding, writing_file
-from steep.ownership import is_page
-from steep.places import Kind, find_place
-from steep.reports.background import with_background
-from steep.reports.blocks import Page, Section, present
+from steep.places import Kind, find_place, is_page
+from steep.reports.blocks import Block, Facts, Notes, Page, Section, present
 from steep.reports.folder import (
     RunFolder,
     StagePage,
@@ -25,10 +25,12 @@ from steep.reports.folder import (
     read_folder,
     stage_page,
 )
+from steep.reports.reproduce import commands_again
 from steep.reports.run_page import adapt_page, classifier_page
 from steep.reports.study_page import study_page
 from steep.run_shapes import ADAPT_RESULTS, EVALUATE_RESULTS, FIT_RESULTS
-from steep.wording import inline, verbatim
+from steep.run_tables import data_tables, parts_in_words
+from steep.wording import counted, duration, inline, verbatim
 
 KINDS: tuple[Kind, Kind] = ("HTML", "Markdown")  # of a report and its twin
 STAGES = {
@@ -117,3 +119,50 @@ def _environment() -> Environment:
     )
     environment.filters.update(inline=inline, verbatim=verbatim)
     return environment
+
+
+def with_background(
+    page: Page, found: RunFolder | StudyFolder, options: type[Any], panels: Sequence[Section]
+) -> Page:
+    """The page of a stage with further sections, and with what every page has around it.
+
+    `options` is the composition of the stage's options.
+    """
+    manifest = found.manifest
+    stage = manifest.get("command", manifest["stage"])
+    seeds = counted(len(found.seeds), "seed") if len(found.seeds) > 1 else ""
+    origin = (f"steep {stage}", found.name, seeds, duration(manifest.get("seconds")))
+    return replace(
+        page,
+        title=f"{found.name}: steep {stage}",
+        origin=" · ".join(part for part in origin if part),
+        sections=[*page.sections, *panels, _data(found), _reproduction(found, options)],
+        footer=f"Written by steep {manifest.get('versions', {}).get('steep', '')}".strip(),
+    )
+
+
+def _data(found: RunFolder | StudyFolder) -> Section:
+    """Files, parts and labels, and everything that was dropped, truncated or found twice."""
+    data = found.manifest.get("data", {})
+    blocks: list[Block] = list(data_tables(data))
+    if found.notes:
+        blocks.append(Notes("Notes of the run", list(dict.fromkeys(found.notes))))
+    return Section("Data", blocks, parts_in_words(data))
+
+
+def _reproduction(found: RunFolder | StudyFolder, options: type[Any]) -> Section:
+    """The command, the seeds, the machine and the versions."""
+    manifest, seeds = found.manifest, found.seeds
+    facts = [
+        ("seeds" if len(seeds) > 1 else "seed", ", ".join(map(str, seeds))),
+        ("checkpoint", manifest.get("base")),
+        ("machine", manifest.get("machine")),
+        ("device", manifest.get("device")),
+        ("precision", manifest.get("precision")),
+        ("started", manifest.get("started")),
+        ("duration", duration(manifest["seconds"]) if "seconds" in manifest else None),
+        *manifest.get("versions", {}).items(),
+    ]
+    known = Facts([(name, str(value)) for name, value in facts if value])
+    again = commands_again(manifest, options, f"{found.name}/", found.model, found.sources)
+    return Section("How to reproduce", [*again, known])

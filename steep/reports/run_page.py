@@ -6,16 +6,27 @@ import numpy as np
 import pandas as pd
 
 from steep.reports import charts
-from steep.reports.blocks import Block, Curve, Page, Panels, Section, Style, present
-from steep.reports.confusion import confusion_block
+from steep.reports.blocks import (
+    Block,
+    Curve,
+    Example,
+    Examples,
+    Page,
+    Panels,
+    Section,
+    Style,
+    present,
+)
 from steep.reports.folder import RunFolder
-from steep.reports.mistakes import votes_of, worst_mistakes
-from steep.reports.suspects import suspects_section
-from steep.reports.word_predictions import words_section
+from steep.reports.mistakes import confusion_block, suspects_section, votes_of, worst_mistakes
 from steep.run_tables import PARTS, Summary, Table, masked_loss_table, score_tables, summaries
 from steep.wording import capital, count, counted, number, plain, span
 
 NEW_HEAD = " The checkpoint had no masked-LM head; a new one was trained with it."
+TRAINED_HEAD = (
+    ' The checkpoint had no masked-LM head: "before" is with the new head after it was trained on '
+    "its own, with the encoder frozen; the head went on training with the encoder."
+)
 
 
 def adapt_page(run: RunFolder, texts: bool) -> Page:
@@ -52,8 +63,7 @@ def classifier_page(run: RunFolder, texts: bool) -> Page:
             Section("Results", score_tables(parts, metric)),
             _learning(run, metric),
             _confusion(summary, found["task"], PARTS[part]),
-            _mistakes(run, part, texts),
-            _suspects(run, part, texts),
+            *_rows(run, part, texts),
         ),
     )
 
@@ -136,16 +146,58 @@ def _confusion(summary: Summary, task: dict[str, Any], part: str) -> Section | N
     return Section("Confusion", [confusion_block({part: table}, task["labels"], f"{part} rows")])
 
 
-def _mistakes(run: RunFolder, part: str, texts: bool) -> Section | None:
-    if part not in run.predictions or run.predictions[part].empty:
-        return None
-    task = run.results["task"]
-    found = worst_mistakes(votes_of([run.predictions[part]], task), task, texts)
-    return Section("Worst mistakes", [found], "Those with the highest loss.") if found else None
+def _rows(run: RunFolder, part: str, texts: bool) -> list[Section | None]:
+    """The worst mistakes, and the labels that may be wrong."""
+    table, task = run.predictions.get(part), run.results["task"]
+    if table is None or table.empty:
+        return []
+    found = worst_mistakes(votes_of([table], task), task, texts)
+    worst = Section("Worst mistakes", [found], "Those with the highest loss.") if found else None
+    return [worst, suspects_section(table, task, texts, run.results.get("trained_on", 0))]
 
 
-def _suspects(run: RunFolder, part: str, texts: bool) -> Section | None:
-    if part not in run.predictions:
+def words_section(run: RunFolder, texts: bool) -> Section | None:
+    """Words and examples; without `texts` neither, since both are part of the text."""
+    found = run.look
+    if found is None or not texts or not (found["words"] or found["examples"]):
         return None
-    known = run.results.get("trained_on", 0)
-    return suspects_section(run.predictions[part], run.results["task"], texts, known)
+    lead = (
+        f"Predictions at {count(found['tokens'])} masked tokens of held-out documents, before and "
+        f"after step 2. The {count(found['words'])} words that were masked at least "
+        f"{found['least']} times are ranked by the mean change of their log probability (0 is "
+        "certain). The extremes of such a ranking overstate what was learnt about any one word."
+    )
+    blocks: list[Block] = [
+        _words_table(f"Words predicted {how}", found[how])
+        for how in ("better", "worse")
+        if found[how]
+    ]
+    examples = [_word_example(example) for example in found["examples"]]
+    note = "First those whose true word gained the most probability, then those that lost the most."
+    if examples:
+        blocks.append(Examples("Predictions before and after", examples, note))
+    lead += TRAINED_HEAD if run.results.get("new_head") else ""
+    return Section("What it learnt", blocks, lead)
+
+
+def _words_table(caption: str, words: list[dict[str, Any]]) -> Table:
+    rows = [
+        (
+            word["word"],
+            count(word["times"]),
+            number(word["before"], 2),
+            number(word["after"], 2),
+            number(word["after"] - word["before"], 2, sign=True),
+        )
+        for word in words
+    ]
+    columns = ("word", "times masked", "log p before", "log p after", "change")
+    return Table(caption, columns, "lrrrr", rows)
+
+
+def _word_example(example: dict[str, Any]) -> Example:
+    facts = [
+        (when, ", ".join(f"{word} {share:.0%}" for word, share in example[when]))
+        for when in ("before", "after")
+    ]
+    return Example("", example["text"], [("true word", example["truth"]), *facts])

@@ -7,15 +7,24 @@ import numpy as np
 import pandas as pd
 
 from steep.reports import charts
-from steep.reports.arm_costs import cost_section
 from steep.reports.blocks import Block, Page, Section, present
-from steep.reports.certainty import certainty_section
-from steep.reports.confusion import confusion_block, confusion_counts
 from steep.reports.folder import StudyFolder
-from steep.reports.label_curve import label_curve_section
-from steep.reports.mistakes import Votes, changed_by_step2, votes_of, worst_mistakes
+from steep.reports.mistakes import (
+    Votes,
+    changed_by_step2,
+    confusion_block,
+    confusion_counts,
+    votes_of,
+    worst_mistakes,
+)
 from steep.reports.run_page import learning_panels, loss_curves, masked_loss_blocks
-from steep.reports.study_tables import gains_table, results_by_arm
+from steep.reports.study_sections import (
+    certainty_section,
+    cost_section,
+    gains_table,
+    label_curve_section,
+    results_by_arm,
+)
 from steep.wording import capital, counted, listed, plain
 
 PAIR = ("base", "adapted")
@@ -36,7 +45,10 @@ def study_page(study: StudyFolder, texts: bool) -> Page:
 
 def _findings(study: StudyFolder, verdict: dict[str, Any], texts: bool) -> list[Section]:
     task = study.manifest["task"]
-    votes = {arm: found for arm in study.arms if (found := _votes(study, arm, task))}
+    tables = {
+        a: [c.predictions for c in study.of(a) if c.predictions is not None] for a in study.arms
+    }
+    votes = {arm: votes_of(found, task) for arm, found in tables.items() if found}
     return present(
         Section("Results by arm", _results(study, verdict)) if study.verdict else None,
         certainty_section(verdict),
@@ -44,7 +56,7 @@ def _findings(study: StudyFolder, verdict: dict[str, Any], texts: bool) -> list[
         _step2(study),
         _learning(study),
         cost_section(study, verdict),
-        _confusion(study, task),
+        _confusion(tables, task),
         _changed(votes, task, texts),
         _worst(study, votes, verdict, texts),
     )
@@ -133,24 +145,16 @@ def _learning(study: StudyFolder) -> Section | None:
     return Section("Learning curves", [drawn], lead) if drawn else None
 
 
-def _confusion(study: StudyFolder, task: dict[str, Any]) -> Section | None:
+def _confusion(tables: dict[str, list[pd.DataFrame]], task: dict[str, Any]) -> Section | None:
     if task["kind"] != "single":
         return None
-    arms = [arm for arm in PAIR if arm in study.arms] or study.arms[:1]
-    tables = {
-        arm: [c.predictions for c in study.of(arm) if c.predictions is not None] for arm in arms
-    }
-    counts = {a: confusion_counts(kept, task["labels"]) for a, kept in tables.items() if kept}
+    arms = [arm for arm in PAIR if arm in tables] or list(tables)[:1]
+    counts = {arm: confusion_counts(tables[arm], task["labels"]) for arm in arms if tables[arm]}
     if not counts:
         return None
-    seeds = max(len(kept) for kept in tables.values())
+    seeds = max(len(tables[arm]) for arm in arms)
     of = f"test rows, summed over {counted(seeds, 'seed')}"
     return Section("Confusion", [confusion_block(counts, task["labels"], of)])
-
-
-def _votes(study: StudyFolder, arm: str, task: dict[str, Any]) -> Votes | None:
-    tables = [cell.predictions for cell in study.of(arm) if cell.predictions is not None]
-    return votes_of(tables, task) if tables else None
 
 
 def _changed(votes: dict[str, Votes], task: dict[str, Any], texts: bool) -> Section | None:

@@ -12,9 +12,9 @@ from steep import runs
 from steep.args import AdaptArgs, PretrainArgs
 from steep.console import say
 from steep.data import facts
+from steep.data.budget import labelled_parts, probe_on
 from steep.data.corpus import Data
 from steep.data.duplicates import corpus_hashes
-from steep.data.probe_rows import labelled_parts, probe_on
 from steep.data.readers import Source
 from steep.data.step2_text import Step2Text, gather, read_corpora, repeated
 from steep.data.store import select_rows
@@ -26,10 +26,10 @@ from steep.places import find_place, inputs_of
 from steep.seeds import numbers
 
 if TYPE_CHECKING:
-    from steep.models.checkpoints import MaskedLanguageModel
+    from steep.models.masked_lm import MaskedLanguageModel
+    from steep.train.masked import Laid
     from steep.train.pile import Source as Pile
     from steep.train.session import Session
-    from steep.train.windows import Laid
 
 HELDOUT = 2000  # documents at most to measure masked loss on
 MEASURED = ("masked_loss", "masked_accuracy", "probe")  # what is told in words of its own
@@ -62,7 +62,7 @@ def adapt(
 
     machine = for_checkpointing(choose(args.machine), args.pretrain.memory)
     lm = _load(args, machine.attention, openings)
-    corpora = data.parts | {corpus.source: corpus for corpus in further}
+    corpora = data.parts | {f"text {n}, {one.source}": one for n, one in enumerate(further, 1)}
     with session("adapt", out, args, corpora, machine, openings) as opened:
         run = opened.run
         opened.check_space(lm.model.num_parameters())
@@ -79,7 +79,8 @@ def adapt(
 
 def _load(args: AdaptArgs, attention: str, openings: Openings) -> "MaskedLanguageModel":
     """The checkpoint with the heads of the objective, if it reads windows of this length."""
-    from steep.models.checkpoints import check_length, load_masked_lm
+    from steep.models.checkpoints import check_length
+    from steep.models.masked_lm import load_masked_lm
 
     assert args.start.model is not None
     lm = load_masked_lm(args.start.model, attention, args.seed.seed, _objective(openings).heads)
@@ -102,7 +103,7 @@ def _train(
 ) -> dict[str, Any]:
     """Train `lm` in place; returns what the run found."""
     from steep.train import masked
-    from steep.train.hooks import Hooks
+    from steep.train.session import Hooks
 
     run, pretrain = opened.run, args.pretrain
     laid = _laid_out(lm, text, rows, args, opened)
@@ -128,8 +129,8 @@ def _laid_out(
     lm: "MaskedLanguageModel", text: Step2Text, rows: Any, args: AdaptArgs, opened: "Session"
 ) -> "Laid":
     """The text as windows: to train on, packed and as often as wanted; and held out."""
-    from steep.train.probe import Probe
-    from steep.train.windows import Laid
+    from steep.train.heldout import Probe
+    from steep.train.masked import Laid
 
     objective, run = _objective(opened.openings), opened.run
     pile = objective.pile(text.corpus, lm, args.pretrain)

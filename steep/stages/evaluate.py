@@ -12,16 +12,14 @@ from steep.data import facts
 from steep.data.corpus import Corpus, Task
 from steep.data.duplicates import row_hashes
 from steep.data.readers import Source
-from steep.data.tables import read_table
-from steep.errors import SteepError
 from steep.metrics.predictions import prediction_lines
 from steep.metrics.scores import primary, score
 from steep.metrics.summary import summarise, summary_lines
 from steep.models.trained import Trained, load_trained_model
 from steep.openings import Engine
-from steep.options import as_mapping, change
+from steep.options import as_mapping
 from steep.places import find_place, inputs_of
-from steep.stages.predict import abstained, check_abstention, table_for
+from steep.stages.predict import abstained, check_abstention, read_labelled
 
 
 def evaluate(
@@ -41,9 +39,9 @@ def evaluate(
     if out is not None:
         find_place(out, "folder", args.output.overwrite, inputs_of(args, model, source))
     trained = load_trained_model(Path(model))
-    corpus = _read(trained, source, args)
+    corpus = read_labelled(trained, source, args.columns, args.target.label)
     known = int(np.isin(row_hashes(corpus), runs.read_hashes(trained.folder)).sum())
-    notes = [*corpus.notes, *_trained_on(corpus, known), *_transductive(trained)]
+    notes = [*corpus.notes, *_seen(trained, corpus, known)]
     for note in notes:
         say(note)
     below = args.abstain.abstain_below
@@ -74,32 +72,22 @@ def _tell(corpus: Corpus, results: dict[str, Any]) -> None:
     tell(f"{corpus.source}: {len(corpus):,} rows")
     for line in summary_lines(results["test"]):
         tell(f"  {line}")
-    if results["answered"]:
-        tell(_coverage(results["answered"]))
+    if answered := results["answered"]:
+        name = next((n for n in ("accuracy", "exact_match") if n in answered["metrics"]), None)
+        found = f": {name} {answered['metrics'][name]:.3f} on them" if name else ""
+        tell(f"  answered {answered['rows']:,} rows ({answered['coverage']:.1%}){found}")
 
 
-def _read(trained: Trained, source: Source, args: EvaluateArgs) -> Corpus:
-    label = args.target.label or trained.table.target.label
-    if label is None:
-        raise SteepError(f"{source}: name the column of labels with --label.")
-    table = change(table_for(trained, args.columns, label), {"task": trained.task.kind})
-    return read_table(source, table, trained.task)
-
-
-def _trained_on(corpus: Corpus, known: int) -> list[str]:
-    """A warning if the model has seen `known` of these rows in training."""
-    if not known:
-        return []
-    share = f"{known:,} of {len(corpus):,} rows"
-    return [f"{corpus.source}: the model was trained on {share}: its scores on them are optimistic"]
-
-
-def _transductive(trained: Trained) -> list[str]:
-    """What the fit noted of held-out texts that its encoder had seen, without their labels."""
-    if not (trained.folder / runs.MANIFEST).is_file():
-        return []
-    notes = runs.read_manifest(trained.folder, "fit").get("notes", [])
-    return [f"of the fit: {note}" for note in notes if note.startswith("transductive")]
+def _seen(trained: Trained, corpus: Corpus, known: int) -> list[str]:
+    """What of these rows the model was trained on, and what its encoder saw of held-out texts."""
+    found = []
+    if known:
+        share = f"the model was trained on {known:,} of {len(corpus):,} rows"
+        found.append(f"{corpus.source}: {share}: its scores on them are optimistic")
+    if (trained.folder / runs.MANIFEST).is_file():
+        notes = runs.read_manifest(trained.folder, "fit").get("notes", [])
+        found += [f"of the fit: {note}" for note in notes if note.startswith("transductive")]
+    return found
 
 
 def _answered(
@@ -116,12 +104,6 @@ def _answered(
         "coverage": float(kept.mean()),
         "metrics": metrics,
     }
-
-
-def _coverage(answered: dict[str, Any]) -> str:
-    name = next((n for n in ("accuracy", "exact_match") if n in answered["metrics"]), None)
-    found = f": {name} {answered['metrics'][name]:.3f} on them" if name else ""
-    return f"  answered {answered['rows']:,} rows ({answered['coverage']:.1%}){found}"
 
 
 def _keep(

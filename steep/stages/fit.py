@@ -7,7 +7,7 @@ import numpy as np
 
 from steep import runs
 from steep.args import FitArgs
-from steep.args.recipes import told
+from steep.args.chosen import told
 from steep.args.running import MachineArgs
 from steep.args.training import BaseArgs, DecisionArgs, ModelArgs
 from steep.console import say
@@ -62,7 +62,7 @@ def fit(source: Source | Data, *, out: Path, args: FitArgs, openings: Openings =
         runs.write_json(run.folder / runs.RESULTS, results)
         runs.write_hashes(run.folder, row_hashes(used.train))
         fitted.save(run.folder)
-        _describe(run, out.resolve().name, results, args.start)
+        describe_model(run.folder, out.resolve().name, run.manifest, results, args.start)
     _tell(results)
     say(f"model: {out}")
     return out
@@ -145,7 +145,7 @@ def _train(
 ) -> tuple[dict[str, Any], "Fitted"]:
     """Train on the rows `used` of `data`; writes history and predictions, returns the results."""
     from steep.train import classify, engine
-    from steep.train.hooks import Hooks
+    from steep.train.session import Hooks
 
     run, task = opened.run, data.labelled()
     facts.record(run, data, str(find(args.base.base or str(args.start.model))))
@@ -202,7 +202,7 @@ def _held_out(
         results[part] = _measure(part, corpus, chosen.task(task), given, run)
     if chosen:
         asked = {"threshold": how.threshold, "calibrate": how.calibrate, "rows": len(labels)}
-        before = {part: _undecided(task, corpus, raw[part]) for part, corpus in parts.items()}
+        before = {part: _scored(task, corpus.labels(), raw[part]) for part, corpus in parts.items()}
         results["decisions"] = asked | chosen.as_json(task) | {"before": before}
         runs.write_json(run.folder / runs.DECISIONS, results["decisions"])
     return results
@@ -218,18 +218,23 @@ def _measure(
     return summarise(task, corpus.labels(), probabilities)
 
 
-def _undecided(task: Task, corpus: Corpus, raw: np.ndarray) -> dict[str, float]:
+def _scored(task: Task, labels: np.ndarray, raw: np.ndarray) -> dict[str, float]:
     """The metrics and the calibration error as they would be without any decision."""
-    labels = corpus.labels()
     return score(task, labels, raw) | {"ece": ece(task, labels, raw)}
 
 
-def _describe(run: runs.Run, name: str, results: dict[str, Any], start: ModelArgs) -> None:
+def describe_model(
+    folder: Path,
+    name: str,
+    manifest: dict[str, Any],
+    results: dict[str, Any],
+    start: ModelArgs,
+) -> None:
     """The model card, for whoever is given the folder."""
     from steep.models.model_card import write_card
 
     step2 = Path(str(start.model)) if adapted(start) else None
-    write_card(run.folder, name, run.manifest, results, step2)
+    write_card(folder, name, manifest, results, step2)
 
 
 def _scores(results: dict[str, Any]) -> dict[str, float]:

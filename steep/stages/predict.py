@@ -10,11 +10,11 @@ from steep.args import PredictArgs
 from steep.args.table import ColumnArgs, TableArgs
 from steep.console import say
 from steep.data.corpus import Corpus, Task
+from steep.data.load import read_table
 from steep.data.readers import Source
-from steep.data.tables import read_table
 from steep.errors import SteepError
+from steep.metrics.decisions import confidence, decide
 from steep.metrics.predictions import free_columns, guarded, named
-from steep.metrics.thresholds import confidence, decide
 from steep.models.trained import Trained, load_trained_model
 from steep.openings import Engine
 from steep.options import change
@@ -78,6 +78,17 @@ def table_for(trained: Trained, columns: ColumnArgs, label: str | None = None) -
     )
 
 
+def read_labelled(
+    trained: Trained, source: Source, columns: ColumnArgs, label: str | None
+) -> Corpus:
+    """Rows with labels, for measuring a model; SteepError where no column of labels is known."""
+    label = label or trained.table.target.label
+    if label is None:
+        raise SteepError(f"{source}: name the column of labels with --label, to measure the model.")
+    table = change(table_for(trained, columns, label), {"task": trained.task.kind})
+    return read_table(source, table, trained.task)
+
+
 def check_abstention(task: Task, below: float | None) -> None:
     """Raises SteepError if the task has no decisions to abstain from."""
     if below is not None and task.kind == "regression":
@@ -100,7 +111,8 @@ def _lines(
 
     Names are those of `free_columns`; one that changed is said.
     """
-    own, shown = _own_columns(task, below), [_shown(task, label) for label in task.labels]
+    start = "p_" if task.kind == "single" else ""
+    own, shown = _own_columns(task, below), [f"{start}{label}" for label in task.labels]
     first, *names = free_columns(own, [name, *shown])
     for old, new in zip([name, *shown], [first, *names], strict=True):
         if old != new:
@@ -130,7 +142,3 @@ def _own_columns(task: Task, below: float | None) -> list[str]:
     if task.kind == "single":
         return ["label", *mark]
     return ["decision", *mark] if task.thresholds or mark else []
-
-
-def _shown(task: Task, label: str) -> str:
-    return f"p_{label}" if task.kind == "single" else label

@@ -1,4 +1,4 @@
-"""What is an arm of a study? How its step 2 is made, and how its cells are fitted."""
+"""What is an arm of a study? One of the core's, a recipe, or a TOML file of the user's own."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -7,12 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from steep.args import AdaptArgs, TuneArgs
+from steep.args import AdaptArgs, CompareArgs, PretrainArgs, TuneArgs
+from steep.args.chosen import OWN_FILE, recipe, recipe_names
 from steep.args.running import MachineArgs, StudyTextArgs
 from steep.data import weights
 from steep.data.corpus import Corpus, Data
+from steep.errors import SteepError
+from steep.options import as_mapping, from_mapping, nearest, options_of, read_toml
 
 BASE, ADAPTED, LONGER = "base", "adapted", "longer"
+TABLES = {"fit": TuneArgs, "adapt": PretrainArgs}
+FROZEN = "features"  # the recipe that is a rival of step 2: the encoder as it is, and a linear head
 
 
 @dataclass(frozen=True)
@@ -35,17 +40,18 @@ class CellInput:
 
     The training rows of `data` are those of the cell's label budget; `test` holds the rows to
     predict. `encoder` is the folder that the arm's step 2 wrote, None where there is no step 2.
+    The first five are the same for all cells of a study.
     """
 
     data: Data
     test: Corpus
     base: str
-    encoder: Path | None
-    tune: TuneArgs
-    seed: int
     metric: str
-    machine: MachineArgs
-    description: str
+    machine: MachineArgs = MachineArgs()
+    encoder: Path | None = None
+    tune: TuneArgs = TuneArgs()
+    seed: int = 0
+    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -142,7 +148,7 @@ def fine_tune(cell: CellInput) -> CellOutput:
     """Step 3 of the core. Arms differ in the encoder's weights, or in options; in nothing else."""
     from steep.models.devices import choose
     from steep.train import classify, engine
-    from steep.train.hooks import Hooks
+    from steep.train.session import Hooks
 
     machine, (start, base) = choose(cell.machine), _start(cell)
     learn = engine.learner(cell.data, start, cell.tune, machine, cell.seed, base)
@@ -157,7 +163,7 @@ def fine_tune(cell: CellInput) -> CellOutput:
 
 def fit_word_counts(cell: CellInput) -> CellOutput:
     """tf-idf: rows and classes have the weights of the other arms; the loss is always its own."""
-    from steep.study.tfidf import fit_tfidf
+    from steep.metrics.word_counts import fit_tfidf
 
     train, valid, task = cell.data.train, cell.data.valid, cell.data.labelled()
     counts = weights.of_rows(train, task, cell.tune.loss)
@@ -169,3 +175,72 @@ def fit_word_counts(cell: CellInput) -> CellOutput:
 def _start(cell: CellInput) -> tuple[str | Path, str | None]:
     """The checkpoint to start from, and the one whose head takes its encoder."""
     return (cell.base, None) if cell.encoder is None else (cell.encoder, cell.base)
+
+
+def is_arm_file(name: str) -> bool:
+    """Whether `name` is that of a recipe, or of a TOML file."""
+    return name in recipe_names() or name.endswith(OWN_FILE)
+
+
+def arm_of_file(name: str) -> Arm:
+    """The arm of a recipe (its name), or of a TOML file with a table [adapt], [fit], or both.
+
+    With [fit], it is fine-tuned with these options instead of the study's. With [adapt], it starts
+    from a step 2 with these options instead of the study's; a table without any means that of the
+    arm adapted. Raises SteepError where a table is missing, or holds anything else.
+    """
+    tables = {"fit": recipe(name)} if name in recipe_names() else _tables(Path(name))
+    tables.get("fit", {}).pop("recipe", None)
+    arm = Arm(
+        name=Path(name).stem,
+        about="",
+        fit=fine_tune,
+        check=check_learner,
+        pretrain=pretrain_further if "adapt" in tables else None,
+        fit_options=tables.get("fit", {}),
+        adapt_options=tables.get("adapt", {}),
+        rival=name == FROZEN or "adapt" in tables,
+    )
+    return replace(arm, about=_about(arm))
+
+
+def _tables(path: Path) -> dict[str, dict[str, Any]]:
+    """The tables of an arm's file, with the values as the options have them."""
+    tables = read_toml(path)
+    if not any(tables.values()):
+        raise SteepError(f"{path}: an arm is a table [adapt] or [fit] of options, or both.")
+    for name, values in tables.items():
+        if name not in TABLES:
+            raise SteepError(
+                f"{path}: an arm is made of the tables [adapt] and [fit], not of [{name}]."
+                f"{nearest(name, TABLES)}"
+            )
+        _refuse_shared(path, name, values)
+    found = {}
+    for name, values in tables.items():
+        made = as_mapping(from_mapping(TABLES[name], values, f"{path}: [{name}]"))
+        found[name] = {option: made[option] for option in values}
+    return found
+
+
+def _refuse_shared(path: Path, table: str, values: dict[str, Any]) -> None:
+    """Raises SteepError at an option that belongs to the study."""
+    own = {option.name for kind in TABLES.values() for option in options_of(kind)}
+    shared = {option.name for option in options_of(CompareArgs)} - own
+    if found := sorted(shared & values.keys()):
+        raise SteepError(
+            f"{path}: [{table}]: option '{found[0]}' is the same for all arms of a study; give it "
+            "to the study instead."
+        )
+
+
+def _about(arm: Arm) -> str:
+    fitted = _said(arm.fit_options)
+    if arm.pretrain is None:
+        return f"base with {fitted}"
+    step2 = f"step 2 with {_said(arm.adapt_options)}" if arm.adapt_options else "adapted"
+    return f"{step2}, fine-tuned with {fitted}" if fitted else step2
+
+
+def _said(options: Any) -> str:
+    return ", ".join(f"{name} {value}" for name, value in options.items())

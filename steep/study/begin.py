@@ -1,29 +1,38 @@
-"""How does a study begin, or resume? Its folder, its plan, and what has to be right beforehand."""
+"""How does a study begin, or resume? In a new folder, or one that holds the same study.
 
+Which study that is, its inputs say by what they hold, not by where they lie.
+"""
+
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from steep import outputs, runs
-from steep.args.recipes import told
-from steep.args.renamed import FORMAT
+from steep.args import CompareArgs
+from steep.args.chosen import told
+from steep.args.kept import FORMAT
 from steep.args.training import BaseArgs
 from steep.console import say
 from steep.data import facts
+from steep.data.cache_files import hash_of
 from steep.data.corpus import Corpus, Data, Task
-from steep.errors import SteepError
+from steep.data.files import files_below, what_is_at
+from steep.errors import SteepError, unreadable
 from steep.metrics.scores import check_metric, defined, primary
+from steep.models.checkpoint_files import checkpoint_identity
+from steep.options import identity_of, options_of
 from steep.run_shapes import RESUMED_STUDY, STUDY
 from steep.shapes import checked, shown
 from steep.stages.fit import leaks
 from steep.study.arms import ADAPTED, BASE
 from steep.study.cells import kept_cell
 from steep.study.costs import planned
-from steep.study.design import Design
+from steep.study.design import Design, Study
 from steep.study.encoders import check_step2
-from steep.study.identity import changed, contents_of, further_options, recipes_of
-from steep.study.study import Study
+
+TEXTS = ("unlabelled", "in_domain", "cross_domain")
 
 
 def begin_study(study: Study) -> Study:
@@ -70,31 +79,27 @@ def _resumed(study: Study, path: Path) -> Study:
 
 
 def _design_of(known: dict[str, Any], asked: Design, path: Path) -> Design:
-    """What is left of the design that was `asked` for, once it was cut to a time limit."""
+    """What is left of the design that was `asked` for, once it was cut to a time limit.
+
+    Raises SteepError where study.json has anything but some of what the options ask for.
+    """
     design = replace(
         asked,
         arms=tuple(arm for arm in asked.arms if arm.name in known["arms"]),
         budgets=tuple(budget for budget in asked.budgets if budget in known["budgets"]),
         seeds=tuple(seed for seed in asked.seeds if seed in known["seeds"]),
     )
-    _check_left("arms", known, design.names, asked.names, path)
-    _check_left("budgets", known, design.budgets, asked.budgets, path)
-    _check_left("seeds", known, design.seeds, asked.seeds, path)
+    for name in ("names", "budgets", "seeds"):
+        key, left = "arms" if name == "names" else name, getattr(design, name)
+        if not left or len(left) != len(known[key]):
+            whole = ", ".join(shown(value) for value in getattr(asked, name))
+            raise SteepError(
+                f"{path}: the key '{key}' must hold some of these, as the options say: {whole}. "
+                f"{runs.WRITE_AGAIN}"
+            )
     if not {BASE, ADAPTED} <= {*design.names}:
         raise SteepError(f"{path}: the key 'arms' must hold base and adapted. {runs.WRITE_AGAIN}")
     return design
-
-
-def _check_left(
-    name: str, known: dict[str, Any], left: Sequence[Any], asked: Sequence[Any], path: Path
-) -> None:
-    """Raises SteepError where study.json has anything but some of what the options ask for."""
-    if not left or len(left) != len(known[name]):
-        whole = ", ".join(shown(value) for value in asked)
-        raise SteepError(
-            f"{path}: the key '{name}' must hold some of these, as the options say: {whole}. "
-            f"{runs.WRITE_AGAIN}"
-        )
 
 
 def _record(study: Study) -> dict[str, Any]:
@@ -142,3 +147,75 @@ def metric_of(task: Task, test: Corpus, name: str | None) -> str:
             "another --metric, or a larger test_share."
         )
     return metric
+
+
+def contents_of(study: Study) -> dict[str, Any]:
+    """Hashes of all that a study reads: rows with their labels, further texts, checkpoints.
+
+    What is renamed or moved stays the same.
+    """
+    given, texts = study.start.given, vars(study.args.texts)
+    own = {n: v for n, v in further_options(study.design).items() if v and Path(v).exists()}
+    return {
+        "rows": {part: facts.fingerprint(corpus) for part, corpus in study.data.parts.items()},
+        "texts": {name: [_of_path(path) for path in texts[name]] for name in TEXTS},
+        "checkpoints": {
+            "base": checkpoint_identity(study.start.base),
+            "adapted": None if given is None else checkpoint_identity(given),
+        },
+        "options": {name: _of_path(Path(value)) for name, value in own.items()},
+    }
+
+
+def changed(known: dict[str, Any], study: Study) -> str:
+    """What sets `study` apart from the one that study.json knows, in words; empty if nothing."""
+    before, now = known["contents"], contents_of(study)
+    asked = identity_of(study.args) | further_options(study.design)
+    options = options_of(CompareArgs)
+    paths = {option.name for option in options if Path in (option.hint, *get_args(option.hint))}
+    by_content = {*paths, "model", "base", *now["options"]}
+    names = [n for n, v in asked.items() if n not in by_content and known["args"].get(n) != v]
+    names += [n for n, v in now["options"].items() if before["options"].get(n) != v]
+    if names:
+        return f"options ({', '.join(names)})"
+    if known["recipes"] != recipes_of(study.design, known["arms"]):
+        return "recipes (their files have changed)"
+    if before["checkpoints"]["base"] != now["checkpoints"]["base"]:
+        return f"weights or tokenizer in its checkpoint ({study.start.base} is another one now)"
+    if before["checkpoints"]["adapted"] != now["checkpoints"]["adapted"]:
+        return f"weights or tokenizer in its adapted checkpoint (now {study.start.given})"
+    if names := [
+        f"--{n.replace('_', '-')}" for n in TEXTS if before["texts"][n] != now["texts"][n]
+    ]:
+        return f"texts for step 2 ({', '.join(names)})"
+    parts = [part for part in now["rows"] if before["rows"].get(part) != now["rows"][part]]
+    return f"rows or labels (of {', '.join(parts)})" if parts else ""
+
+
+def further_options(design: Design) -> dict[str, Any]:
+    """Options that arms from outside the core bring along."""
+    return {name: value for arm in design.arms for name, value in arm.options.items()}
+
+
+def recipes_of(design: Design, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """For each of these arms with options of its own, the tables in which it differs."""
+    return {
+        arm.name: {"fit": dict(arm.fit_options)}
+        | ({"adapt": dict(arm.adapt_options)} if arm.pretrain else {})
+        for arm in design.arms
+        if arm.name in names and (arm.fit_options or arm.adapt_options)
+    }
+
+
+def _of_path(path: Path) -> str:
+    """A hash of the files at `path`, in their order, whatever they are called."""
+    what = what_is_at(path)
+    if what == "nothing":  # a name on the hub
+        return str(path)
+    whole = hashlib.blake2b(digest_size=16)
+    for file in files_below(path) if what == "folder" else [path]:
+        try:
+            whole.update(f"{file.suffix}\0{hash_of(file)}\0".encode())
+        except OSError as error:
+            raise SteepError(unreadable(file, error)) from None
+    return whole.hexdigest()

@@ -1,38 +1,37 @@
-"""How is one cell of a study run? Every arm on the same rows, with the same seeds and metric."""
+"""How are the cells of a study run, and kept? Every arm on the same rows, with the same seeds.
 
+An arm that may spend what step 2 spends trains for so many epochs more. Compute is counted in
+tokens, not in seconds: the same study then gives the same numbers on every machine, and after
+every interruption.
+"""
+
+import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from steep import runs
+from steep import outputs, runs
 from steep.args import TuneArgs
-from steep.args.running import MachineArgs
+from steep.console import say
 from steep.data.budget import within
-from steep.data.corpus import Corpus, Data, Task
+from steep.data.corpus import Data, Task
+from steep.data.inputs import Rows, Sliding
 from steep.errors import SteepError
-from steep.kept_tables import ANEW, read_predictions
+from steep.metrics.predictions import ANEW, prediction_lines, read_predictions
 from steep.metrics.scores import score
-from steep.run_shapes import KEPT_CELL
+from steep.options import change
+from steep.run_shapes import KEPT_CELL, TOKENS_READ
 from steep.shapes import shown
-from steep.study.arms import Arm, CellInput
-from steep.study.design import Cell
-from steep.study.equal_compute import with_tokens
+from steep.study.arms import ADAPTED, Arm, CellInput
+from steep.study.design import Cell, Study
+from steep.study.encoders import Encoders, step2_folders
+from steep.study.jobs import run_jobs
 from steep.study.verdict import CellResult
 from steep.wording import quoted
-
-
-@dataclass(frozen=True)
-class Common:
-    """What all cells of a study have in common."""
-
-    data: Data
-    test: Corpus
-    base: str
-    metric: str
-    machine: MachineArgs = MachineArgs()
 
 
 @dataclass(frozen=True)
@@ -57,8 +56,8 @@ class Outcome:
     test: np.ndarray
 
 
-def run_cell(common: Common, job: CellJob) -> Outcome:
-    """Run one cell.
+def run_cell(common: CellInput, job: CellJob) -> Outcome:
+    """Run one cell of a study, of which `common` has what is the same for all.
 
     A training that diverges has no scores; its predictions are NaN.
     """
@@ -66,24 +65,14 @@ def run_cell(common: Common, job: CellJob) -> Outcome:
     started, tune = time.monotonic(), job.tune
     if job.more_tokens:
         tune = with_tokens(tune, data, common.base, job.more_tokens)
-    given = CellInput(
-        data=data,
-        test=common.test,
-        base=common.base,
-        encoder=job.encoder,
-        tune=tune,
-        seed=cell.seed,
-        metric=common.metric,
-        machine=common.machine,
-        description=str(cell),
-    )
-    found = job.arm.fit(given)
+    given = replace(common, data=data, encoder=job.encoder, tune=tune)
+    found = job.arm.fit(replace(given, seed=cell.seed, description=str(cell)))
     diverged = not np.isfinite(found.test).all()
     seconds = round(time.monotonic() - started, 2)
     facts: dict[str, Any] = {"seconds": seconds, "diverged": diverged}
     parts = (("valid", common.data.valid, found.valid), ("test", common.test, found.test))
-    for part, corpus, outputs in parts:
-        facts[part] = {} if diverged else score(data.labelled(), corpus.labels(), outputs)
+    for part, corpus, predicted in parts:
+        facts[part] = {} if diverged else score(data.labelled(), corpus.labels(), predicted)
     facts |= {"epochs": tune.epochs.epochs, "history": found.history}
     return Outcome(facts, found.test)
 
@@ -125,3 +114,53 @@ def _outputs(path: Path, task: Task, rows: np.ndarray) -> np.ndarray:
     if missing := next((name for name in names if name not in table), None):
         raise SteepError(f"{path}: the column {quoted(missing)} is missing. {ANEW}")
     return table[names].to_numpy(float)
+
+
+def run_cells(study: Study, encoders: Encoders) -> dict[str, str]:
+    """Run what is not finished yet; returns what failed twice, by the name of the cell, and why."""
+    failed: dict[str, str] = {}
+    common, workers = study.common(), study.args.workers
+    left = [cell for cell in study.design.cells if not cell.is_kept(study.out)]
+    jobs = [_job(cell, study, encoders) for cell in left]
+    for job, result in run_jobs(partial(run_cell, common), jobs, workers.jobs, workers.ray):
+        if isinstance(result, Exception):
+            failed[str(job.cell)] = f"{type(result).__name__}: {result}"
+            say(f"{job.cell}: failed twice ({failed[str(job.cell)]}); left out")
+            continue
+        lines = prediction_lines(study.test, study.data.labelled(), result.test)
+        with outputs.Explained(study.out):
+            keep_cell(job.cell, study.out, result.facts, lines)
+        say(f"{job.cell}: {study.metric} {result.facts['test'].get(study.metric, math.nan):.4f}")
+    return failed
+
+
+def _job(cell: Cell, study: Study, encoders: Encoders) -> CellJob:
+    """What a cell is run with."""
+    arm = study.design.arm(cell.arm)
+    adapted = step2_folders(study)[ADAPTED, cell.seed]
+    more = step2_tokens(adapted) if arm.equal_compute else 0
+    encoder = encoders.get((cell.arm, cell.seed))
+    return CellJob(cell, arm, encoder, study.design.tune_of(arm), more)
+
+
+def step2_tokens(folder: Path) -> int:
+    """The tokens that the step 2 in `folder` was trained on; SteepError if it does not say."""
+    return int(runs.read_shaped(folder / runs.RESULTS, TOKENS_READ)["tokens"])
+
+
+def with_tokens(tune: TuneArgs, data: Data, base: str, tokens: int) -> TuneArgs:
+    """`tune` with so many more epochs on the training rows of `data` that these `tokens` are read.
+
+    Padding does not count, as it does not in those of step 2; the last epoch is a whole one.
+    """
+    more = tokens / tokens_of_pass(tune, data, base)
+    return change(tune, {"epochs": math.ceil(tune.epochs.epochs + more)})
+
+
+def tokens_of_pass(tune: TuneArgs, data: Data, base: str) -> int:
+    """The tokens of one pass over the training rows of `data`, as the checkpoint `base` is fed."""
+    from steep.models.checkpoints import load_tokenizer
+
+    long = tune.long_texts
+    how = (tune.length.max_length, long.truncation, Sliding(long.max_windows))
+    return int(Rows(data.train, data.labelled(), load_tokenizer(base), *how).lengths.sum())

@@ -14,9 +14,8 @@ from steep.data.budget import few_steps
 from steep.data.corpus import Data
 from steep.errors import SteepError
 from steep.study.arms import ADAPTED, BASE, Arm
-from steep.study.design import Design
+from steep.study.design import Design, Study
 from steep.study.forecast import forecast
-from steep.study.study import Study
 from steep.wording import duration
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -197,7 +196,8 @@ def seconds_of_step2(
     if options.passes.max_steps is not None:
         return options.passes.max_steps * options.batch.batch_tokens / pace["tokens_per_second"]
     epochs = 1.0 if options.passes.epochs is None else options.passes.epochs
-    return epochs * (pace["seconds_per_epoch"] + _tokens(files) / pace["tokens_per_second"])
+    tokens = sum(path.stat().st_size for path in files if path.is_file()) / BYTES_A_TOKEN
+    return epochs * (pace["seconds_per_epoch"] + tokens / pace["tokens_per_second"])
 
 
 def _fits(design: Design, data: Data, a_pass: float, epochs: int) -> dict[int | None, float]:
@@ -209,8 +209,3 @@ def _fits(design: Design, data: Data, a_pass: float, epochs: int) -> dict[int | 
         labels: a_row * (epochs * min(labels or np.inf, len(data.train)) + FORWARD * asked)
         for labels in design.budgets
     }
-
-
-def _tokens(files: tuple[Path, ...]) -> float:
-    """About how many tokens the files hold."""
-    return sum(path.stat().st_size for path in files if path.is_file()) / BYTES_A_TOKEN

@@ -1,4 +1,4 @@
-"""Which runs does a study consist of? Arms x label budgets x seeds, and a step 2 for some arms."""
+"""What is a study? Arms x label budgets x seeds, a step 2 for some arms, on data, from a start."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,12 +6,22 @@ from pathlib import Path
 
 from steep import runs
 from steep.args import CompareArgs, PretrainArgs, TuneArgs
-from steep.args.recipes import recipe_names
+from steep.args.chosen import recipe_names
 from steep.args.running import StudyTextArgs
+from steep.data.corpus import Corpus, Data
 from steep.errors import SteepError
+from steep.models.hub import find
 from steep.options import change, nearest
-from steep.study.arm_files import arm_of_file, is_arm_file
-from steep.study.arms import ADAPTED, BASE, Arm, Step2Job, built_in_arms
+from steep.study.arms import (
+    ADAPTED,
+    BASE,
+    Arm,
+    CellInput,
+    Step2Job,
+    arm_of_file,
+    built_in_arms,
+    is_arm_file,
+)
 
 BUDGET = ("epochs", "max_steps", "minutes")  # options that say how long a step 2 is
 
@@ -195,3 +205,59 @@ def _check_texts(names: Sequence[str], texts: StudyTextArgs) -> None:
                 f"the arm {arm} and its text belong together: name both, or neither "
                 f"(--arms ...,{arm} and {flag})."
             )
+
+
+@dataclass(frozen=True)
+class Start:
+    """The checkpoint of all arms, and the folder of `steep adapt` that adapted starts from."""
+
+    base: str
+    given: Path | None = None
+
+    @property
+    def splits(self) -> Path | None:
+        """The splits of the finished step 2, for the study to split the same file alike."""
+        path = self.given / runs.SPLITS if self.given is not None else None
+        return path if path is not None and path.is_file() else None
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study that is written to `out`: its design, data and metric, and what its arms start from.
+
+    `args` are its options; where `design` or `start` say the same, theirs count.
+    """
+
+    out: Path
+    design: Design
+    start: Start
+    data: Data
+    test: Corpus
+    metric: str
+    args: CompareArgs
+
+    def common(self) -> CellInput:
+        """What is the same for all cells; the seed is that of the study."""
+        machine, seed = self.args.machine, self.args.seed.seed
+        return CellInput(self.data, self.test, self.start.base, self.metric, machine, seed=seed)
+
+
+def start_of(model: str | None, base: str | None) -> Start:
+    """Where a study with these options starts.
+
+    `model` is a checkpoint, or a folder of `steep adapt`, whose base is then `base`, or else what
+    it was adapted from. Raises SteepError where there is no such checkpoint.
+    """
+    if model is None:
+        raise SteepError("Name a checkpoint with --model; all arms start from it.")
+    if base is None and runs.stage_of(model) != "adapt":
+        find(model)
+        return Start(model)
+    known = runs.read_step2(Path(model))[0]["base"]
+    if base is None and not Path(known).is_dir():
+        raise SteepError(
+            f"{model} was adapted from {known}, which is not there any more. Name that checkpoint "
+            "with --base."
+        )
+    find(base or known)
+    return Start(base or known, Path(model))

@@ -3,15 +3,14 @@
 import shutil
 from pathlib import Path
 
-from steep import outputs, ownership, runs
+from steep import outputs, places, runs
 from steep.args import AdaptArgs, CompareArgs, PretrainArgs
 from steep.args.running import SeedArgs
 from steep.args.training import ModelArgs
 from steep.errors import SteepError
 from steep.run_shapes import TIMED
 from steep.study.arms import ADAPTED, Step2Job
-from steep.study.design import Step2
-from steep.study.study import Study
+from steep.study.design import Step2, Study
 
 Encoders = dict[tuple[str, int], Path]
 """The folder of the encoder by arm and seed; several arms and seeds may share one."""
@@ -30,8 +29,8 @@ def make_encoders(study: Study) -> Encoders:
             drawn = seed if study.args.study.step2_per_seed else study.args.seed.seed
             found[arm, seed] = _encoder(study, step2, folder, drawn)
     except SteepError:
-        if not _has_results(study):
-            ownership.remove_own(study.out)
+        if not ((study.out / runs.CELLS).exists() or any(study.out.glob(f"*/{runs.WEIGHTS}"))):
+            places.remove_own(study.out)
         raise
     return found
 
@@ -87,9 +86,3 @@ def _copy_record(given: Path, folder: Path) -> None:
     for name in (runs.HISTORY, runs.RESULTS, runs.MANIFEST):
         if (given / name).is_file():
             shutil.copyfile(given / name, folder / name)
-
-
-def _has_results(study: Study) -> bool:
-    """Whether anything is finished that could be resumed."""
-    made = [path.parent for path in study.out.glob(f"*/{runs.WEIGHTS}")]
-    return bool(made) or (study.out / runs.CELLS).exists()

@@ -38,13 +38,15 @@ def one_by_one(
 ) -> Iterator[tuple[Job, Result | Exception]]:
     """The jobs, one by one."""
     for job in jobs:
-        for last in (False, True):
-            try:
-                yield job, work(job)
-                break
-            except Exception as error:  # whatever went wrong: it is tried again, then reported
-                if last:
-                    yield job, error
+        found = _tried(work, job)
+        yield job, _tried(work, job) if isinstance(found, Exception) else found
+
+
+def _tried(work: Callable[[Job], Result], job: Job) -> Result | Exception:
+    try:
+        return work(job)
+    except Exception as error:  # whatever went wrong: it is tried again, then reported
+        return error
 
 
 def in_processes(
@@ -52,38 +54,40 @@ def in_processes(
 ) -> Iterator[tuple[Job, Result | Exception]]:
     """The jobs in `count` processes, as they end; a process that dies takes no other job along."""
     left = list(jobs)
-    for last in (False, True):
+    for _ in range(TRIES):
         failed: dict[Job, Exception] = {}
         with _processes(count) as pool:
             futures = {pool.submit(work, job): job for job in left}
             for future in as_completed(futures):
-                try:
-                    yield futures[future], future.result()
-                except Exception as error:
+                if isinstance(error := future.exception(), Exception):
                     failed[futures[future]] = error
+                else:
+                    yield futures[future], future.result()
         left = list(failed)
-        if last:
-            yield from ((job, _plain(why)) for job, why in failed.items())
+    yield from ((job, _plain(why)) for job, why in failed.items())
 
 
 @contextmanager
 def _processes(count: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that end at once where their work is stopped, by a signal for instance."""
+    """Processes that end with their work, at once where a signal stops it."""
     others = {*multiprocessing.active_children()}
     with ProcessPoolExecutor(count, multiprocessing.get_context("spawn")) as pool:
         try:
             yield pool
-        except BaseException:
+        finally:
             for process in {*multiprocessing.active_children()} - others:
                 process.terminate()
-            raise
 
 
 def on_ray(
     work: Callable[[Job], Result], jobs: Sequence[Job], address: str
 ) -> Iterator[tuple[Job, Result | Exception]]:
     """The jobs as tasks of a Ray cluster, as they end; one whose machine dies runs elsewhere."""
-    engine = _connect(address)
+    engine = reach_ray(address)
+    try:
+        engine.init(address=address, log_to_driver=False, configure_logging=False)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise _silent(address, error) from None
 
     def task(job: Job) -> Result:  # Ray takes functions only, and `work` may be a partial
         return work(job)
@@ -97,7 +101,7 @@ def on_ray(
             job = tasks.pop(done)
             try:
                 yield job, engine.get(done)
-            except Exception as error:
+            except engine.exceptions.RayError as error:  # also what the job raised
                 if tried[job] == TRIES:
                     yield job, error
                     continue
@@ -116,15 +120,6 @@ def reach_ray(address: str) -> ModuleType:
     try:
         _knock(address)
     except (OSError, subprocess.SubprocessError) as error:
-        raise _silent(address, error) from None
-    return engine
-
-
-def _connect(address: str) -> ModuleType:
-    engine = reach_ray(address)
-    try:
-        engine.init(address=address, log_to_driver=False, configure_logging=False)
-    except (ConnectionError, ValueError, RuntimeError) as error:
         raise _silent(address, error) from None
     return engine
 

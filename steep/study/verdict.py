@@ -4,7 +4,7 @@
 it below (below or at zero, that is harm, when no smallest effect was named); everything else is
 "cannot tell". Only adapted against base decides, with the most labels that the study uses. The
 answers at other label budgets have to hold after a correction for their number
-(`steep.study.families`).
+(`steep.study.paired`).
 The other comparisons are shown beside it, each with its own interval and a corrected p value.
 
 How the interval is computed, why it can be trusted with five seeds but hardly with two, and what
@@ -19,13 +19,10 @@ import numpy as np
 
 from steep.data.corpus import Task
 from steep.errors import SteepError
-from steep.metrics.intervals import resampled
-from steep.metrics.scores import check_metric, higher_is_better, score
+from steep.metrics.scores import check_metric, higher_is_better, resampled, score
 from steep.seeds import numbers
 from steep.study.arms import ADAPTED, BASE
-from steep.study.curve import labels_worth
-from steep.study.families import correct_for_budgets
-from steep.study.paired import CONFIDENCE, paired_gain
+from steep.study.paired import CONFIDENCE, correct_for_budgets, paired_gain
 from steep.study.verdict_words import in_words
 
 RESAMPLES = 1000
@@ -249,3 +246,37 @@ def _warnings(comparison: dict[str, Any] | None, rows: int) -> list[str]:
                 "The bootstrap over seeds and rows does not confirm the gain: it is a close call."
             )
     return found
+
+
+def labels_worth(budgets: list[dict[str, Any]], higher_is_better: bool) -> list[dict[str, Any]]:
+    """For each label budget, how many labels base would need to do as well as adapted.
+
+    `budgets` are the parts of a verdict, from few labels to many. Between two measured budgets the
+    metric is taken to be linear in the logarithm of the number of labels; beyond the largest one
+    nothing is extrapolated (`labels` is None, and `beyond` the largest budget). A budget is left
+    out where base does not get better with labels, or adapted is no better than base.
+    Point estimates, without an interval: the intervals are those of the gains.
+    """
+    sign = 1 if higher_is_better else -1
+    known = [b for b in budgets if b["labels"] and _mean(b, BASE) is not None]
+    if len(known) < 2:
+        return []
+    counts = np.array([b["labels"] for b in known], float)
+    heights = sign * np.array([_mean(b, BASE) for b in known])
+    if not (np.diff(heights) > 0).all():
+        return []
+    found = []
+    for budget, height in zip(known, heights, strict=True):
+        reached = _mean(budget, ADAPTED)
+        if reached is None or sign * reached <= height:
+            continue
+        line: dict[str, Any] = {"at": budget["labels"], "labels": None, "beyond": int(counts[-1])}
+        if sign * reached <= heights[-1]:
+            same = np.exp(np.interp(sign * reached, heights, np.log(counts)))
+            line |= {"labels": round(float(same) - budget["labels"]), "beyond": None}
+        found.append(line)
+    return found
+
+
+def _mean(budget: dict[str, Any], arm: str) -> float | None:
+    return budget["arms"].get(arm, {}).get("mean")

@@ -105,8 +105,7 @@ def _rivals(verdict: dict[str, Any]) -> list[str]:
     """Step 2 against what else could have been done with its time."""
     rivals = [c for c in verdict["comparisons"] if c["arm"] == ADAPTED and not c["main"]]
     return [
-        f"Against '{c['against']}' the gain is {_gain(verdict, c['gain'])}"
-        + (f" ({_interval(verdict, c)})." if c["low"] is not None else ".")
+        f"Against '{c['against']}' the gain is {_gain(verdict, c['gain'])}{_aside(verdict, c)}."
         for c in rivals
     ]
 
@@ -145,10 +144,13 @@ def _others(verdict: dict[str, Any]) -> list[str]:
     others = [c for c in verdict["comparisons"] if c["arm"] != ADAPTED]
     return [
         f"The arm '{c['arm']}' reached {verdict['arms'][c['arm']]['mean']:.4g}, "
-        f"{_gain(verdict, c['gain'])} against base"
-        + (f" ({_interval(verdict, c)})." if c["low"] is not None else ".")
+        f"{_gain(verdict, c['gain'])} against base{_aside(verdict, c)}."
         for c in others
     ]
+
+
+def _aside(verdict: dict[str, Any], comparison: dict[str, Any]) -> str:
+    return f" ({_interval(verdict, comparison)})" if comparison["low"] is not None else ""
 
 
 def _interval(verdict: dict[str, Any], comparison: dict[str, Any]) -> str:

@@ -34,7 +34,7 @@ from torch import Tensor
 from steep.data import weights
 from steep.data.corpus import Corpus
 from steep.seeds import derive
-from steep.shelf.awd_lstm.awd_weights import CACHED, ENCODER, Awd
+from steep.shelf.awd_lstm.awd_arm import CACHED, ENCODER, Awd
 from steep.study.arms import CellInput, CellOutput
 from steep.train.callbacks import Bar, Scores, StopIfDiverged
 from steep.train.losses import loss_for
@@ -43,11 +43,7 @@ SEQUENCE, BATCH = 72, 64  # words in a sequence (BPTT), and sequences in a batch
 DROPOUT = {"language": 0.3, "classes": 0.5}  # times AWD-LSTM's own, as in fastai's examples
 SLOWER = 2.6**4  # the head's learning rate over that of the lowest layers
 RATES = {"head": 2e-2, "language": 2e-3}
-UNFREEZE = (
-    (-2, 1e-2),
-    (-3, 5e-3),
-    (0, 1e-3),
-)  # lowest group of layers that trains, its rate
+UNFREEZE = ((-2, 1e-2), (-3, 5e-3), (0, 1e-3))  # lowest group of layers that trains, its rate
 PADDING = 1
 
 

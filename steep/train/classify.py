@@ -19,12 +19,11 @@ from steep.models import inference
 from steep.models.devices import Machine, checkpointing_notes
 from steep.models.heads import rescale_output
 from steep.seeds import derive
-from steep.train import engine, schedules
+from steep.train import engine, phases
 from steep.train.callbacks import Bar, FollowHistory, Scores, StopIfDiverged
-from steep.train.frozen_features import FrozenFeatures, epochs_of_features, feature_notes
-from steep.train.hooks import Hooks
 from steep.train.losses import Loss
-from steep.train.phases import Phase, Unfreeze, in_every_phase, never_trained, phases_of
+from steep.train.phases import Phase, Unfreeze, head_alone, in_every_phase, never_trained, phases_of
+from steep.train.session import Hooks
 
 
 @dataclass(frozen=True)
@@ -69,13 +68,10 @@ def train(
     bar, finite = Bar(hooks.description), StopIfDiverged()
     scores = Scores(task, check_metric(task, metric) if metric else primary(task), bar)
     plan = _phases(learn, tune)
-    callbacks: list[Callback] = [scores, finite, Unfreeze(plan)]
-    if epochs := epochs_of_features(learn, tune):
-        callbacks.append(FrozenFeatures(epochs, bar))
-    callbacks.append(FollowHistory(hooks.followers, lambda: scores.history))
-    callbacks.extend(hooks.callbacks)
+    follow = FollowHistory(hooks.followers, lambda: scores.history)
+    own = [scores, finite, Unfreeze(plan), *_kept_features(learn, plan, bar), follow]
     rates = _rates(learn, tune, plan)
-    engine.run_fit(learn, tune.epochs.epochs, rates, bar, callbacks, hooks.saves)
+    engine.run_fit(learn, tune.epochs.epochs, rates, bar, [*own, *hooks.callbacks], hooks.saves)
     return Fitted(
         learn,
         scores.history,
@@ -87,15 +83,18 @@ def train(
 
 def notes(learn: Learner, tune: TuneArgs) -> list[str]:
     """What the user should know of this training before it begins."""
-    groups, said = len(learn.splitter(learn.model)), []
-    left, epochs = never_trained(_phases(learn, tune)), tune.epochs.epochs
+    groups, said, plan = len(learn.splitter(learn.model)), [], _phases(learn, tune)
+    left, epochs = never_trained(plan), tune.epochs.epochs
     if tune.layers.unfreeze == "gradual" and left:
         said.append(
             f"gradual unfreezing: {epochs} epochs reach {groups - left} of {groups} groups of "
             f"layers; the lowest {left} stay frozen (all would train from epoch {groups} on)"
         )
-    checkpointing = checkpointing_notes(learn.model.model, tune.memory)
-    return [*said, *feature_notes(learn, tune), *checkpointing]
+    if head_alone(plan, groups) > 1:
+        from steep.train.frozen_features import feature_note
+
+        said.append(feature_note(learn))
+    return [*said, *checkpointing_notes(learn.model.model, tune.memory)]
 
 
 def in_own_units(fitted: Fitted) -> None:
@@ -121,6 +120,16 @@ def check_finite(fitted: Fitted, learning_rate: float) -> None:
         )
 
 
+def _kept_features(learn: Learner, plan: list[Phase], bar: Bar) -> list[Callback]:
+    """What computes a frozen encoder once, where the head trains alone for several epochs."""
+    alone = head_alone(plan, len(learn.splitter(learn.model)))
+    if alone < 2:
+        return []
+    from steep.train.frozen_features import FrozenFeatures, why_not_kept
+
+    return [] if why_not_kept(learn) else [FrozenFeatures(alone, bar)]
+
+
 def _phases(learn: Learner, tune: TuneArgs) -> list[Phase]:
     groups, rate = len(learn.splitter(learn.model)), tune.optimiser.learning_rate
     return phases_of(tune.layers, groups, tune.epochs.epochs, rate)
@@ -129,6 +138,6 @@ def _phases(learn: Learner, tune: TuneArgs) -> list[Phase]:
 def _rates(learn: Learner, tune: TuneArgs, plan: list[Phase]) -> ParamScheduler:
     """The schedule, once in every phase; lower layers learn slower."""
     optimiser, batches = tune.optimiser, len(learn.dls.train)
-    lrs = schedules.discriminative(learn, optimiser.learning_rate, optimiser.layer_decay)
-    schedule = schedules.schedule(tune.schedule.schedule, optimiser.warmup_ratio)
-    return schedules.scheduler(lrs, in_every_phase(plan, schedule), tune.epochs.epochs, batches)
+    lrs = phases.discriminative(learn, optimiser.learning_rate, optimiser.layer_decay)
+    schedule = phases.schedule(tune.schedule.schedule, optimiser.warmup_ratio)
+    return phases.scheduler(lrs, in_every_phase(plan, schedule), tune.epochs.epochs, batches)

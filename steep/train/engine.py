@@ -1,12 +1,13 @@
 """THE seam between fastai and Hugging Face: how are a model and data put into one `Learner`?
 
 Nothing outside `steep.train` imports fastai. Traps that this module avoids are listed, with the
-reason for each line, in docs/engine.md; the callbacks of the loop in `callback_order`.
+reason for each line, in docs/engine.md; the order of callbacks in `callbacks.At`.
 """
 
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import fastai.callback.progress
 import fastai.callback.schedule  # noqa: F401  (adds fit_one_cycle and lr_find)
@@ -17,33 +18,28 @@ from fastai.learner import Learner
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from steep.args import PretrainArgs, TuneArgs
+from steep.args import TuneArgs
 from steep.args.training import OptimiserArgs
 from steep.data import weights
 from steep.data.corpus import Data
-from steep.models.checkpoints import (
-    check_length,
-    checkpoint_notes,
-    load_classifier,
-    load_tokenizer,
-)
+from steep.models.checkpoints import check_length, checkpoint_notes, load_classifier, load_tokenizer
 from steep.models.devices import Machine, checkpoint_gradients, for_checkpointing
-from steep.models.families import check_tokenizer, knows_segments, tokenizer_note
-from steep.models.heads import Classifier, MaskedLM, Shared
-from steep.models.layers import layer_groups, reinitialise
-from steep.models.long_texts import window_pooling
+from steep.models.families import (
+    check_tokenizer,
+    knows_segments,
+    layer_groups,
+    reinitialise,
+    tokenizer_note,
+)
+from steep.models.heads import Classifier, window_pooling
 from steep.seeds import derive
 from steep.train import rows
-from steep.train.accumulation import Accumulation, cut_rows
 from steep.train.callbacks import Bar, Epochs, PlainLosses
 from steep.train.losses import loss_for
-from steep.train.objective import Objective
-from steep.train.optimizer import AdamW, Clip
+from steep.train.optimizer import Accumulation, AdamW, Clip, cut_rows
 from steep.train.phases import FrozenWithoutDropout
 from steep.train.resume import saving
 from steep.train.saves import Saves
-
-Adapter = Classifier | MaskedLM | Shared  # what a Learner trains: a Hugging Face model inside
 
 
 def learner(
@@ -71,7 +67,7 @@ def learner(
     dls = rows.loaders(data, tokenizer, tune, seed, machine.device)
     pooling = window_pooling(tune.long_texts.truncation, model)
     prepared = machine.prepare(model, derive(seed, "dropout"))
-    learn = _learner(
+    learn = learner_of(
         dls,
         Classifier(prepared, machine.autocast, pooling),
         loss,
@@ -90,23 +86,6 @@ def start_notes(learn: Learner) -> list[str]:
     if data.segments and not knows_segments(model):
         told.append("the model knows one segment: only a token between them tells pairs apart")
     return told
-
-
-def masked_learner(
-    model: MaskedLM, dls: DataLoaders, pretrain: PretrainArgs, objective: Objective
-) -> Learner:
-    """A `Learner` that trains a masked language model on the batches of `windows.loaders`."""
-    callbacks: list[Callback] = [Epochs(dls.train.dataset)]
-    if (parts := pretrain.memory.gradient_accumulation_steps) > 1:
-        callbacks.append(Accumulation(partial(objective.cut, parts=parts)))
-    return _learner(dls, model, objective.loss, pretrain.optimiser, callbacks)
-
-
-def shared_learner(
-    model: Shared, dls: DataLoaders, loss: Callable[..., Tensor], optimiser: OptimiserArgs
-) -> Learner:
-    """A `Learner` that trains one encoder on the batches of `mixture.loaders`."""
-    return _learner(dls, model, loss, optimiser, [Epochs(dls.train.dataset)])
 
 
 def run_fit(
@@ -162,14 +141,16 @@ def _accumulating(dls: rows.TextLoaders, tune: TuneArgs) -> list[Accumulation]:
     return [Accumulation(partial(cut_rows, most=most))]
 
 
-def _learner(
+def learner_of(
     dls: DataLoaders,
-    model: Adapter,
+    model: nn.Module,
     loss: Callable[..., Tensor],
     optimiser: OptimiserArgs,
     callbacks: Sequence[Callback],
 ) -> Learner:
-    def splitter(adapter: Adapter) -> list[list[nn.Parameter]]:
+    """A `Learner` of `model`, a module around a Hugging Face one, which is its `model`."""
+
+    def splitter(adapter: Any) -> list[list[nn.Parameter]]:
         groups = layer_groups(adapter.model)
         known = {id(p) for group in groups for p in group}
         # the heads of further tasks, which stand beside `model`, are heads, too

@@ -5,32 +5,21 @@ from fastai.callback.core import Callback
 from fastai.learner import Learner
 from torch import Tensor
 
-from steep.args import TuneArgs
 from steep.data.batches import by_length
-from steep.models.feature_cache import KNOWN, FeatureCache
-from steep.models.pooling import PooledClassifier
-from steep.train.callback_order import At
-from steep.train.callbacks import Bar
-from steep.train.phases import head_alone, phases_of
+from steep.models.pooling import KNOWN, FeatureCache, PooledClassifier
+from steep.train.callbacks import At, Bar
 from steep.train.rows import ShownRows
 
 MOST = 2_000_000_000  # bytes of memory that features may take
 BYTES = 4  # of a number; 2 in bf16
 
 
-def epochs_of_features(learn: Learner, tune: TuneArgs) -> int:
-    """In how many epochs, from the first on, the head reads features that are computed once."""
-    return _head_alone(learn, tune) if not _why_not(learn) else 0
-
-
-def feature_notes(learn: Learner, tune: TuneArgs) -> list[str]:
-    """What the user should know of features; nothing where the head does not train alone."""
-    if not _head_alone(learn, tune):
-        return []
-    if why := _why_not(learn):
-        return [f"the frozen encoder is computed in every epoch: {why}"]
+def feature_note(learn: Learner) -> str:
+    """What the user should know of a head that trains alone for several epochs."""
+    if why := why_not_kept(learn):
+        return f"the frozen encoder is computed in every epoch: {why}"
     size = f"{_size(learn) / 1e6:,.1f} MB"
-    return [f"what the frozen encoder gives is computed once and kept in memory ({size} at most)"]
+    return f"what the frozen encoder gives is computed once and kept in memory ({size} at most)"
 
 
 class FrozenFeatures(Callback):
@@ -71,15 +60,7 @@ class FrozenFeatures(Callback):
         return rows.batch([rows[i] for i in members])[0].to(self.dls.device)
 
 
-def _head_alone(learn: Learner, tune: TuneArgs) -> int:
-    """In how many epochs, from the first on, the head trains alone; 0 where it is but one."""
-    groups = len(learn.splitter(learn.model))
-    epochs, rate = tune.epochs.epochs, tune.optimiser.learning_rate
-    alone = head_alone(phases_of(tune.layers, groups, epochs, rate), groups)
-    return alone if alone > 1 else 0
-
-
-def _why_not(learn: Learner) -> str:
+def why_not_kept(learn: Learner) -> str:
     """Why features cannot be kept, in words; empty where they can."""
     model, kind = learn.model.model, learn.model.model.config.model_type
     head = {id(parameter) for parameter in learn.splitter(learn.model)[-1]}

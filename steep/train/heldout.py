@@ -1,4 +1,4 @@
-"""What does held-out text say of step 2 while it trains, and which weights stay?"""
+"""What do held-out text and a probe say of step 2 while it trains, and which weights stay?"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,10 +7,13 @@ from fastai.callback.core import Callback, CancelFitException
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from steep.models.weight_copies import copied_weights, restore_weights
-from steep.train.callback_order import At
-from steep.train.callbacks import Bar, Resumable
+from steep.data.inputs import Rows
+from steep.metrics.linear import linear_score
+from steep.metrics.scores import higher_is_better, primary
+from steep.models.inference import features
+from steep.train.callbacks import At, Bar, Resumable
 from steep.train.pile import IGNORED
+from steep.train.saves import copied_weights, restore_weights
 
 Line = dict[str, float | None]  # of history.csv
 COLUMNS = {"masked_loss": "valid_loss", "masked_accuracy": "valid_accuracy", "probe": "probe"}
@@ -143,3 +146,43 @@ class Best(Resumable):
     def after_fit(self) -> None:
         if self.weights:
             restore_weights(self.weights, self.model)
+
+
+class Probe(Measure):
+    """Scores a linear classifier on the features of labelled rows when held-out text is measured.
+
+    Its `score` is the task's first metric on `valid` (rows of the validation part) of a classifier
+    of `train` (Peters et al. 2019, "To Tune or Not to Tune?", call it feature extraction). No
+    random number is drawn: training continues as it would have without it.
+    """
+
+    order = At.PROBE
+
+    def __init__(self, train: Rows, valid: Rows) -> None:
+        self.train_rows, self.valid_rows = train, valid
+        self.score: float | None = None
+
+    @property
+    def metric(self) -> str:
+        return primary(self.train_rows.task)
+
+    @property
+    def found(self) -> dict[str, float]:
+        return {} if self.score is None else {"probe": self.score}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        rows = [len(self.train_rows), len(self.valid_rows)]  # learnt from, and scored on
+        return {"probe_metric": self.metric, "probe_rows": rows}
+
+    def worth(self, score: float) -> float:
+        """`score` as a number of which more is better."""
+        return score if higher_is_better(self.metric) else -score
+
+    def after_validate(self) -> None:
+        lm, device = self.model, self.dls.device
+        parts = [
+            (features(lm.model, rows, lm.autocast, device), rows.corpus.labels())
+            for rows in (self.train_rows, self.valid_rows)
+        ]
+        self.score = linear_score(self.train_rows.task, *parts)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from fastai.callback.core import Callback
 
-from steep.train.callback_order import At
+from steep.train.callbacks import At
 from steep.train.pile import IGNORED, Batch
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from fastai.callback.core import Callback
 from fastai.callback.schedule import ParamScheduler
@@ -11,25 +12,40 @@ from fastai.learner import Learner
 
 from steep.args import PretrainArgs
 from steep.errors import SteepError
-from steep.models.checkpoints import MaskedLanguageModel
 from steep.models.devices import Machine, checkpoint_gradients, for_checkpointing
-from steep.models.heads import MaskedLM
+from steep.models.masked_lm import MaskedLanguageModel, MaskedLM
 from steep.seeds import derive
-from steep.train import engine, schedules
+from steep.train import engine, phases
 from steep.train.callbacks import Bar, FollowHistory, StopIfDiverged
-from steep.train.heldout import Best, MaskedHistory, MaskedScores, Measure, all_found
-from steep.train.hooks import Hooks
+from steep.train.heldout import Best, MaskedHistory, MaskedScores, Measure, Probe, all_found
 from steep.train.look import Guess, Guesses, compare_guesses
+from steep.train.objective import Objective, masked_learner
 from steep.train.pace import seconds_per_step
 from steep.train.phases import Phase, Unfreeze
+from steep.train.pile import Source, Stream, heldout_batches, loaders
 from steep.train.saves import Saves
-from steep.train.windows import Heldout, Laid, Stream, loaders
+from steep.train.session import Hooks
 
 HEAD, ALL = "warming up the head", "adapting"  # the phases of a run
 MEASUREMENTS = 10  # of the held-out text in a run, at most, where no option says otherwise
 MEASURED = 0.5  # batches read for them, for each that is trained on, at most
 HEAD_SHARE, HEAD_STEPS = 0.3, 1000  # a new head trains alone for this share of the steps, at most
 HEAD_RATE = 10  # times the learning rate: a new head starts from random weights
+
+
+@dataclass(frozen=True)
+class Laid:
+    """A text laid out for step 2: its windows, and what is learnt and measured of them.
+
+    `train` and `heldout` are windows of `pile`, as its `spans` gives them; `probe` is asked
+    whenever held-out text is measured.
+    """
+
+    pile: Source
+    train: np.ndarray
+    heldout: np.ndarray
+    probe: Probe | None = None
+    objective: Objective = Objective()
 
 
 def train(
@@ -53,12 +69,12 @@ def train(
     checkpoint_gradients(lm.model, pretrain.memory)
     model = MaskedLM(machine.prepare(lm.model, dropout), machine.autocast, lm.outputs)
     tokens = pretrain.batch.batch_tokens
-    measured = Heldout(corpus.pile, corpus.heldout, tokens, seed)
+    measured = heldout_batches(corpus.pile, corpus.heldout, tokens, seed)
 
     def learner(length: int, total: int | None = None) -> Learner:
         stream = Stream(corpus.pile, corpus.train, tokens, length, seed, total)
         dls = loaders(stream, measured, machine.device)
-        return engine.masked_learner(model, dls, pretrain, corpus.objective)
+        return masked_learner(model, dls, pretrain, corpus.objective)
 
     # Minutes become steps once: a resumed run must have the schedule that it began with.
     total = hooks.saves.once("steps", lambda: _steps(learner, pretrain))
@@ -70,7 +86,7 @@ def train(
     every = min(total, asked or -(-total // _times(total, len(measured))))
     run = _Adapting(learner(every, total), corpus, pretrain, total, HEAD_RATE if new else 1)
     report, guesses = run.train(hooks)
-    return report | {"look": compare_guesses(measured.batches, lm.tokenizer, *guesses)}
+    return report | {"look": compare_guesses(measured, lm.tokenizer, *guesses)}
 
 
 def _steps(learner: Callable[[int], Learner], pretrain: PretrainArgs) -> int:
@@ -92,9 +108,9 @@ def _times(steps: int, heldout: int) -> int:
 def _warm_head(learn: Learner, pretrain: PretrainArgs, saves: Saves) -> None:
     """Train the new head alone, with the encoder frozen, so that its noise moves nothing."""
     optimiser = pretrain.optimiser
-    rate = schedules.schedule("linear", optimiser.warmup_ratio)
+    rate = phases.schedule("linear", optimiser.warmup_ratio)
     steps = len(learn.dls.train)
-    scheduler = schedules.scheduler(HEAD_RATE * optimiser.learning_rate, rate, 1, steps)
+    scheduler = phases.scheduler(HEAD_RATE * optimiser.learning_rate, rate, 1, steps)
     learn.freeze()
     engine.run_fit(learn, 1, scheduler, Bar(HEAD), [StopIfDiverged()], saves)
     learn.unfreeze()
@@ -148,10 +164,10 @@ class _Adapting:
     def _rates(self, rounds: int) -> ParamScheduler:
         """Linear up and down over all steps, lower layers slower."""
         optimiser = self.pretrain.optimiser
-        lrs = schedules.discriminative(self.learn, optimiser.learning_rate, optimiser.layer_decay)
+        lrs = phases.discriminative(self.learn, optimiser.learning_rate, optimiser.layer_decay)
         lrs[-1] *= self.head_rate
-        rate = schedules.schedule("linear", optimiser.warmup_ratio)
-        return schedules.scheduler(lrs, rate, rounds, len(self.learn.dls.train), self.total)
+        rate = phases.schedule("linear", optimiser.warmup_ratio)
+        return phases.scheduler(lrs, rate, rounds, len(self.learn.dls.train), self.total)
 
     def _worth(self) -> Callable[[dict[str, float]], float]:
         """What a measurement is worth; more is better."""

@@ -5,7 +5,7 @@ batch is of is drawn at random.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from fastai.data.core import DataLoaders
 from fastai.learner import Learner
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from steep.args.training import LossArgs
@@ -24,18 +24,15 @@ from steep.metrics.scores import primary, score
 from steep.models.checkpoints import check_length, load_classifier, load_tokenizer
 from steep.models.devices import Machine
 from steep.models.families import check_tokenizer
-from steep.models.heads import Shared
+from steep.models.heads import Classifier
 from steep.seeds import derive, numbers
 from steep.shelf.multitask import MultitaskArgs, Sampling
-from steep.train import engine, schedules
-from steep.train.callback_order import At
-from steep.train.callbacks import Bar, StopIfDiverged
+from steep.train import engine, phases
+from steep.train.callbacks import At, Bar, Epochs, Resumable, StopIfDiverged
 from steep.train.losses import Loss, loss_for
-from steep.train.pile import Batch
-from steep.train.resume import Resumable
+from steep.train.pile import Batch, prebatched
 from steep.train.rows import ShownRows
 from steep.train.saves import Saves
-from steep.train.windows import prebatched
 
 
 class Mixture:
@@ -103,7 +100,11 @@ class Validation:
     """The validation rows of every task, in batches of one task each that are always the same."""
 
     def __init__(self, sets: Mapping[str, ShownRows], batch_size: int) -> None:
-        self.batches = list(_fixed(sets, batch_size))
+        self.batches: list[tuple[ShownRows, np.ndarray, int]] = []
+        for which, rows in enumerate(sets.values()):
+            order = by_length(rows.lengths)
+            cuts = range(batch_size, len(order), batch_size)
+            self.batches += [(rows, members, which) for members in np.split(order, cuts)]
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -112,19 +113,10 @@ class Validation:
         return batch_of_task(*self.batches[index])
 
 
-def _fixed(
-    sets: Mapping[str, ShownRows], batch_size: int
-) -> Iterator[tuple[ShownRows, np.ndarray, int]]:
-    for which, rows in enumerate(sets.values()):
-        order = by_length(rows.lengths)
-        for members in np.split(order, range(batch_size, len(order), batch_size)):
-            yield rows, members, which
-
-
 def batch_of_task(rows: ShownRows, members: np.ndarray, which: int) -> Batch:
     """Some rows of task `which`: inputs (rows, 2 or 3, length), `which`, labels, `which`."""
     inputs, labels = rows.batch([rows[i] for i in members])
-    number: Tensor = torch.tensor(which)
+    number = torch.tensor(which)
     return inputs, number, labels, number
 
 
@@ -201,7 +193,9 @@ def multitask_learner(sets: Mapping[str, Data], args: MultitaskArgs, machine: Ma
     machine.prepare(encoder, derive(seed, "dropout"))
     losses = [loss_for(d.labelled(), d.train.labels(), LossArgs()) for d in sets.values()]
     shared = Shared(models, machine.bf16)
-    return engine.shared_learner(shared, dls, Losses(losses), args.optimiser)
+    return engine.learner_of(
+        dls, shared, Losses(losses), args.optimiser, [Epochs(dls.train.dataset)]
+    )
 
 
 def _rows(
@@ -225,9 +219,9 @@ def train_multitask(
     torch.manual_seed(derive(args.seed.seed, "dropout"))
     bar, finite = Bar("fitting all"), StopIfDiverged()
     scores = TaskScores(sets, bar)
-    lrs = schedules.discriminative(learn, optimiser.learning_rate, optimiser.layer_decay)
-    rate = schedules.schedule(args.schedule.schedule, optimiser.warmup_ratio)
-    scheduler = schedules.scheduler(lrs, rate, epochs, len(learn.dls.train))
+    lrs = phases.discriminative(learn, optimiser.learning_rate, optimiser.layer_decay)
+    rate = phases.schedule(args.schedule.schedule, optimiser.warmup_ratio)
+    scheduler = phases.scheduler(lrs, rate, epochs, len(learn.dls.train))
     engine.run_fit(learn, epochs, scheduler, bar, [finite, scores], saves)
     if finite.diverged:
         saves.remove()
@@ -236,3 +230,21 @@ def train_multitask(
             f"Choose a learning_rate below {optimiser.learning_rate:g}."
         )
     return scores.history
+
+
+class Shared(nn.Module):
+    """Classifiers of several tasks around one encoder: a batch and its task -> logits.
+
+    The first one's encoder, which is `model`'s, becomes that of all. Sun et al. 2019, section 5.5.
+    """
+
+    def __init__(self, models: Sequence[PreTrainedModel], autocast: bool) -> None:
+        super().__init__()
+        self.model = models[0]
+        for other in models[1:]:
+            setattr(other, other.base_model_prefix, self.model.base_model)
+        self.tasks = nn.ModuleList(Classifier(model, autocast) for model in models)
+
+    def forward(self, batch: Tensor, which: Tensor) -> Tensor:
+        """`which`: int64 (), the number of the task."""
+        return self.tasks[int(which)](batch)

@@ -2,20 +2,27 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
+import numpy as np
+from fastai.callback.core import Callback
+from fastai.data.core import DataLoaders
+from fastai.learner import Learner
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, pad
 
 from steep.args.pretraining import PretrainArgs
 from steep.data.corpus import Corpus
-from steep.data.tokens import check_known, frame, tokenize
+from steep.data.inputs import frame
+from steep.data.tokens import check_known, tokenize
 from steep.models import kernels
-from steep.models.checkpoints import MaskedLanguageModel
-from steep.models.pretraining_heads import MASKED_HEAD, PretrainingHeads
+from steep.models.masked_lm import MASKED_HEAD, MaskedLanguageModel, MaskedLM, PretrainingHeads
 from steep.objectives.masking import vocabulary
-from steep.train.accumulation import Cut, cut_masked
+from steep.train import engine
+from steep.train.callbacks import Epochs
 from steep.train.heldout import Measure
-from steep.train.pile import IGNORED, Pile, Source
+from steep.train.optimizer import Accumulation, Cut, Part, Tensors
+from steep.train.pile import IGNORED, ROUND, Pile, Source
 
 
 def windows_of(text: Corpus, lm: MaskedLanguageModel, pretrain: PretrainArgs) -> Pile:
@@ -40,6 +47,36 @@ def masked_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return cross_entropy(logits.float(), labels, ignore_index=IGNORED)
 
 
+def cut_masked(inputs: Tensors, labels: Tensors, parts: int) -> list[Part]:
+    """A masked batch (see `pile.Pile`) as so many parts of as many rows, give or take one.
+
+    The mean loss of a part counts by its share of the masked tokens. A batch of fewer rows has
+    fewer parts; one with a part in which nothing is masked, and so without a mean, is not cut.
+    """
+    rows = len(inputs[0])
+    edges = np.linspace(0, rows, min(parts, rows) + 1).astype(int)
+    found = [_masked_part(inputs, labels, a, b) for a, b in pairwise(edges)]
+    if len(found) == 1 or not all(part.share for part in found):
+        return [Part(inputs, labels)]
+    return found
+
+
+def share_of(part: Tensor, whole: Tensor) -> Tensor:
+    """How much of what is true in `whole` is in `part`, as a share, ()."""
+    return part.sum() / whole.sum().clamp(min=1)
+
+
+def _masked_part(inputs: Tensors, labels: Tensors, start: int, end: int) -> Part:
+    """The rows from `start` up to, not with, `end`: masked positions are those of the part."""
+    (rows, positions), (tokens,) = inputs, labels
+    length = rows.shape[-1]
+    real = tokens != IGNORED
+    inside = real & (positions >= start * length) & (positions < end * length)
+    fill = (0, -int(inside.sum()) % ROUND)
+    own = pad(positions[inside] - start * length, fill), pad(tokens[inside], fill, value=IGNORED)
+    return Part((rows[start:end], own[0]), (own[1],), share_of(inside, real))
+
+
 @dataclass(frozen=True)
 class Objective:
     """What a language model learns, from the checkpoint's heads to what is measured.
@@ -55,3 +92,13 @@ class Objective:
     loss: Callable[..., Tensor] = masked_loss
     cut: Cut = cut_masked
     measures: Callable[[], Sequence[Measure]] = tuple
+
+
+def masked_learner(
+    model: MaskedLM, dls: DataLoaders, pretrain: PretrainArgs, objective: Objective
+) -> Learner:
+    """A `Learner` that trains a masked language model on the batches of `pile.loaders`."""
+    callbacks: list[Callback] = [Epochs(dls.train.dataset)]
+    if (parts := pretrain.memory.gradient_accumulation_steps) > 1:
+        callbacks.append(Accumulation(lambda xs, ys: objective.cut(xs, ys, parts)))
+    return engine.learner_of(dls, model, objective.loss, pretrain.optimiser, callbacks)

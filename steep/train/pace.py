@@ -7,16 +7,15 @@ from fastai.learner import Learner
 
 from steep.args import PretrainArgs, TuneArgs
 from steep.data.corpus import Data, join_corpora
-from steep.models.checkpoints import MaskedLanguageModel, load_masked_lm
 from steep.models.devices import Machine
 from steep.models.families import longest
-from steep.models.heads import MaskedLM
+from steep.models.masked_lm import MaskedLanguageModel, MaskedLM, load_masked_lm
 from steep.options import change, make
 from steep.train import engine
-from steep.train.accumulation import add_gradient
 from steep.train.heldout import MaskedScores
-from steep.train.objective import Objective
-from steep.train.windows import Heldout, Stream, loaders
+from steep.train.objective import Objective, masked_learner
+from steep.train.optimizer import add_gradient
+from steep.train.pile import Stream, heldout_batches, loaders
 
 WARM, TIMED = 2, 6  # steps
 ASKED = 200  # windows on which the unadapted model is measured
@@ -90,6 +89,6 @@ def _masked(data: Data, lm: MaskedLanguageModel, most: int, machine: Machine, se
     pile = objective.pile(join_corpora([data.train]), lm, pretrain)
     spans, tokens = pile.spans(), pretrain.batch.batch_tokens
     stream = Stream(pile, spans, tokens, WARM + TIMED, seed)
-    dls = loaders(stream, Heldout(pile, spans[:ASKED], tokens, seed), machine.device)
+    dls = loaders(stream, heldout_batches(pile, spans[:ASKED], tokens, seed), machine.device)
     model = MaskedLM(machine.prepare(lm.model, seed), machine.autocast)
-    return engine.masked_learner(model, dls, pretrain, objective)
+    return masked_learner(model, dls, pretrain, objective)

@@ -1,20 +1,24 @@
-"""How is unlabelled text cut into windows, and how do windows become masked batches?"""
+"""How is unlabelled text cut into windows, and how do these reach the loop as masked batches?"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 import torch
+from fastai.data.core import DataLoaders
+from fastai.data.load import DataLoader
 from torch import Tensor
 
 from steep.args.pretraining import Masking
 from steep.data.batches import by_tokens, inner_edges, packed, pad, padded_length, separators
+from steep.data.inputs import Frame
 from steep.data.store import BLOCK, select_rows
-from steep.data.tokens import Frame, Tokens, notes_of_unknown, windows
+from steep.data.tokens import Tokens, notes_of_unknown, windows
 from steep.errors import SteepError
 from steep.objectives.masking import Vocabulary, mask
+from steep.seeds import numbers
 
 Batch = tuple[Tensor, ...]
 ROUND = 64  # the number of masked positions is filled up to a multiple of this: few shapes
@@ -172,3 +176,80 @@ class Plan(Sequence[np.ndarray]):
 
     def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
         return self.spans[self.members[index]]
+
+
+class Ready(Protocol):
+    """Batches that are made already."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def __getitem__(self, index: int) -> Batch:
+        """One of them."""
+
+
+class Stream:
+    """Rounds of `length` batches each, running through passes over the spans.
+
+    With `total`, there are that many batches in all rounds, so that the last may be shorter.
+    Batch `i` of a round depends on the seed and its number in the stream alone: masks are drawn
+    anew in every pass, and a run can be resumed at any batch: `start` is the first of this round.
+    """
+
+    n_inp = 2
+
+    def __init__(
+        self,
+        pile: Source,
+        spans: np.ndarray,
+        batch_tokens: int,
+        length: int,
+        seed: int,
+        total: int | None = None,
+    ) -> None:
+        self.pile, self.spans, self.batch_tokens, self.total = pile, spans, batch_tokens, total
+        self.length, self.seed, self.epoch, self.start = length, seed, 0, 0
+        self._plan = 0, pile.plan(spans, batch_tokens, seed, 0)
+        self.per_pass = len(self._plan[1])
+
+    def __len__(self) -> int:
+        return self.length
+
+    def order(self) -> range:
+        """The batches of this round that are to come."""
+        left = self.length if self.total is None else self.total - self.epoch * self.length
+        return range(self.start, min(self.length, left))
+
+    def __getitem__(self, index: int) -> Batch:
+        step = self.epoch * self.length + index
+        number, place = divmod(step, self.per_pass)
+        if self._plan[0] != number:  # one pass at a time: a plan is as long as the text
+            self._plan = number, self.pile.plan(self.spans, self.batch_tokens, self.seed, number)
+        return self.pile.batch(self._plan[1][place], numbers(self.seed, "masks", step))
+
+
+def heldout_batches(pile: Source, spans: np.ndarray, batch_tokens: int, seed: int) -> list[Batch]:
+    """Held-out windows in batches whose masks never change, so that losses can be compared."""
+    plan = enumerate(pile.plan(spans, batch_tokens, seed, 0))
+    return [pile.batch(rows, numbers(seed, "heldout masks", number)) for number, rows in plan]
+
+
+def loaders(train: Stream, heldout: list[Batch], device: torch.device) -> DataLoaders:
+    """fastai loaders of batches that are made already."""
+    return DataLoaders(
+        prebatched(train, train.order),
+        prebatched(heldout, lambda: range(len(heldout))),
+        device=device,
+    )
+
+
+def prebatched(batches: Ready, order: Callable[[], Sequence[int]]) -> DataLoader:
+    """A fastai loader of batches that are made already, in the order that it asks for each time."""
+    # Without `bs`, and with functions that change nothing, fastai does not collate again.
+    return DataLoader(
+        batches,
+        bs=None,
+        get_idxs=order,
+        create_batch=lambda batch: batch,
+        retain=lambda batch, _: batch,
+    )

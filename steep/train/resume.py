@@ -13,13 +13,10 @@ import torch
 from fastai.callback.core import Callback, CancelEpochException
 from torch import Tensor
 
+from steep.errors import Stopped, on_signals
 from steep.models import kernels
-from steep.models.weight_copies import named_weights, restore_weights
-from steep.signals import Stopped, on_signals
-from steep.train.callback_order import At
-from steep.train.callbacks import Bar, BatchSource, Resumable
-from steep.train.saves import AGAIN, Saves
-from steep.train.state import State, read_state
+from steep.train.callbacks import At, Bar, BatchSource, Resumable
+from steep.train.saves import AGAIN, Saves, State, named_weights, read_state, restore_weights
 
 
 @contextmanager

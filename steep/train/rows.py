@@ -19,9 +19,8 @@ from transformers import PreTrainedTokenizerBase
 from steep.args import TuneArgs
 from steep.data import weights
 from steep.data.batches import by_length, shuffled
-from steep.data.corpus import Data
+from steep.data.corpus import Data, corpus_of
 from steep.data.inputs import Rows, Sliding
-from steep.data.items import corpus_of
 
 SHOWN = 150  # words of a text in a table
 
@@ -31,14 +30,7 @@ class Inputs(TensorText):
 
 
 @core.show_results.dispatch
-def as_table(
-    x: Inputs,
-    y: Any,
-    samples: Any,
-    outs: Any,
-    ctxs: Any = None,
-    max_n: int = 10,
-) -> list:
+def as_table(x: Inputs, y: Any, samples: Any, outs: Any, ctxs: Any = None, max_n: int = 10) -> list:
     """fastai's `show_results` for `Inputs`: texts, labels and predictions as a table.
 
     Its own form for texts, which is known once `fastai.text.learner` is imported, fails (2.8.12).
@@ -156,11 +148,7 @@ def ordered(rows: ShownRows, batch_size: int) -> TfmdDL:
 
 
 def loaders(
-    data: Data,
-    tokenizer: PreTrainedTokenizerBase,
-    tune: TuneArgs,
-    seed: int,
-    device: torch.device,
+    data: Data, tokenizer: PreTrainedTokenizerBase, tune: TuneArgs, seed: int, device: torch.device
 ) -> TextLoaders:
     """Training and validation batches; of long texts, fewer are validated on at once."""
     long, batch_size = tune.long_texts, tune.batch.batch_size

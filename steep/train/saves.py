@@ -1,10 +1,13 @@
-"""Which saves has a run, and may this run resume what another one left?
+"""What is in the save of a run, and may this run resume what another one left?
 
 Saves lie beside the folder that the run will write. Each is written aside and renamed, so that
-there is always one whole save, the last.
+there is always one whole save, the last. It is a safetensors file: tensors as they are, and
+everything else as JSON in its header, with a checksum of both. Nothing pickled.
 """
 
+import hashlib
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -13,14 +16,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 
 from steep import runs
 from steep.console import say
-from steep.errors import SteepError
-from steep.signals import Stopped, number_of
-from steep.train.state import State, read_state_header, write_state
+from steep.errors import SteepError, Stopped, number_of
 
+State = dict[str, Any]  # plain JSON values and tensors, in dictionaries in dictionaries
+TENSOR = "tensor of this file"  # stands in the JSON where a tensor was
 AGAIN = "Run the same command again to resume."
 HALF = f"{runs.SAVE}.partial"  # a folder: safetensors writes to a file of a name that it draws
 
@@ -161,3 +167,86 @@ def _aside(save: Path) -> Iterator[Path]:
         (half / save.name).replace(save)
     finally:
         shutil.rmtree(half, ignore_errors=True)
+
+
+def write_state(path: Path, state: State) -> None:
+    """`state` as one safetensors file, on the disk when this returns."""
+    tensors: dict[str, Tensor] = {}
+    content = json.dumps(_without_tensors(state, "", tensors))
+    header = {"state": content, "checksum": _checksum(content, tensors)}
+    save_file(tensors, path, metadata=header)
+    with path.open("rb+") as stream:
+        os.fsync(stream.fileno())
+
+
+def read_state(path: Path) -> State:
+    """The state that was written to `path`, tensors on the CPU; SteepError if it is damaged."""
+    content, tensors = _checked(path)
+    return _with_tensors(json.loads(content), "", tensors)
+
+
+def read_state_header(path: Path) -> State:
+    """The state without its tensors; SteepError if anything in the file is damaged."""
+    return json.loads(_checked(path)[0])
+
+
+def _checked(path: Path) -> tuple[str, dict[str, Tensor]]:
+    """The JSON and the tensors of a file, if they are those that were written."""
+    try:
+        with safe_open(path, "pt") as stream:
+            header = stream.metadata() or {}
+        tensors = load_file(path)
+    except (OSError, SafetensorError):
+        header, tensors = {}, {}
+    content = header.get("state", "")
+    if header.get("checksum") != _checksum(content, tensors):
+        raise SteepError(
+            f"{path}: this save is damaged, so the run cannot be resumed as it was. Put an "
+            "undamaged copy back, or add --overwrite to start anew."
+        )
+    return content, tensors
+
+
+def _checksum(content: str, tensors: dict[str, Tensor]) -> str:
+    """A hash of the JSON, and of the tensors with their names, types and shapes."""
+    digest = hashlib.blake2b(content.encode(), digest_size=16)
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _without_tensors(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(value, Tensor):
+        tensors[path] = value.detach().cpu().contiguous()
+        return TENSOR
+    if isinstance(value, dict):
+        return {k: _without_tensors(v, f"{path}/{k}", tensors) for k, v in value.items()}
+    return value
+
+
+def _with_tensors(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
+    if value == TENSOR:
+        return tensors[path].clone()
+    if isinstance(value, dict):
+        return {k: _with_tensors(v, f"{path}/{k}", tensors) for k, v in value.items()}
+    return value
+
+
+def named_weights(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers that belong to a checkpoint, each once though it has several names."""
+    own = model.state_dict()
+    buffers = {name: value for name, value in model.named_buffers() if name in own}
+    return dict(model.named_parameters()) | buffers
+
+
+def copied_weights(model: nn.Module) -> dict[str, Tensor]:
+    """`named_weights` as they are now, on the CPU: what `restore_weights` takes."""
+    return {name: value.detach().cpu().clone() for name, value in named_weights(model).items()}
+
+
+def restore_weights(weights: dict[str, Tensor], model: nn.Module) -> None:
+    """Set the weights of `model` to those of `weights`, in place."""
+    with torch.no_grad():
+        for name, value in named_weights(model).items():
+            value.copy_(weights[name])

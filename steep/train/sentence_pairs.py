@@ -12,24 +12,24 @@ from torch.nn.functional import cross_entropy
 from steep.args import PretrainArgs
 from steep.data.batches import padded_length, shuffled
 from steep.data.corpus import Corpus
-from steep.data.sentences import split_sentences
-from steep.data.tokens import Tokens, check_known, frame, tokenize, windows
+from steep.data.inputs import frame
+from steep.data.tokens import Tokens, check_known, tokenize, windows
+from steep.data.words import split_sentences
 from steep.errors import SteepError
-from steep.models.checkpoints import MaskedLanguageModel
+from steep.models.masked_lm import MaskedLanguageModel
 from steep.objectives.masking import vocabulary
 from steep.seeds import numbers
 from steep.shelf.sentence_pairs import Sentences
-from steep.shelf.sentence_pairs.pair_heads import PAIR_HEADS
 from steep.shelf.sentence_pairs.sentence_runs import (
+    PAIR_HEADS,
     cut_runs,
     cut_segments,
     next_pairs,
     ordered_pairs,
 )
-from steep.train.accumulation import Part, Tensors, cut_masked, share_of
-from steep.train.callback_order import At
 from steep.train.heldout import Measure
-from steep.train.objective import Objective, masked_loss
+from steep.train.objective import Objective, cut_masked, masked_loss, share_of
+from steep.train.optimizer import Part, Tensors
 from steep.train.pile import IGNORED, Batch, Pile
 
 
@@ -193,10 +193,7 @@ def _widths(rows: np.ndarray) -> np.ndarray:
 
 
 def pretraining_loss(
-    logits: tuple[Tensor, Tensor],
-    labels: Tensor,
-    pair_labels: Tensor,
-    shares: Tensor | None = None,
+    logits: tuple[Tensor, Tensor], labels: Tensor, pair_labels: Tensor, shares: Tensor | None = None
 ) -> Tensor:
     """The masked loss plus that of the pairs, as in BERT; rows without a pair are ignored in it.
 
@@ -233,10 +230,7 @@ def cut_pairs(inputs: Tensors, labels: Tensors, parts: int) -> list[Part]:
 class PairScores(Measure):
     """The share of the held-out pairs that are judged right."""
 
-    run_train, order = False, At.MEASURE
-
-    def __init__(self) -> None:
-        self.right, self.pairs = 0, 0
+    right = pairs = 0
 
     def before_validate(self) -> None:
         self.right, self.pairs = 0, 0

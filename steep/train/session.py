@@ -1,26 +1,27 @@
-"""How does a training run begin and end? Its folder, its saves, and who follows it.
+"""How does a training run begin and end? Its folder, its saves, and what reaches into it.
 
 adapt, fit and multitask train within a `Session`: the folder appears when it is complete, a killed
 run of the same options, data and versions is resumed, and nothing is left of a finished one.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fastai.callback.core import Callback
+
 from steep import outputs, runs
 from steep.args.running import OverwriteArgs, SaveArgs
 from steep.data.corpus import Corpus
 from steep.data.facts import fingerprint
-from steep.models.checkpoint_identity import checkpoint_identity
+from steep.models.checkpoint_files import checkpoint_identity
 from steep.models.devices import Machine
-from steep.openings import NOTHING, Openings
+from steep.openings import NOTHING, Follower, Openings
 from steep.options import as_mapping, identity_of
 from steep.train.saves import Saves, open_saves
 
-NO_OPENINGS = Openings()
 STARTS = ("model", "base")  # options that name the checkpoints which a run starts from
 SPACE, SAVED = 3, 8  # times the checkpoint's size that a run needs on the disk, and its saves
 
@@ -47,7 +48,7 @@ def session(
     args: Any,
     corpora: Mapping[str, Corpus],
     machine: Machine,
-    openings: Openings = NO_OPENINGS,
+    openings: Openings = NOTHING,
 ) -> Iterator[Session]:
     """The session of the run that writes `out`; `corpora` is all data that it depends on, by name.
 
@@ -91,3 +92,16 @@ def _followed(out: Path, options: Mapping[str, Any], openings: Openings) -> Iter
     finally:
         for follower in openings.followers:
             follower.end()
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What a training is called, where it is saved, and who acts or listens while it runs.
+
+    `callbacks` are the user's own, of fastai; `followers` are told each new line of history.
+    """
+
+    description: str = "fitting"
+    saves: Saves = field(default_factory=Saves)
+    callbacks: Sequence[Callback] = ()
+    followers: Sequence[Follower] = ()

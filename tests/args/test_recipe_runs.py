@@ -8,7 +8,7 @@ import pytest
 from click.testing import Result
 
 from steep.args import FitArgs
-from steep.command_line import command_line
+from steep.reports.reproduce import command_line
 
 Steep = Callable[..., Result]
 

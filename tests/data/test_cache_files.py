@@ -14,13 +14,19 @@ import pytest
 from transformers import AutoTokenizer
 
 from steep.args.table import ColumnArgs
-from steep.data import cache_files, fingerprints, store
-from steep.data.cache_files import cache_folder, explained, kept, partial, remove_left_over
+from steep.data import cache_files, store
+from steep.data.cache_files import (
+    cache_folder,
+    explained,
+    fingerprint,
+    kept,
+    partial,
+    remove_left_over,
+)
 from steep.data.corpus import Corpus, join_corpora
-from steep.data.fingerprints import fingerprint
-from steep.data.sentences import split_sentences
-from steep.data.tables import read_texts
+from steep.data.load import read_texts
 from steep.data.tokens import tokenize
+from steep.data.words import split_sentences
 from steep.errors import SteepError
 
 TEXTS = [f"the film was number {i}. the dog ran" for i in range(60)]
@@ -177,8 +183,8 @@ def test_a_table_that_changed_in_place_is_read_anew(tmp_path: Path) -> None:
 def test_a_fingerprint_changes_with_the_content(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: int
 ) -> None:
-    monkeypatch.setattr(fingerprints, "WHOLE", whole)
-    monkeypatch.setattr(fingerprints, "ENDS", 2)
+    monkeypatch.setattr(cache_files, "WHOLE", whole)
+    monkeypatch.setattr(cache_files, "ENDS", 2)
     path = tmp_path / "t.txt"
     path.write_bytes(b"a" * 9)
     first, before = fingerprint(path), path.stat()
@@ -187,7 +193,7 @@ def test_a_fingerprint_changes_with_the_content(
         path.write_bytes(b"a" * place + b"b" + b"a" * (8 - place))
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
         assert fingerprint(path) != first
-    with pytest.raises(SteepError, match="gone.txt: cannot be read: No such file"):
+    with pytest.raises(SteepError, match="gone.txt: there is no such file"):
         fingerprint(tmp_path / "gone.txt")
 
 

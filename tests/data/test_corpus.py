@@ -5,7 +5,7 @@ import pytest
 
 from steep.args.table import TableArgs
 from steep.data.corpus import join_corpora
-from steep.data.tables import read_table
+from steep.data.load import read_table
 from steep.options import make
 
 

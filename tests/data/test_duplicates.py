@@ -6,15 +6,8 @@ import numpy as np
 import pytest
 
 from steep.args.table import ColumnArgs, SplitArgs, SplitFileArgs, TableArgs
-from steep.data.duplicates import (
-    SIMILAR,
-    corpus_hashes,
-    find_duplicates,
-    row_hashes,
-    text_hashes,
-)
-from steep.data.load import load
-from steep.data.tables import read_table
+from steep.data.duplicates import SIMILAR, corpus_hashes, find_duplicates, row_hashes, text_hashes
+from steep.data.load import load, read_table
 from steep.data.words import words_in
 from tests.conftest import UNSPACED, unspaced_text, written
 

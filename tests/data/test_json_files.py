@@ -10,8 +10,8 @@ import pytest
 
 from steep.args.table import TableArgs
 from steep.data.json_files import open_json
+from steep.data.load import read_table
 from steep.data.raw import Raw
-from steep.data.tables import read_table
 from steep.errors import SteepError
 
 Write = Callable[[str, str], Path]

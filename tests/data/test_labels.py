@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from steep.args.table import ColumnArgs, TableArgs
-from steep.data.tables import read_table, read_texts
+from steep.data.load import read_table, read_texts
 from steep.errors import SteepError
 from steep.options import make
 

@@ -9,7 +9,7 @@ import pytest
 from steep.args.table import ColumnArgs
 from steep.data import leaks
 from steep.data.corpus import Corpus
-from steep.data.tables import read_texts
+from steep.data.load import read_texts
 from steep.data.words import words_in
 from tests.conftest import UNSPACED, unspaced_text, written
 
@@ -62,10 +62,7 @@ def test_chinese_is_compared_sign_by_sign(tmp_path: Path) -> None:
     row = "这部电影的结尾比导演以前拍过的任何东西都好"
     assert found(tmp_path, [row], [f"他说{row}真的", "我们昨天去了河边看那只很大的白色的鸟"])[
         1
-    ] == [
-        True,
-        False,
-    ]
+    ] == [True, False]
 
 
 @pytest.mark.parametrize("language", UNSPACED)

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from steep.args.table import TableArgs
-from steep.data.tables import read_table
+from steep.data.load import read_table
 from steep.errors import SteepError
 from steep.options import make
 

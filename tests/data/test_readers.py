@@ -13,7 +13,7 @@ import pytest
 
 from steep.args.table import TableArgs
 from steep.data import records
-from steep.data.tables import read_table
+from steep.data.load import read_table
 from steep.errors import SteepError
 from steep.options import make
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from steep.args.table import SplitArgs, TableArgs
-from steep.data.load import load
+from steep.data.facts import describe
+from steep.data.load import load, read_table
 from steep.data.splits import load_splits, split_rows
-from steep.data.tables import read_table
 from steep.errors import SteepError
 from steep.options import change, make
 
@@ -189,6 +189,16 @@ def test_files_of_their_own(write, tmp_path):
     assert [content[part]["file"] for part in data.parts] == ["t.csv", "v.csv", "w.csv"]
     with pytest.raises(SteepError, match=r"Give that file \(--valid\)"):
         load(tmp_path / "t.csv", LABEL, make(SplitArgs, splits=tmp_path / "splits.json"))
+
+
+def test_files_of_one_name_in_other_folders_are_told_apart(write, tmp_path):
+    labelled(write)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "t.csv").write_text("text,label\none,a\ntwo,b\n")
+    how = make(SplitArgs, test=other / "t.csv")
+    found = describe(load(tmp_path / "t.csv", LABEL, how))["files"]
+    assert [(file["name"], file["rows"]) for file in found] == [("t.csv", 400), ("t.csv", 2)]
 
 
 def test_without_labels(write, tmp_path):

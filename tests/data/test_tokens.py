@@ -1,6 +1,7 @@
-"""Are texts tokenised as the tokenizer would, framed, truncated and cut into windows as said?"""
+"""Are texts tokenised as the tokenizer would, whole or word by word, and unknown ones counted?"""
 
 import string
+from contextlib import nullcontext
 from pathlib import Path
 
 import datasets
@@ -19,7 +20,18 @@ from transformers import (
 
 from steep.data import tokens
 from steep.data.corpus import Corpus
-from steep.data.tokens import Frame, Tokens, frame, tokenize, truncate, windows
+from steep.data.inputs import Frame, frame, truncate
+from steep.data.tokens import (
+    Tokens,
+    WordByWord,
+    check_known,
+    encode_texts,
+    is_word_by_word,
+    notes_of_unknown,
+    tokenize,
+    windows,
+)
+from steep.data.words import vocabulary_fit
 from steep.errors import SteepError
 
 LETTERS = string.ascii_lowercase
@@ -178,3 +190,99 @@ def test_windows_cover_every_token_once_and_cross_no_document(room: int) -> None
 def test_the_windows_of_a_long_document_are_of_equal_length() -> None:
     spans = windows(random_tokens([101, 3]), 50)
     assert (spans[:, 1] - spans[:, 0]).tolist() == [33, 34, 34, 3]
+
+
+def test_whole_words_and_fertility(tiny_bert: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny_bert)
+    texts = ["the cat was very old", "the dog xyzzyq", "the film"]
+    corpus = Corpus(datasets.Dataset.from_dict({"row": range(3), "text": texts}), "memory")
+    count = len(tokenize(corpus, tokenizer).ids)
+    found = vocabulary_fit(corpus, tokenizer, count)
+    words = {*" ".join(texts).split()}
+    ids = [tokenizer(word, add_special_tokens=False)["input_ids"] for word in words]
+    assert found["words"] == 8
+    assert found["whole"] == sum(len(pieces) == 1 for pieces in ids) / 8
+    assert found["tokens_a_word"] == round(count / 10, 3)
+
+
+def test_characters_are_words_where_no_blanks_part_them(tiny_bert: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny_bert)
+    corpus = Corpus(datasets.Dataset.from_dict({"row": [0], "text": ["好看 the 好"]}), "memory")
+    assert vocabulary_fit(corpus, tokenizer, 4) == {"tokens_a_word": 1.0, "words": 3, "whole": 1.0}
+
+
+@pytest.mark.parametrize("chunk", [1000, 1], ids=["in memory", "in a file"])
+def test_unknown_tokens_are_counted(
+    tiny_bert: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr(tokens, "CHUNK", chunk)
+    tokenizer = AutoTokenizer.from_pretrained(tiny_bert)
+    texts = ["the cat", "ЖЖ Ш", "", "the Ж", "a dog ran"]
+    corpus = Corpus(datasets.Dataset.from_dict({"row": range(5), "text": texts}), "memory")
+    for _ in range(2):
+        found = tokenize(corpus, tokenizer)
+        assert (found.unknown, found.blank) == (3, 1)
+    assert notes_of_unknown("training", [found, found]) == [
+        "33.3% of the tokens of the training texts are unknown to the tokenizer ([UNK]); "
+        "2 of 10 texts hold nothing else"
+    ]
+
+
+def made(unknown: int, blank: int, count: int = 100) -> Tokens:
+    return Tokens(np.zeros(count, np.int32), np.array([0, count]), unknown, blank)
+
+
+@pytest.mark.parametrize(
+    ("columns", "said", "learns"),
+    [
+        ([made(9, 0)], 0, True),
+        ([made(10, 0)], 1, True),
+        ([made(1, 1)], 1, True),
+        ([made(100, 1)], 1, False),
+        ([made(100, 1), made(0, 0, 1)], 1, True),
+        ([made(0, 0, 0)], 0, False),
+    ],
+)
+def test_what_is_unknown_is_said_and_nothing_is_learnt_from_it_alone(
+    tiny_bert: Path, columns: list[Tokens], said: int, learns: bool
+) -> None:
+    assert len(notes_of_unknown("training", columns)) == said
+    with nullcontext() if learns else pytest.raises(SteepError, match="knows none of their"):
+        check_known(AutoTokenizer.from_pretrained(tiny_bert), columns)
+
+
+ODD = [
+    "",
+    " ",
+    "a\x85b\u00a0the\x0bfilm e\u0301 \u0301x Σας [MASK]x [SEP].",
+    "漢字 a\x00b \u200d",
+    "\x1cz\x1d y",
+]
+
+
+def bert(folder: Path):  # the tokenizers.Tokenizer within
+    return AutoTokenizer.from_pretrained(folder).backend_tokenizer
+
+
+def test_tokens_are_those_of_the_whole_text(tiny_bert: Path, tiny_rows) -> None:
+    tokenizer = bert(tiny_bert)
+    texts = [*ODD, *(text for _, text, _ in tiny_rows), *ODD]
+    assert is_word_by_word(tokenizer)
+    found, expected = WordByWord(tokenizer)(texts), encode_texts(tokenizer, texts)
+    assert found[0].tolist() == expected[0].tolist()
+    assert found[1].tolist() == expected[1].tolist()
+
+
+def test_few_words_are_remembered(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "KEPT", 3)
+    tokenizer = bert(tiny_bert)
+    texts, tokens_of = ["the cat", "a dog", "the film of a dog", "cat"], WordByWord(tokenizer)
+    found = np.concatenate([tokens_of([text])[0] for text in texts])
+    assert found.tolist() == encode_texts(tokenizer, texts)[0].tolist()
+    assert len(tokens_of.numbers) <= 5  # those of the longest text
+
+
+def test_a_token_that_holds_a_blank_needs_the_whole_text(tiny_bert: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny_bert)
+    tokenizer.add_tokens(["the film"])
+    assert not is_word_by_word(tokenizer.backend_tokenizer)

@@ -1,10 +1,23 @@
-"""Are words found in every script, and those of English as the pattern \\w+ finds them?"""
+"""Are words found in every script, and sentences each in its document?"""
 
+import random
 import re
+from itertools import permutations
+from pathlib import Path
 
+import datasets
+import numpy as np
 import pytest
 
-from steep.data.words import has_unspaced, is_unspaced, words_in
+from steep.data.corpus import Corpus
+from steep.data.words import (
+    has_unspaced,
+    is_unspaced,
+    learn_abbreviations,
+    sentences_of,
+    split_sentences,
+    words_in,
+)
 
 APART = "letters and digits in a row"
 EACH = "character by character"
@@ -46,3 +59,49 @@ def test_words_of_latin_text_are_what_the_pattern_finds(tiny_rows) -> None:
         "".join(map(chr, range(592))),
     ]
     assert all(words_in(text) == re.findall(r"\w+", text) for text in texts)
+
+
+def corpus(texts: list[str]) -> Corpus:
+    table = datasets.Dataset.from_dict({"row": list(range(len(texts))), "text": texts})
+    return Corpus(table, "made.csv")
+
+
+@pytest.fixture
+def abbreviated() -> Corpus:
+    """A text that shows by its use what an abbreviation is: "Mr." goes on, other words may end."""
+    draw, words = random.Random(0), ["".join(pair) for pair in permutations("aeioklmnrst", 3)]
+    lines = []
+    for _ in range(2000):
+        ends = [" ".join(draw.sample(words, 6)) for _ in range(3)]
+        lines.append(f"Mr. {draw.choice(words).title()} {ends[0]}. {ends[1].capitalize()}.")
+        lines.append(f"{ends[2].capitalize()}.")
+    return corpus(lines)
+
+
+def test_abbreviations_are_learnt_from_the_text(abbreviated: Corpus) -> None:
+    found = sentences_of("Mr. Brown met Mr. Grey. They spoke!", learn_abbreviations(abbreviated))
+    assert found == ["Mr. Brown met Mr. Grey.", "They spoke!"]
+    untaught = sentences_of(
+        "Mr. Brown met Mr. Grey. They spoke!", learn_abbreviations(corpus(["No text."]))
+    )
+    assert untaught == ["Mr.", "Brown met Mr.", "Grey.", "They spoke!"]
+
+
+def test_signs_alone_are_no_sentence(abbreviated: Corpus) -> None:
+    found = sentences_of("they find out . . . what ? ! nothing .", learn_abbreviations(abbreviated))
+    assert found == ["they find out . . .", "what ? !", "nothing ."]
+
+
+def test_every_sentence_is_in_its_document(abbreviated: Corpus, tmp_path: Path) -> None:
+    texts = ["One. Two. Three.", " ", "Only one", "A b c? D e f."]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path)
+        parts, documents = split_sentences(corpus(texts))
+        assert documents.tolist() == [0, 3, 3, 4, 6]
+        assert [text for chunk in parts.texts() for text in chunk] == [
+            "One.", "Two.", "Three.", "Only one", "A b c?", "D e f."
+        ]  # fmt: skip
+        patch.setattr("steep.data.words.learn_abbreviations", lambda _: pytest.fail("split again"))
+        again, same = split_sentences(corpus(texts))
+        assert again.table[:] == parts.table[:]
+        assert np.array_equal(documents, same)

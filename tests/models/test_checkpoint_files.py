@@ -1,4 +1,4 @@
-"""Is everything that can be wrong with a checkpoint's files told in one message, without torch?"""
+"""Is all that can be wrong with a checkpoint's files told without torch, and each told apart?"""
 
 import json
 import os
@@ -14,7 +14,13 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from steep.errors import SteepError
-from steep.models.checkpoint_files import check_checkpoint, read_checkpoint, stored_labels
+from steep.models import checkpoint_files
+from steep.models.checkpoint_files import (
+    check_checkpoint,
+    checkpoint_identity,
+    read_checkpoint,
+    stored_labels,
+)
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 
@@ -190,3 +196,45 @@ def test_a_mistake_is_answered_without_torch(tmp_path: Path) -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"
+
+
+def test_a_copy_is_the_same_and_other_files_do_not_count(tiny_bert: Path, copy: Path) -> None:
+    known = checkpoint_identity(tiny_bert)
+    assert len(known) == 32
+    (copy / "README.md").write_text("a card")
+    (copy / "steep.json").write_text("{}")
+    assert checkpoint_identity(copy) == checkpoint_identity(str(copy)) == known
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "tokenizer_config.json"])
+def test_what_makes_it_what_it_is_counts(tiny_bert: Path, copy: Path, name: str) -> None:
+    (copy / name).write_bytes((copy / name).read_bytes() + b"\n")
+    assert checkpoint_identity(copy) != checkpoint_identity(tiny_bert)
+
+
+def test_one_weight_counts(tiny_bert: Path, copy: Path) -> None:
+    file = copy / "model.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)  # of the same size
+    assert checkpoint_identity(copy) != checkpoint_identity(tiny_bert)
+
+
+def test_of_large_files_header_and_blocks_are_looked_at(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint_files, "WHOLE", 10_000)
+    monkeypatch.setattr(checkpoint_files, "BLOCK", 64)
+    file = copy / "model.safetensors"
+    weights = load_file(file)
+    known = checkpoint_identity(copy)
+    assert checkpoint_identity(copy) == known
+    save_file({name: value * 1.01 for name, value in weights.items()}, file)
+    trained = checkpoint_identity(copy)
+    save_file(dict(sorted(weights.items(), reverse=True)), file, {"format": "np"})
+    assert len({known, trained, checkpoint_identity(copy)}) == 3
+
+
+def test_what_is_no_checkpoint_has_none(tmp_path: Path) -> None:
+    with pytest.raises(SteepError, match="no such folder"):
+        checkpoint_identity(tmp_path / "none" / "such")

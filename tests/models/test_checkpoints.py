@@ -24,10 +24,10 @@ from steep.models.checkpoints import (
     check_length,
     graft,
     load_classifier,
-    load_masked_lm,
     load_tokenizer,
     load_trained,
 )
+from steep.models.masked_lm import load_masked_lm
 
 TASK = Task("single", ("negative", "neutral", "positive"))
 POOLER = ("bert.pooler.dense.weight", "bert.pooler.dense.bias")

@@ -1,14 +1,17 @@
-"""Is a checkpoint that Steep cannot train refused in a clear sentence, before any training?"""
+"""Is what cannot be trained refused, and are the layers of every family found, and made new?"""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 from transformers import (
     AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
     AutoTokenizer,
     BertForMaskedLM,
     BertForSequenceClassification,
@@ -25,8 +28,9 @@ from transformers import (
 
 from steep.data.corpus import Task
 from steep.errors import SteepError
-from steep.models.checkpoints import load_classifier, load_masked_lm
-from steep.models.families import longest
+from steep.models.checkpoints import load_classifier
+from steep.models.families import layer_groups, longest, reinitialise
+from steep.models.masked_lm import load_masked_lm
 
 TASK = Task("single", ("no", "yes"))
 
@@ -133,3 +137,101 @@ def test_inputs_end_where_positions_end(
     )
     with torch.no_grad():
         model(input_ids=torch.full((1, most), 7))
+
+
+HEADS = (AutoModelForMaskedLM, AutoModelForSequenceClassification)
+
+
+def names(model: PreTrainedModel) -> list[set[str]]:
+    """The names of the parameters in each group."""
+    name_of = {id(parameter): name for name, parameter in model.named_parameters()}
+    return [{name_of[id(p)] for p in group} for group in layer_groups(model)]
+
+
+def layer_number(name: str) -> int | None:
+    found = re.search(r"layers?\.(\d+)\.|albert_layer_groups\.(\d+)\.", name)
+    return int(found.group(1) or found.group(2)) if found else None
+
+
+@pytest.mark.parametrize("auto", HEADS)
+def test_the_groups_partition_the_parameters(
+    family: PreTrainedConfig, build: Callable[..., PreTrainedModel], auto: type
+) -> None:
+    model = build(auto, family)
+    grouped = [id(p) for group in layer_groups(model) for p in group]
+    assert len(grouped) == len(set(grouped))
+    assert set(grouped) == {id(p) for p in model.parameters()}
+
+
+@pytest.mark.parametrize("auto", HEADS)
+def test_the_groups_go_from_embeddings_over_layers_to_the_head(
+    family: PreTrainedConfig, build: Callable[..., PreTrainedModel], auto: type
+) -> None:
+    model = build(auto, family)
+    bottom, *layers, top = names(model)
+    # ALBERT's layers share their weights, so they are one.
+    assert len(layers) == (1 if family.model_type == "albert" else 3)
+    for number, layer in enumerate(layers):
+        assert {layer_number(name) for name in layer} == {number}
+    assert {layer_number(name) for name in bottom | top} == {None}
+    embeddings = {id(p) for p in model.get_input_embeddings().parameters()}
+    assert embeddings <= {id(p) for p in layer_groups(model)[0]}
+    above = {id(p) for p in model.base_model.parameters()}
+    own_of_head = {name for name, p in model.named_parameters() if id(p) not in above}
+    between = {name for name in top if re.search(r"pooler|final_norm", name)}
+    assert top == own_of_head | between
+    assert own_of_head
+
+
+def test_a_tied_decoder_belongs_to_the_embeddings(
+    family: PreTrainedConfig, build: Callable[..., PreTrainedModel]
+) -> None:
+    model = build(AutoModelForMaskedLM, family)
+    decoder = model.get_output_embeddings()
+    assert isinstance(decoder, nn.Linear)
+    assert any(p is decoder.weight for p in layer_groups(model)[0])
+
+
+def test_the_top_layers_and_the_pooler_are_new_in_every_family(
+    family: PreTrainedConfig, build: Callable[..., PreTrainedModel]
+) -> None:
+    model = build(AutoModelForSequenceClassification, family)
+    if family.model_type == "albert":  # its layers share their weights
+        with pytest.raises(SteepError, match="has 1 layers"):
+            reinitialise(model, 1, 0)
+        return
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    reinitialise(model, 2, seed=0)
+    name_of = {id(p): name for name, p in model.named_parameters()}
+    top = {name_of[id(p)] for group in layer_groups(model)[2:-1] for p in group}
+    pooler = {name for name in before if ".pooler." in name}
+    changed = {n for n, p in model.named_parameters() if not torch.equal(before[n], p)}
+    assert changed == top | pooler
+    for name in changed:  # as a new layer is: small weights, norms of 1, biases of 0
+        value = dict(model.named_parameters())[name]
+        assert (value == 1).all() or (value == 0).all() or 0 < value.std() < 0.1, name
+
+
+def test_new_weights_follow_from_the_seed(
+    family: PreTrainedConfig, build: Callable[..., PreTrainedModel]
+) -> None:
+    if family.model_type == "albert":
+        pytest.skip("has no top layer of its own")
+    found = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(len(found))  # what was drawn before must not matter
+        model = build(AutoModelForSequenceClassification, family)
+        reinitialise(model, 1, seed)
+        found.append([p.detach() for p in layer_groups(model)[-2]])
+    same = [torch.equal(a, b) for a, b in zip(found[0], found[1], strict=True)]
+    other = [torch.equal(a, b) for a, b in zip(found[0], found[2], strict=True)]
+    assert all(same)
+    assert not all(other)
+
+
+def test_the_lowest_layer_stays(build: Callable[..., PreTrainedModel]) -> None:
+    from transformers import BertConfig
+
+    config = BertConfig(vocab_size=60, hidden_size=16, num_hidden_layers=2, num_attention_heads=2)
+    with pytest.raises(SteepError, match="reinit_layers 2: the checkpoint has 2 layers"):
+        reinitialise(build(AutoModelForSequenceClassification, config), 2, 0)

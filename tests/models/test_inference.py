@@ -1,4 +1,4 @@
-"""Do predictions come in the file's order, and equal those of transformers itself?"""
+"""Do answers and vectors come in the file's order, and equal those of transformers itself?"""
 
 import math
 from pathlib import Path
@@ -7,13 +7,13 @@ import datasets
 import numpy as np
 import pytest
 import torch
-from transformers import AutoTokenizer, PreTrainedModel
+from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel
 
 from steep.data.corpus import Corpus, Task
 from steep.data.inputs import Rows
 from steep.models.checkpoints import load_classifier
 from steep.models.devices import Machine
-from steep.models.inference import activation, predict
+from steep.models.inference import activation, features, predict
 
 CPU = Machine(torch.device("cpu"), bf16=False, attention="eager")
 WORDS = "the good bad film story night road cat was very".split()
@@ -75,3 +75,22 @@ def test_activations_by_kind_of_task() -> None:
     torch.testing.assert_close(activation(logits, "single")[0], torch.tensor([0.25, 0.75]))
     torch.testing.assert_close(activation(logits, "multi")[0], torch.tensor([0.5, 0.75]))
     assert activation(logits[:, :1], "regression").tolist() == [0.0, 2.0]
+
+
+TEXTS = ["the cat", "a very old film about a night road", "dog", "good bad story was good"]
+
+
+def test_it_is_the_mean_over_the_texts_own_tokens(tiny_bert: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny_bert)
+    model = AutoModelForMaskedLM.from_pretrained(tiny_bert).train()
+    corpus = Corpus(datasets.Dataset.from_dict({"row": range(4), "text": TEXTS}), "memory")
+    rows = Rows(corpus, Task("single", ("a", "b")), tokenizer, 32)
+    before = torch.get_rng_state()
+    found = features(model, rows, False, torch.device("cpu"), batch_size=3)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert model.training
+    for text, vector in zip(TEXTS, found, strict=True):
+        with torch.no_grad():
+            hidden = model.eval().base_model(**tokenizer(text, return_tensors="pt"))
+        expected = hidden.last_hidden_state[0].mean(0).numpy()
+        np.testing.assert_allclose(vector, expected, atol=1e-5)

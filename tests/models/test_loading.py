@@ -14,13 +14,8 @@ from transformers import AutoConfig, BertForMaskedLM, BertForSequenceClassificat
 
 from steep.data.corpus import Task
 from steep.errors import SteepError
-from steep.models.checkpoints import (
-    checkpoint_notes,
-    load_classifier,
-    load_masked_lm,
-    load_tokenizer,
-    load_trained,
-)
+from steep.models.checkpoints import checkpoint_notes, load_classifier, load_tokenizer, load_trained
+from steep.models.masked_lm import load_masked_lm
 
 TASK = Task("single", ("bad", "good"))
 WEIGHTS = "model.safetensors"

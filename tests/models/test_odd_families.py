@@ -21,10 +21,11 @@ from transformers import (
 from steep.data.corpus import Task
 from steep.errors import SteepError
 from steep.models import kernels
-from steep.models.checkpoints import load_classifier, load_masked_lm, load_tokenizer
+from steep.models.checkpoints import load_classifier, load_tokenizer
 from steep.models.devices import Machine
 from steep.models.families import knows_segments, longest
 from steep.models.heads import Classifier
+from steep.models.masked_lm import load_masked_lm
 
 TASK = Task("single", ("bad", "good"))
 SIZES: dict[str, Any] = {

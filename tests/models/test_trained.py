@@ -103,11 +103,7 @@ EDITS = [
     ("results.json", {}, "the key 'task' is missing"),
     ("results.json", {"task": {"kind": "single"}}, "the key 'task.labels' is missing"),
     ("results.json", {"task": {"kind": "one", "labels": ["a"]}}, "the key 'task.kind' must be"),
-    (
-        "results.json",
-        {"task": {"kind": "single", "labels": ["good", "bad"]}},
-        "names good, bad",
-    ),
+    ("results.json", {"task": {"kind": "single", "labels": ["good", "bad"]}}, "names good, bad"),
     ("results.json", {"task": {"kind": "single", "labels": ["bad"]}}, "'task.labels' names bad, b"),
     ("results.json", {"task": {"kind": "multi", "labels": ["bad", "good"]}}, "says multi, but"),
     ("decisions.json", [], "the content must be an object"),

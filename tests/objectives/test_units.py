@@ -5,8 +5,15 @@ import pytest
 from scipy.stats import binomtest, chisquare
 from transformers import PreTrainedTokenizerBase
 
-from steep.objectives.masking import LONGEST_SPAN, SPAN_RATE, Vocabulary, mask, vocabulary
-from steep.objectives.word_groups import Edges, word_starts
+from steep.objectives.masking import (
+    LONGEST_SPAN,
+    SPAN_RATE,
+    Edges,
+    Vocabulary,
+    mask,
+    vocabulary,
+    word_starts,
+)
 
 UNITS = pytest.mark.parametrize("masking", ["word", "span"])
 MASK, SEP = 1, 0

@@ -6,8 +6,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from steep.errors import SteepError
-from steep.objectives.masking import vocabulary
-from steep.objectives.word_groups import word_starts
+from steep.objectives.masking import vocabulary, word_starts
 from tests.objectives.conftest import SPECIAL, wrapped
 
 

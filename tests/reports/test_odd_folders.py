@@ -10,15 +10,14 @@ from typing import Any
 import pytest
 
 from steep import runs
-from steep.args.renamed import FORMAT
+from steep.args.kept import FORMAT
 from steep.errors import SteepError
 from steep.reports import folder, run_page
-from steep.reports.background import with_background
-from steep.reports.page import STAGES, _rendered, write_report
+from steep.reports.page import STAGES, _rendered, with_background, write_report
 from steep.run_shapes import CELL, LOOK, MANIFEST, STUDY, VERDICT
 from steep.shapes import Each, Maybe, Number
 from tests.reports.conftest import study
-from tests.reports.test_word_predictions import LOOK as WORDS
+from tests.reports.test_run_page import LOOK as WORDS
 
 GONE, FIRST = object(), object()
 EDGES: dict[Any, tuple[Any, ...]]

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from steep import ownership, runs
+from steep import places, runs
 from steep.errors import SteepError
 from steep.reports.page import write_report
 
@@ -15,7 +15,7 @@ def model(make: SimpleNamespace, tmp_path: Path) -> Path:
     """A finished fit with a list of its files."""
     folder = make.fit(tmp_path / "model")
     manifest = runs.read_json(folder / runs.MANIFEST)
-    listed = {runs.WROTE: ownership.files_in(folder)}
+    listed = {runs.WROTE: places.files_in(folder)}
     runs.write_json(folder / runs.MANIFEST, manifest | listed)
     (folder / runs.CARD).write_text("A model card.\n\nWritten by steep (steep fit · model)\n")
     return folder
@@ -26,7 +26,7 @@ def test_a_report_in_the_folder_is_listed_and_replaced(model: Path) -> None:
     assert {"report.html", "report.md"} <= {*runs.read_manifest(model, "fit")["wrote"]}
     assert write_report(model, model / "report.html").read_bytes() == first
     assert write_report(model, model / "page.html").name == "page.html"
-    assert ownership.foreign_in(model) == [runs.CARD]
+    assert places.foreign_in(model) == [runs.CARD]
 
 
 def test_a_report_elsewhere_is_replaced_only_with_overwrite(model: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from steep.data import tokens
+from steep.errors import SteepError
 
 Steep = Callable[..., Any]
 LINES = [f"the dog and the cat number {number} ran to the river ." for number in range(30)]
@@ -58,6 +59,32 @@ def test_files_of_every_kind_are_read_together_and_tokenised_once(
     pile[0].write_text("\n".join([*LINES[:6], "a new line ."]))
     steep("adapt", *words, "--epochs 0.2 --out", tmp_path / "three")
     assert len(written) == 1
+
+
+def test_corpora_of_one_name_are_told_apart(
+    steep: Steep,
+    tables: Path,
+    tiny_bert: Path,
+    tiny: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[int] = []
+
+    def watched(stage: str, out: Path, args: Any, corpora: dict[str, Any], *_: Any) -> None:
+        seen.extend(len(corpus) for corpus in corpora.values())
+        raise SteepError("that is enough")
+
+    monkeypatch.setattr("steep.train.session.session", watched)
+    for folder, count in (("one", 2), ("other", 3)):
+        (tmp_path / folder / "train").mkdir(parents=True)
+        for number in range(count):
+            (tmp_path / folder / "train" / f"{number}.txt").write_text(LINES[number])
+    files = (tables / "single.csv", tmp_path / "one" / "train", tmp_path / "other" / "train")
+    words = ("--label label --model", tiny_bert, tiny, "--out", tmp_path / "out")
+    steep("adapt", *files, *words, code=2)
+    assert len(seen) == 5
+    assert seen[3:] == [2, 3]
 
 
 def test_a_sign_that_is_no_line_end_makes_no_paragraphs(

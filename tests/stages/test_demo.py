@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 from steep import runs
 from steep.args import DemoArgs, FitArgs
 from steep.cli import app
-from steep.command_line import command_line
 from steep.errors import SteepError
 from steep.options import make
 from steep.reports import page
+from steep.reports.reproduce import command_line
 from steep.stages import demo
 
 

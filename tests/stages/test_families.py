@@ -27,19 +27,20 @@ from tokenizers import (
 
 import steep
 from steep.args import FitArgs
-from steep.args.recipes import recipe, recipe_names
+from steep.args.chosen import recipe, recipe_names
 from steep.args.running import MachineArgs
 from steep.data.batches import pad
 from steep.data.budget import within
 from steep.data.corpus import Task
-from steep.data.tokens import frame
-from steep.models.checkpoints import load_classifier, load_masked_lm
+from steep.data.inputs import frame
+from steep.models.checkpoints import load_classifier
 from steep.models.devices import choose
-from steep.models.heads import Classifier, MaskedLM
-from steep.models.layers import layer_groups
+from steep.models.families import layer_groups
+from steep.models.heads import Classifier
+from steep.models.masked_lm import MaskedLM, load_masked_lm
 from steep.options import from_mapping
 from steep.train import classify, engine
-from steep.train.hooks import Hooks
+from steep.train.session import Hooks
 
 Texts = list[str]
 TASK = Task("single", ("negative", "positive"))

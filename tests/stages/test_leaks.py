@@ -11,7 +11,7 @@ import pytest
 
 from steep.args.table import TableArgs
 from steep.data.duplicates import corpus_hashes
-from steep.data.tables import read_table
+from steep.data.load import read_table
 from steep.options import make
 
 Steep = Callable[..., Any]

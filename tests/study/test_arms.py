@@ -16,8 +16,7 @@ from steep.args import CompareArgs
 from steep.errors import SteepError
 from steep.options import make
 from steep.study.arms import Arm, CellInput, CellOutput, Step2Job
-from steep.study.compare import compare
-from steep.study.finish import ONE_ENCODER
+from steep.study.compare import ONE_ENCODER, compare
 
 Steep = Callable[..., Any]
 Words = tuple[Path | str, ...]

@@ -10,15 +10,29 @@ import pytest
 import torch
 from transformers import AutoTokenizer, BertForMaskedLM
 
-from steep.args import DataArgs, TuneArgs
+from steep import runs
+from steep.args import CompareArgs, DataArgs, TuneArgs
 from steep.args.running import MachineArgs, StudyTextArgs
+from steep.data.budget import within
 from steep.data.corpus import Corpus, Data
 from steep.data.load import load
-from steep.models.checkpoints import load_masked_lm
+from steep.errors import SteepError
+from steep.models.devices import choose
+from steep.models.masked_lm import load_masked_lm
 from steep.options import change, make
-from steep.study.arms import built_in_arms
-from steep.study.cells import CellJob, Common, Outcome, run_cell
-from steep.study.design import Cell
+from steep.study.arms import CellInput, built_in_arms
+from steep.study.cells import (
+    CellJob,
+    Outcome,
+    _job,
+    run_cell,
+    step2_tokens,
+    tokens_of_pass,
+    with_tokens,
+)
+from steep.study.compare import prepared
+from steep.study.design import Cell, Study
+from steep.train import engine
 
 FACTS = {"epochs", "seconds", "diverged", "valid", "test", "history"}
 
@@ -47,10 +61,10 @@ def data(tiny_csv: Path) -> Data:
 
 
 @pytest.fixture
-def common(data: Data, tiny_bert: Path) -> Common:
+def common(data: Data, tiny_bert: Path) -> CellInput:
     assert data.test is not None
     machine = MachineArgs(precision="fp32")
-    return Common(data, data.test, str(tiny_bert), "accuracy", machine)
+    return CellInput(data, data.test, str(tiny_bert), "accuracy", machine)
 
 
 @pytest.fixture
@@ -61,7 +75,7 @@ def adapted(tiny_bert: Path, tmp_path: Path) -> Path:
 
 
 def of(
-    common: Common,
+    common: CellInput,
     arm: str,
     seed: int,
     encoder: Path | None = None,
@@ -71,7 +85,7 @@ def of(
     return run_cell(common, CellJob(Cell(arm, seed, labels), ARMS[arm], encoder, tune))
 
 
-def test_an_encoder_that_was_not_changed_changes_nothing(common: Common, adapted: Path) -> None:
+def test_an_encoder_that_was_not_changed_changes_nothing(common: CellInput, adapted: Path) -> None:
     torch.manual_seed(1)
     base = of(common, "base", 3)
     torch.manual_seed(2)
@@ -83,7 +97,7 @@ def test_an_encoder_that_was_not_changed_changes_nothing(common: Common, adapted
 
 
 def test_a_folder_without_pooler_leaves_the_base_pooler(
-    common: Common, tmp_path: Path, tiny_bert: Path
+    common: CellInput, tmp_path: Path, tiny_bert: Path
 ) -> None:
     BertForMaskedLM.from_pretrained(tiny_bert).save_pretrained(tmp_path / "plain")
     AutoTokenizer.from_pretrained(tiny_bert).save_pretrained(tmp_path / "plain")
@@ -91,7 +105,7 @@ def test_a_folder_without_pooler_leaves_the_base_pooler(
     np.testing.assert_array_equal(base.test, same.test)
 
 
-def test_an_adapted_encoder_is_used(common: Common, adapted: Path, tiny_bert: Path) -> None:
+def test_an_adapted_encoder_is_used(common: CellInput, adapted: Path, tiny_bert: Path) -> None:
     lm = load_masked_lm(tiny_bert, "eager", 0)
     for parameter in lm.model.base_model.parameters():
         parameter.data += 0.1
@@ -101,7 +115,7 @@ def test_an_adapted_encoder_is_used(common: Common, adapted: Path, tiny_bert: Pa
 
 
 def test_a_cell_uses_the_label_budget_of_its_seed(
-    common: Common, adapted: Path, monkeypatch: pytest.MonkeyPatch
+    common: CellInput, adapted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from steep.train import classify
 
@@ -120,7 +134,7 @@ def test_a_cell_uses_the_label_budget_of_its_seed(
 
 
 @pytest.mark.parametrize("arm", ["tfidf", "base"])
-def test_a_cell_tells_scores_of_validation_and_test(common: Common, arm: str) -> None:
+def test_a_cell_tells_scores_of_validation_and_test(common: CellInput, arm: str) -> None:
     outcome = of(common, arm, 0)
     assert outcome.facts.keys() == FACTS
     assert outcome.test.shape == (len(common.test), 2)
@@ -132,7 +146,7 @@ def test_a_cell_tells_scores_of_validation_and_test(common: Common, arm: str) ->
 
 
 @pytest.mark.parametrize("arm", ["tfidf", "base"])
-def test_nothing_is_chosen_by_the_test_rows(common: Common, data: Data, arm: str) -> None:
+def test_nothing_is_chosen_by_the_test_rows(common: CellInput, data: Data, arm: str) -> None:
     """Without them in the data, and with others to predict, the same model comes out."""
     known = of(common, arm, 0)
 
@@ -152,9 +166,61 @@ def test_nothing_is_chosen_by_the_test_rows(common: Common, data: Data, arm: str
 
 
 @pytest.mark.parametrize("batch_size", [32, 512])
-def test_a_cell_that_diverges_is_kept_as_such(common: Common, batch_size: int) -> None:
+def test_a_cell_that_diverges_is_kept_as_such(common: CellInput, batch_size: int) -> None:
     wild = {"learning_rate": 1e30, "warmup_ratio": 0.0, "batch_size": batch_size}
     outcome = of(common, "base", 0, tune=change(TUNE, wild))
     assert outcome.facts["diverged"]
     assert outcome.facts["test"] == {}
     assert not np.isfinite(outcome.test).any()
+
+
+SHORT = make(TuneArgs, max_length=16, epochs=2)
+
+
+@pytest.fixture
+def asked(tables: Path, tiny_bert: Path, tmp_path: Path) -> Study:
+    """A study with the arm, in a folder in which step 2 is done."""
+    options = {"arms": "base,adapted,longer", "label": "label", "seeds": 2, "max_length": 16}
+    args = make(CompareArgs, model=str(tiny_bert), **options)
+    (tmp_path / "adapted").mkdir()
+    runs.write_json(tmp_path / "adapted" / runs.RESULTS, {"tokens": 5_000})
+    return prepared(tables / "single.csv", tmp_path, args, ())
+
+
+def test_a_pass_has_the_tokens_that_a_training_reads(asked: Study, tiny_bert: Path) -> None:
+    machine = choose(MachineArgs(device="cpu", precision="fp32"))
+    batches = engine.learner(asked.data, tiny_bert, SHORT, machine, 0).dls.train
+    read = sum(int(batch[0][..., 1, :].sum()) for batch in batches)
+    assert tokens_of_pass(SHORT, asked.data, str(tiny_bert)) == read
+    windows = change(SHORT, {"truncation": "sliding-mean"})
+    assert tokens_of_pass(windows, asked.data, str(tiny_bert)) >= read
+
+
+def test_epochs_are_those_of_base_and_of_the_tokens_of_step_2(
+    asked: Study, tiny_bert: Path
+) -> None:
+    one, few = tokens_of_pass(SHORT, asked.data, str(tiny_bert)), within(asked.data, 20, 0)
+    for tokens, epochs in ((1, 3), (one, 3), (one + 1, 4), (10 * one, 12)):
+        assert with_tokens(SHORT, asked.data, str(tiny_bert), tokens).epochs.epochs == epochs
+    assert with_tokens(SHORT, few, str(tiny_bert), one).epochs.epochs > 5  # fewer rows: more epochs
+
+
+def test_only_longer_gets_them_and_base_need_not_have_run(asked: Study) -> None:
+    more = {arm: _job(Cell(arm, 0), asked, {}).more_tokens for arm in asked.design.names}
+    assert more == {"base": 0, "adapted": 0, "longer": 5_000}
+
+
+@pytest.mark.parametrize(
+    ("results", "told"),
+    [
+        ({}, "the key 'tokens' is missing"),
+        ({"tokens": 0}, "the key 'tokens' must be a whole number, 1 or more, not 0"),
+        ({"tokens": 2.5}, "the key 'tokens' must be a whole number, 1 or more, not 2.5"),
+    ],
+)
+def test_a_step_2_that_does_not_say_is_named(
+    tmp_path: Path, results: dict[str, float], told: str
+) -> None:
+    runs.write_json(tmp_path / runs.RESULTS, results)
+    with pytest.raises(SteepError, match=told):
+        step2_tokens(tmp_path)

@@ -16,11 +16,12 @@ from steep.args.running import MachineArgs
 from steep.data.load import load
 from steep.models.devices import choose
 from steep.options import make
-from steep.study import waves
-from steep.study.cells import CellJob, Common, Outcome
+from steep.study import cells
+from steep.study.arms import CellInput
+from steep.study.cells import CellJob, Outcome
+from steep.study.compare import ONE_ENCODER, OTHER_TEXT, UNDERTRAINED, cautions
 from steep.study.design import plan_design
 from steep.study.encoders import step2_args
-from steep.study.finish import ONE_ENCODER, OTHER_TEXT, UNDERTRAINED, cautions
 from steep.train import engine
 
 CPU = MachineArgs(device="cpu", precision="fp32")
@@ -125,21 +126,21 @@ def test_a_dry_run_writes_nothing_and_a_budget_cuts_the_design(
 def test_a_cell_that_fails_twice_is_told_and_left_out(
     steep: Steep, base: Words, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out, tried, plain = tmp_path / "study", [], waves.run_cell
+    out, tried, plain = tmp_path / "study", [], cells.run_cell
 
-    def fail(common: Common, job: CellJob) -> Outcome:
+    def fail(common: CellInput, job: CellJob) -> Outcome:
         if (job.cell.arm, job.cell.seed) == ("adapted", 1):
             tried.append(job.cell)
             raise RuntimeError("out of memory")
         return plain(common, job)
 
-    monkeypatch.setattr(waves, "run_cell", fail)
+    monkeypatch.setattr(cells, "run_cell", fail)
     done = steep(*base, "--out", out)
     assert len(tried) == 2
     assert "adapted, seed 1: failed twice (RuntimeError: out of memory); left out" in done.stderr
     found = json.loads((out / "verdict.json").read_text())
     assert any("adapted, seed 1: the run failed twice" in warning for warning in found["warnings"])
-    monkeypatch.setattr(waves, "run_cell", plain)
+    monkeypatch.setattr(cells, "run_cell", plain)
     steep(*base, "--out", out)
     again = json.loads((out / "verdict.json").read_text())
     assert not any("failed twice" in warning for warning in again["warnings"])
@@ -148,14 +149,14 @@ def test_a_cell_that_fails_twice_is_told_and_left_out(
 def test_without_the_runs_of_the_most_labels_there_is_no_other_headline(
     steep: Steep, base: Words, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = waves.run_cell
+    plain = cells.run_cell
 
-    def fail(common: Common, job: CellJob) -> Outcome:
+    def fail(common: CellInput, job: CellJob) -> Outcome:
         if (job.cell.arm, job.cell.labels) == ("adapted", 40):
             raise RuntimeError("out of memory")
         return plain(common, job)
 
-    monkeypatch.setattr(waves, "run_cell", fail)
+    monkeypatch.setattr(cells, "run_cell", fail)
     words = ("--arms base,adapted --label-budgets 20 --label-budgets 40 --out", tmp_path / "study")
     done = steep(*base, *words, code=2)
     assert "every run of the arm adapted with 40 labels failed: RuntimeError" in done.stderr

@@ -8,7 +8,7 @@ import pytest
 from steep.args import CompareArgs, PretrainArgs
 from steep.errors import SteepError
 from steep.options import make
-from steep.study.arm_files import arm_of_file
+from steep.study.arms import arm_of_file
 from steep.study.costs import Costs, cut_to, seconds_of, seconds_of_step2
 from steep.study.design import Design, plan_design
 

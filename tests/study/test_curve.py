@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from steep.study.curve import labels_worth
+from steep.study.verdict import labels_worth
 
 
 def part(labels: int | None, base: float | None, adapted: float | None) -> dict[str, Any]:

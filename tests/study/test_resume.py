@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from steep.stages import adapt
-from steep.study import waves
-from steep.study.cells import CellJob, Common, Outcome
+from steep.study import cells
+from steep.study.arms import CellInput
+from steep.study.cells import CellJob, Outcome
 
 Steep = Callable[..., Any]
 Words = tuple[Path | str, ...]
@@ -37,26 +38,26 @@ def verdict(study: Path) -> dict[str, Any]:
 def test_a_stopped_study_resumes_where_it_was_and_ends_the_same(
     steep: Steep, base: Words, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out, ran, plain = tmp_path / "study", [], waves.run_cell
+    out, ran, plain = tmp_path / "study", [], cells.run_cell
 
-    def stop(common: Common, job: CellJob) -> Outcome:
+    def stop(common: CellInput, job: CellJob) -> Outcome:
         if len(ran) == 4:
             raise KeyboardInterrupt
         ran.append(job.cell)
         return plain(common, job)
 
-    monkeypatch.setattr(waves, "run_cell", stop)
+    monkeypatch.setattr(cells, "run_cell", stop)
     stopped = steep(*base, "--out", out, code=130)
     assert "Finished cells of the study are kept" in stopped.stderr
     assert not (out / "verdict.json").exists()
     finished = {p: p.read_bytes() for p in (out / "cells").iterdir()}
     weights = (out / "adapted" / "model.safetensors").stat().st_mtime_ns
 
-    def resume(common: Common, job: CellJob) -> Outcome:
+    def resume(common: CellInput, job: CellJob) -> Outcome:
         ran.append(job.cell)
         return plain(common, job)
 
-    monkeypatch.setattr(waves, "run_cell", resume)
+    monkeypatch.setattr(cells, "run_cell", resume)
     steep(*base, "--out", out)
     assert len(ran) == len(set(ran)) == 6
     assert all(path.read_bytes() == content for path, content in finished.items())
@@ -99,7 +100,7 @@ def test_a_lost_cell_is_computed_again_to_the_same_verdict(
 def test_a_finished_study_computes_nothing_again(
     steep: Steep, base: Words, whole: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waves, "run_cell", never)
+    monkeypatch.setattr(cells, "run_cell", never)
     monkeypatch.setattr(adapt, "adapt", never)
     known = verdict(whole)
     steep(*base, "--out", whole)
@@ -147,14 +148,14 @@ def test_a_study_made_with_overwrite_can_be_resumed(
     (out / "study.json").write_text("{}")
     steep(*base, "--overwrite --out", out)
     assert not old.exists()
-    monkeypatch.setattr(waves, "run_cell", never)
+    monkeypatch.setattr(cells, "run_cell", never)
     steep(*base, "--out", out)
 
 
 def test_what_changes_no_result_may_be_another(
     steep: Steep, base: Words, whole: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waves, "run_cell", never)
+    monkeypatch.setattr(cells, "run_cell", never)
     done = steep(*base, "--jobs 2 --save-every 0 --dry-run", "--out", whole)
     assert "resuming the study that is there, 0 cells are left" in done.stderr
 

@@ -13,18 +13,20 @@ from transformers.models.bert.modeling_bert import BertPreTrainedModel
 
 from steep.args import AdaptArgs, FitArgs
 from steep.data.corpus import Data
-from steep.data.tokens import frame, tokenize
+from steep.data.inputs import frame
+from steep.data.tokens import tokenize
 from steep.errors import SteepError
-from steep.models.checkpoints import MaskedLanguageModel, load_masked_lm
 from steep.models.devices import Machine, choose
+from steep.models.masked_lm import MaskedLanguageModel, load_masked_lm
 from steep.objectives.masking import vocabulary
 from steep.options import change, make
 from steep.seeds import numbers
 from steep.train import classify, engine, masked
-from steep.train.accumulation import Accumulation, add_gradient, cut_masked, cut_rows
 from steep.train.callbacks import StopIfDiverged
+from steep.train.masked import Laid
+from steep.train.objective import cut_masked
+from steep.train.optimizer import Accumulation, add_gradient, cut_rows
 from steep.train.pile import IGNORED, Pile
-from steep.train.windows import Laid
 
 CPU = Machine(torch.device("cpu"), bf16=False, attention="eager")
 ADAPT = make(

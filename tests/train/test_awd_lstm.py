@@ -11,7 +11,7 @@ from steep.args.running import MachineArgs
 from steep.data.corpus import Data
 from steep.metrics.scores import primary, score
 from steep.options import make
-from steep.shelf.awd_lstm.awd_weights import Awd, load_awd, read_awd
+from steep.shelf.awd_lstm.awd_arm import Awd, load_awd, read_awd
 from steep.study.arms import CellInput
 from steep.train import awd_lstm
 

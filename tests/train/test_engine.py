@@ -19,7 +19,7 @@ from steep.models.checkpoints import load_tokenizer
 from steep.models.devices import choose
 from steep.models.inference import predict
 from steep.options import change, make
-from steep.train import engine, schedules
+from steep.train import engine, phases
 from steep.train.losses import loss_for
 
 ARGS = make(
@@ -54,7 +54,7 @@ def test_every_call_of_fastai_works(
         learn.freeze_to(-1)
         learn.fit_one_cycle(1, 1e-3)
         learn.unfreeze()
-        learn.fit_one_cycle(2, schedules.discriminative(learn, 2e-3))
+        learn.fit_one_cycle(2, phases.discriminative(learn, 2e-3))
         loss, metric = learn.validate()
         learn.show_results(max_n=3)
     assert np.isfinite([loss, metric]).all()

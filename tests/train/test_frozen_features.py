@@ -10,16 +10,16 @@ from fastai.learner import Learner
 from torch import nn
 from transformers import AutoConfig, AutoTokenizer, BertForPreTraining
 
-from steep.args import FitArgs
+from steep.args import FitArgs, TuneArgs
 from steep.data.corpus import Data
 from steep.models.devices import choose
-from steep.models.layers import encoder_layers
+from steep.models.families import encoder_layers
 from steep.options import change, make
 from steep.train import classify, engine, frozen_features
+from steep.train.callbacks import Bar
 from steep.train.classify import Fitted
-from steep.train.frozen_features import epochs_of_features
-from steep.train.hooks import Hooks
 from steep.train.saves import open_saves
+from steep.train.session import Hooks
 
 ARGS = make(
     FitArgs,
@@ -75,7 +75,13 @@ def deep_bert(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture
 def in_every_epoch(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """A function after whose call the encoder is computed in every epoch."""
-    return lambda: monkeypatch.setattr(classify, "epochs_of_features", lambda *_: 0)
+    return lambda: monkeypatch.setattr(classify, "_kept_features", lambda *_: [])
+
+
+def epochs_of_features(learn: Learner, tune: TuneArgs) -> int:
+    """In how many epochs the head reads features that are computed once."""
+    found = classify._kept_features(learn, classify._phases(learn, tune), Bar("fitting"))
+    return sum(callback.epochs for callback in found)
 
 
 def learner(data: Data, checkpoint: Path, args: FitArgs) -> Learner:

@@ -11,15 +11,16 @@ from transformers import AutoTokenizer
 
 from steep.args import AdaptArgs
 from steep.data.corpus import Data
-from steep.data.tokens import frame, tokenize
-from steep.models.checkpoints import MaskedLanguageModel, load_masked_lm
+from steep.data.inputs import frame
+from steep.data.tokens import tokenize
 from steep.models.devices import Machine
+from steep.models.masked_lm import MaskedLanguageModel, load_masked_lm
 from steep.objectives.masking import vocabulary
 from steep.options import change, make
 from steep.train import masked
 from steep.train.heldout import Best
+from steep.train.masked import Laid
 from steep.train.pile import Pile
-from steep.train.windows import Laid
 
 CPU = Machine(torch.device("cpu"), bf16=False, attention="eager")
 ARGS = make(

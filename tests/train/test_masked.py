@@ -13,19 +13,17 @@ from transformers import AutoTokenizer, BertModel
 
 from steep.args import AdaptArgs
 from steep.data.corpus import Data
-from steep.data.tokens import frame, tokenize
+from steep.data.inputs import frame
+from steep.data.tokens import tokenize
 from steep.errors import SteepError
-from steep.models.checkpoints import MaskedLanguageModel, load_masked_lm
 from steep.models.devices import Machine
+from steep.models.masked_lm import MaskedLanguageModel, load_masked_lm
 from steep.objectives.masking import vocabulary
 from steep.options import change, make
-from steep.train import engine, masked
-from steep.train.accumulation import Part, cut_masked
-from steep.train.heldout import Measure
-from steep.train.hooks import Hooks
-from steep.train.objective import Objective, masked_loss
-from steep.train.pile import IGNORED, Pile
-from steep.train.windows import Heldout, Laid
+from steep.train import masked
+from steep.train.masked import Laid
+from steep.train.pile import IGNORED, Pile, heldout_batches
+from steep.train.session import Hooks
 
 CPU = Machine(torch.device("cpu"), bf16=False, attention="eager")
 ARGS = make(AdaptArgs, max_length=16, batch_tokens=256, epochs=3, learning_rate=0.003, device="cpu")
@@ -74,7 +72,7 @@ def test_the_held_out_loss_is_the_mean_over_masked_tokens(tiny_bert: Path, pile:
     lm, report = train(tiny_bert, pile, change(ARGS, {"epochs": 0.2}))
     losses, right = [], []
     with torch.no_grad():
-        for inputs, positions, labels in Heldout(pile, pile.spans()[:20], 256, 0).batches:
+        for inputs, positions, labels in heldout_batches(pile, pile.spans()[:20], 256, 0):
             logits = lm.model.eval()(input_ids=inputs[:, 0], attention_mask=inputs[:, 1]).logits
             real = labels != IGNORED
             found = logits.flatten(0, 1)[positions[real]]
@@ -167,14 +165,14 @@ class Rates(Callback):
 def test_the_rate_rises_and_falls_once_over_all_rounds(
     tiny_bert: Path, pile: Pile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen, learner = Rates(), engine.masked_learner
+    seen, learner = Rates(), masked.masked_learner
 
     def watched(*arguments: Any) -> Any:
         learn = learner(*arguments)
         learn.add_cb(seen)
         return learn
 
-    monkeypatch.setattr(engine, "masked_learner", watched)
+    monkeypatch.setattr(masked, "masked_learner", watched)
     _, report = train(tiny_bert, pile, change(ARGS, {"warmup_ratio": 0.2}))
     rates = np.array(seen.kept)
     assert len(rates) == report["steps"]
@@ -190,14 +188,14 @@ def test_steps_are_met_exactly_and_the_rate_falls_to_the_end(
     tiny_bert: Path, pile: Pile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     args = change(ARGS, {"epochs": None, "max_steps": 11, "eval_steps": 4})
-    seen, learner = Rates(), engine.masked_learner
+    seen, learner = Rates(), masked.masked_learner
 
     def watched(*arguments: Any) -> Any:
         learn = learner(*arguments)
         learn.add_cb(seen)
         return learn
 
-    monkeypatch.setattr(engine, "masked_learner", watched)
+    monkeypatch.setattr(masked, "masked_learner", watched)
     _, report = train(tiny_bert, pile, args)
     assert report["steps"] == len(seen.kept) == 11
     assert [line["step"] for line in report["history"]] == [0, 4, 8, 11]
@@ -213,7 +211,7 @@ def test_a_short_run_reads_held_out_text_less_often(
     tiny_bert: Path, pile: Pile, steps: int, measured: int
 ) -> None:
     args = change(ARGS, {"epochs": None, "max_steps": steps})
-    batches = len(Heldout(pile, pile.spans()[:20], args.pretrain.batch.batch_tokens, 0))
+    batches = len(heldout_batches(pile, pile.spans()[:20], args.pretrain.batch.batch_tokens, 0))
     _, report = train(tiny_bert, pile, args)
     assert batches == 2
     assert len(report["history"]) == 1 + measured
@@ -237,7 +235,7 @@ def test_only_the_embeddings_move(
 
 def test_lower_layers_learn_slower(tiny_bert: Path, pile: Pile) -> None:
     args = change(ARGS, {"epochs": None, "max_steps": 2, "layer_decay": 0.5})
-    learn = engine.masked_learner
+    learn = masked.masked_learner
     seen: list[np.ndarray] = []
 
     class Watch(Callback):
@@ -245,52 +243,9 @@ def test_lower_layers_learn_slower(tiny_bert: Path, pile: Pile) -> None:
             seen.append(np.array([float(h["lr"]) for h in self.opt.hypers]))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "masked_learner", lambda *a: learn(*a).add_cb(Watch()))
+        patch.setattr(masked, "masked_learner", lambda *a: learn(*a).add_cb(Watch()))
         train(tiny_bert, pile, args)
     assert seen[0][1:] == pytest.approx(2 * seen[0][:-1])
-
-
-class Lengths(Measure):
-    """Measures how long the held-out inputs are."""
-
-    def before_validate(self) -> None:
-        self.seen: list[int] = []
-
-    def after_pred(self) -> None:
-        self.seen.append(self.xb[0].shape[-1])
-
-    @property
-    def found(self) -> dict[str, float]:
-        return {"longest": float(max(self.seen))}
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        return {"heldout_batches": len(self.seen)}
-
-
-def test_an_objective_brings_its_loss_its_parts_and_its_measures(
-    tiny_bert: Path, pile: Pile
-) -> None:
-    calls = []
-
-    def loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        calls.append("loss")
-        return masked_loss(logits, labels)
-
-    def cut(inputs: tuple, labels: tuple, parts: int) -> list[Part]:
-        calls.append("cut")
-        return cut_masked(inputs, labels, parts)
-
-    objective = Objective(loss=loss, cut=cut, measures=lambda: [Lengths()])
-    lm, spans = load_masked_lm(tiny_bert, "eager", 0), pile.spans()
-    args = change(ARGS, {"epochs": None, "max_steps": 4, "gradient_accumulation_steps": 2})
-    laid = Laid(pile, spans[20:], spans[:20], objective=objective)
-    report = masked.train(lm, laid, args.pretrain, CPU, 0)
-    assert calls.count("cut") == 4
-    assert calls.count("loss") > 8, "two parts in each step, and the held-out batches"
-    assert report["longest"] == {"before": 16.0, "after": 16.0}
-    assert report["heldout_batches"] == len(Heldout(pile, spans[:20], 256, 0))
-    assert {"valid_longest", "valid_loss"} <= report["history"][0].keys()
 
 
 class Follower:

@@ -12,19 +12,19 @@ from transformers import AutoTokenizer
 
 from steep.args import AdaptArgs
 from steep.data.corpus import Data
-from steep.data.inputs import Rows
-from steep.data.tokens import frame, tokenize
+from steep.data.inputs import Rows, frame
+from steep.data.tokens import tokenize
 from steep.errors import SteepError
-from steep.models.checkpoints import load_masked_lm
 from steep.models.devices import Machine
+from steep.models.masked_lm import load_masked_lm
 from steep.objectives.masking import vocabulary
 from steep.options import change, make
 from steep.train import engine, masked
-from steep.train.hooks import Hooks
+from steep.train.heldout import Probe
+from steep.train.masked import Laid
 from steep.train.pile import Pile
-from steep.train.probe import Probe
 from steep.train.saves import open_saves
-from steep.train.windows import Laid
+from steep.train.session import Hooks
 
 FAST = Machine(torch.device("cpu"), bf16=True, attention="eager", fast=True)
 ARGS = make(

@@ -14,19 +14,18 @@ from transformers import AutoTokenizer, BertModel
 from steep import runs
 from steep.args import AdaptArgs, FitArgs
 from steep.data.corpus import Data
-from steep.data.tokens import frame, tokenize
-from steep.errors import SteepError
-from steep.models.checkpoints import load_masked_lm
+from steep.data.inputs import frame
+from steep.data.tokens import tokenize
+from steep.errors import SteepError, Stopped
 from steep.models.devices import Machine, choose
+from steep.models.masked_lm import load_masked_lm
 from steep.objectives.masking import vocabulary
 from steep.options import change, make
-from steep.signals import Stopped
 from steep.train import classify, engine, masked, saves
-from steep.train.hooks import Hooks
+from steep.train.masked import Laid
 from steep.train.pile import Pile
-from steep.train.saves import open_saves
-from steep.train.state import read_state_header, write_state
-from steep.train.windows import Laid
+from steep.train.saves import open_saves, read_state_header, write_state
+from steep.train.session import Hooks
 
 ADAPT = make(
     AdaptArgs, max_length=16, batch_tokens=256, epochs=1, learning_rate=0.003, device="cpu"

@@ -1,4 +1,4 @@
-"""Is there always one whole save, of this run and no other?"""
+"""Is there always one whole save, of this run and no other, that comes back as it went in?"""
 
 from pathlib import Path
 
@@ -6,10 +6,8 @@ import pytest
 import torch
 
 from steep import runs
-from steep.errors import SteepError
-from steep.signals import Stopped
-from steep.train.saves import HALF, Saves, open_saves
-from steep.train.state import read_state
+from steep.errors import SteepError, Stopped
+from steep.train.saves import HALF, Saves, open_saves, read_state, read_state_header, write_state
 
 STATE = {"phase": "adapting", "train_iter": 3, "total": 9, "weights": {"w": torch.ones(2)}}
 
@@ -105,3 +103,28 @@ def test_ctrl_c_between_the_saves_names_the_save_that_is_kept(tmp_path: Path) ->
         ):
             raise interrupt
         assert stopped.value.number == number
+
+
+def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
+    state = {
+        "numbers": [0.1, 1 / 3, float("-inf"), 7],
+        "deep": {"tensor": torch.randn(3, 2), "flag": torch.tensor([True]), "text": "a/b"},
+        "bytes": torch.get_rng_state(),
+        "empty": {},
+    }
+    write_state(tmp_path / "save", state)
+    found = read_state(tmp_path / "save")
+    assert found["numbers"] == state["numbers"]
+    for name in ("tensor", "flag"):
+        assert torch.equal(found["deep"][name], state["deep"][name])
+    assert torch.equal(found["bytes"], state["bytes"])
+    assert (found["deep"]["text"], found["empty"]) == ("a/b", {})
+
+
+def test_half_a_file_is_no_state(tmp_path: Path) -> None:
+    path = tmp_path / "save"
+    write_state(path, {"tensor": torch.zeros(1000)})
+    path.write_bytes(path.read_bytes()[:-100])
+    for read in (read_state, read_state_header):
+        with pytest.raises(SteepError, match="save: this save is damaged"):
+            read(path)

@@ -12,19 +12,19 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer, BertForPreTraining
 from steep.args import PretrainArgs
 from steep.data.batches import padded_length
 from steep.data.corpus import Corpus
-from steep.data.sentences import split_sentences
-from steep.data.tokens import frame, tokenize
+from steep.data.inputs import frame
+from steep.data.tokens import tokenize
+from steep.data.words import split_sentences
 from steep.errors import SteepError
-from steep.models.checkpoints import load_masked_lm
 from steep.models.devices import Machine
-from steep.models.heads import MaskedLM
+from steep.models.masked_lm import MaskedLM, load_masked_lm
 from steep.objectives.masking import vocabulary
 from steep.options import make
-from steep.shelf.sentence_pairs.pair_heads import PAIR_HEADS
+from steep.shelf.sentence_pairs.sentence_runs import PAIR_HEADS
 from steep.train import masked
-from steep.train.hooks import Hooks
+from steep.train.masked import Laid
 from steep.train.objective import masked_loss
-from steep.train.pile import IGNORED, Batch, Pile
+from steep.train.pile import IGNORED, Batch, Pile, Stream, heldout_batches
 from steep.train.sentence_pairs import (
     PairPile,
     cut_pairs,
@@ -33,7 +33,7 @@ from steep.train.sentence_pairs import (
     pair_pile,
     pretraining_loss,
 )
-from steep.train.windows import Heldout, Laid, Stream
+from steep.train.session import Hooks
 
 CPU = Machine(torch.device("cpu"), bf16=False, attention="eager")
 THEMES = ["film actor scene story", "road river tree dog", "mother father child friend"]
@@ -212,6 +212,6 @@ def test_in_parts_the_loss_is_that_of_the_whole_batch(still_bert: Path) -> None:
 
 def test_held_out_pairs_never_change(pile: PairPile) -> None:
     spans = pile.spans()[:40]
-    one, two = (Heldout(pile, spans, 256, 0).batches for _ in range(2))
+    one, two = (heldout_batches(pile, spans, 256, 0) for _ in range(2))
     for first, second in zip(one, two, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))

@@ -10,9 +10,8 @@ docs/engine.md for the internals of torch and transformers that the layers lean 
 start when a new version of either breaks them.
 """
 
+from steep.models.kernels.fast_layers import cross_entropy
 from steep.models.kernels.install import draw_on, drawn, fast_dtype, install, remove
-from steep.models.kernels.loss import cross_entropy
-from steep.models.kernels.memory import keep_freed_memory
 from steep.models.kernels.reading import reading, reads_first
 
 __all__ = [
@@ -21,7 +20,6 @@ __all__ = [
     "drawn",
     "fast_dtype",
     "install",
-    "keep_freed_memory",
     "reading",
     "reads_first",
     "remove",

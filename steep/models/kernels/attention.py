@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from steep.models.kernels.compute import Compute, dropped_share
+from steep.models.kernels.compute import Compute, rescaling
 
 TILE = 2**22
 """Scores in a tile (8 MB in bf16). Smaller tiles would fit the cache better, but 2**18 and 2**19
@@ -102,7 +102,7 @@ class _Attention(torch.autograd.Function):
             dropped = seen if keep is None else (seen * keep if keeping else seen.mul_(keep))
             # Rescaling what dropout kept is left to the product, as in `_scaled_product`.
             target = out.transpose(1, 2)[tile]
-            target.copy_(_scaled_product(dropped, values, _rescale(rate)).view(target.shape))
+            target.copy_(_scaled_product(dropped, values, rescaling(rate)).view(target.shape))
         ctx.save_for_backward(query, key, value, mask, *kept)
         return out
 
@@ -116,7 +116,7 @@ class _Attention(torch.autograd.Function):
         grads = [torch.empty_like(tensor) for tensor in (query, key, value)]
         for tile in _tiles(query, key):
             parts = [_flat_tile(tensor, tile) for tensor in (query, key, value)]
-            d_out = _flat_tile(grad.transpose(1, 2), tile).mul(_rescale(ctx.rate))
+            d_out = _flat_tile(grad.transpose(1, 2), tile).mul(rescaling(ctx.rate))
             if bits is None:
                 seen, keep = next(known)
             else:
@@ -193,8 +193,3 @@ def _additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
         return mask.to(dtype)
     # The lowest finite number: -inf would make NaN of a row in which everything is masked.
     return torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, torch.finfo(dtype).min)
-
-
-def _rescale(rate: float) -> float:
-    """What survives dropout is multiplied by this, so that the expected value stays the same."""
-    return 1 / (1 - dropped_share(rate))

@@ -83,6 +83,11 @@ def dropped_share(rate: float) -> float:
     return _threshold(rate) / 256
 
 
+def rescaling(rate: float) -> float:
+    """What survives dropout is multiplied by this, so that the expected value stays the same."""
+    return 1 / (1 - dropped_share(rate))
+
+
 def _threshold(rate: float) -> int:
     """Bytes below this drop their element. It has to fit into a byte itself."""
     return min(round(256 * rate), 255)

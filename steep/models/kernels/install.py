@@ -15,13 +15,11 @@ from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import bidirectional_mask_function, sdpa_mask
 
+from steep.models.families import encoder_layers
 from steep.models.kernels.attention import attention
 from steep.models.kernels.compute import Compute, compute_of
-from steep.models.kernels.dropout import dropout
-from steep.models.kernels.linear import linear
-from steep.models.kernels.norm import layer_norm, residual_norm
+from steep.models.kernels.fast_layers import dropout, layer_norm, linear, residual_norm
 from steep.models.kernels.reading import FAMILIES, narrow_last_layer, reading_for
-from steep.models.layers import encoder_layers
 
 ATTENTION = "steep"
 

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from transformers import PreTrainedModel
 
+from steep.models.families import encoder_layers
 from steep.models.kernels.compute import Compute, Reading, compute_of
-from steep.models.layers import encoder_layers
 
 FAMILIES = {
     *("bert", "camembert", "convbert", "data2vec-text", "deberta-v2", "distilbert", "electra"),

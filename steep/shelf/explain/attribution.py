@@ -1,4 +1,4 @@
-"""How much does each token of an input contribute to a score? Integrated gradients.
+"""How much does each word of an input contribute to a score? Integrated gradients, token by token.
 
 Sundararajan, Taly and Yan 2017, "Axiomatic Attribution for Deep Networks", as captum computes it:
 gradients are integrated along the straight line from the word embeddings of a baseline, the text
@@ -7,13 +7,16 @@ score along that line, up to the error of the numerical integral, which is retur
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from steep.models.heads import Classifier
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 POINTS_AT_ONCE = 16  # points of the line in one batch
 
@@ -65,3 +68,42 @@ def integrated_gradients(
     with torch.inference_mode():
         ends = [float(score(some, rest)) for some in (ids[:, 0], baseline)]
     return Attribution(found[0].double().sum(-1).cpu().numpy(), *ends)
+
+
+@dataclass(frozen=True)
+class Words:
+    """Words of a text that an input holds: where they stand in the text, and in the input.
+
+    `begins` and `ends` are places in the text, int64 (words,); `owner` is the word of every token
+    of the input that is text, int64 (tokens,).
+    """
+
+    begins: np.ndarray
+    ends: np.ndarray
+    owner: np.ndarray
+
+    def sums(self, tokens: np.ndarray) -> np.ndarray:
+        """What the tokens (tokens,) of each word come to, float64 (words,)."""
+        return np.bincount(self.owner, weights=tokens, minlength=len(self.begins))
+
+
+def words_of(text: str, tokenizer: "PreTrainedTokenizerBase", kept: np.ndarray) -> Words:
+    """The words of the tokens `kept` of a text, int64 (tokens,): their numbers in the whole text.
+
+    Words are those that the tokenizer makes sub-words of; whitespace at their edges is no part
+    of them.
+    """
+    found = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    spans = np.array(found["offset_mapping"], np.int64).reshape(-1, 2)[kept]
+    # A token that is in no word (one that was added to the tokenizer) is a word of its own.
+    numbers = [-1 - i if word is None else word for i, word in enumerate(found.word_ids())]
+    changes = np.diff(np.array(numbers, np.int64)[kept], prepend=np.iinfo(np.int64).min) != 0
+    owner = np.cumsum(changes) - 1
+    firsts = np.flatnonzero(changes)
+    lasts = np.append(firsts[1:], len(kept))[: len(firsts)] - 1
+    begins, ends = spans[firsts, 0], spans[lasts, 1]
+    for i, (begin, end) in enumerate(zip(begins, ends, strict=True)):
+        word = text[begin:end]
+        begins[i] += len(word) - len(word.lstrip())
+        ends[i] -= len(word) - len(word.rstrip())
+    return Words(begins, ends, owner)

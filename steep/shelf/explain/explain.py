@@ -12,15 +12,14 @@ from steep.args.running import MachineArgs
 from steep.console import say, track
 from steep.data.corpus import Corpus
 from steep.data.inputs import SLIDING, Rows
+from steep.data.load import read_table
 from steep.data.readers import Source
-from steep.data.tables import read_table
 from steep.errors import SteepError
 from steep.models.trained import Trained, load_trained_model
 from steep.places import find_place, inputs_of
 from steep.shelf.explain import ExplainArgs
-from steep.shelf.explain.word_spans import Words, words_of
 from steep.stages.predict import table_for
-from steep.wording import some
+from steep.wording import some, split_at_commas
 
 if TYPE_CHECKING:
     from steep.shelf.explain.attribution import Attribution
@@ -71,10 +70,12 @@ def rows_with_ids(corpus: Corpus, ids: str | None) -> Corpus:
     """
     if ids is None:
         return corpus.take(np.arange(min(DEFAULT_ROWS, len(corpus))))
-    wanted = [name.strip() for name in ids.split(",") if name.strip()]
     places: dict[str, int] = {}
     for place, name in enumerate(corpus.table["id"]):
         places.setdefault(name, place)
+    commas = max((name.count(",") for name in places), default=0)
+    known = {*places, ""}
+    wanted = [name for name in split_at_commas(ids, known.__contains__, commas) if name]
     if missing := next((name for name in wanted if name not in places), None):
         raise SteepError(
             f"{corpus.source}: no row has the id '{missing}'. Ids are those of the column 'id' or "
@@ -136,12 +137,16 @@ def _about_row(
     label: str, rows: Rows, index: int, output: float, attributed: "Attribution"
 ) -> dict[str, Any]:
     """What is kept of a row, as plain JSON."""
+    from steep.shelf.explain.attribution import words_of
+
     record = rows.corpus.table[index]
     texts = [record[name] for name in ("text", "pair") if name in record]
     shown = []
     for text, kept, places in zip(texts, rows.kept(index), _places(rows, index), strict=True):
         words = words_of(text, rows.tokenizer, kept)
-        shown.append({"text": text, "words": _about_words(words, attributed.tokens[places])})
+        each = zip(words.begins, words.ends, words.sums(attributed.tokens[places]), strict=True)
+        parts = [{"begin": int(a), "end": int(b), "part": float(part)} for a, b, part in each]
+        shown.append({"text": text, "words": parts})
     return {
         "row": record["row"],
         "id": record["id"],
@@ -152,11 +157,6 @@ def _about_row(
         "error": attributed.error,
         "texts": shown,
     }
-
-
-def _about_words(words: Words, tokens: np.ndarray) -> list[dict[str, Any]]:
-    each = zip(words.begins, words.ends, words.sums(tokens), strict=True)
-    return [{"begin": int(a), "end": int(b), "part": float(part)} for a, b, part in each]
 
 
 def _inexact(found: list[dict[str, Any]]) -> list[str]:

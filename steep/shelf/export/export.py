@@ -8,23 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from steep import outputs, ownership, runs
+from steep import outputs, places, runs
 from steep.args.running import MachineArgs
 from steep.console import say
 from steep.data.corpus import Corpus
 from steep.data.duplicates import row_hashes
 from steep.data.inputs import SLIDING
+from steep.data.load import read_table
 from steep.data.readers import Source
-from steep.data.tables import read_table
 from steep.errors import SteepError
-from steep.metrics.intervals import percentiles, resampled
-from steep.metrics.scores import score
-from steep.metrics.thresholds import decide
+from steep.metrics.decisions import decide
+from steep.metrics.scores import percentiles, resampled, score
 from steep.models.trained import Trained, load_trained_model
-from steep.options import change
 from steep.seeds import numbers
 from steep.shelf.export import ExportArgs
-from steep.stages.predict import table_for
+from steep.stages.predict import read_labelled, table_for
 
 Found = dict[str, Any]
 EXACT = MachineArgs(device="cpu", precision="fp32", plain=True)  # as the model is exported
@@ -77,7 +75,7 @@ def _check_free(folder: Path, overwrite: bool) -> None:
     there = [name for name in (runs.EXPORT, *runs.ONNX.values()) if os.path.lexists(folder / name)]
     if there and not overwrite:
         raise SteepError(f"{folder / there[0]} exists. Add --overwrite to replace it.")
-    listed = ownership.wrote(folder)
+    listed = places.wrote(folder)
     exported = (folder / runs.EXPORT).is_file()  # without a list, this tells whose they are
     foreign = [name for name in there if not (exported if listed is None else name in listed)]
     if foreign:
@@ -91,13 +89,7 @@ def _rows(trained: Trained, source: Source, args: ExportArgs) -> Corpus:
     if not args.onnx.int8:
         corpus = read_table(source, table_for(trained, args.columns), trained.task)
         return _drawn(corpus, np.arange(len(corpus)), args, "")
-    label = args.target.label or trained.table.target.label
-    if label is None:
-        raise SteepError(
-            "The cost of int8 is measured on labelled rows: name the column of labels with --label."
-        )
-    table = change(table_for(trained, args.columns, label), {"task": trained.task.kind})
-    corpus = read_table(source, table, trained.task)
+    corpus = read_labelled(trained, source, args.columns, args.target.label)
     known = np.isin(row_hashes(corpus), runs.read_hashes(trained.folder))
     free = np.flatnonzero(~known)
     if not len(free):
@@ -126,45 +118,44 @@ def _write(trained: Trained, corpus: Corpus, args: ExportArgs, aside: Path) -> F
     rows, size = trained.rows(corpus), args.batch.batch_size
     machine, net = choose(EXACT), trained.model(rows, "eager")
     engines: Found = {}
-    by_torch = _timed(engines, "torch", lambda: inference.predict(net, rows, machine, size))
-    engines["torch"] |= {"megabytes": _megabytes(trained.folder / runs.WEIGHTS)}
-    file = aside / runs.ONNX["onnx"]
+    weights, file = trained.folder / runs.WEIGHTS, aside / runs.ONNX["onnx"]
+    by_torch, engines["torch"] = _timed(
+        weights, None, lambda: inference.predict(net, rows, machine, size)
+    )
     onnx.write_onnx(net, rows, file)
-    by_onnx = _timed(engines, "onnx", lambda: onnx.predict_with_onnx(file, rows, size))
-    _compare(engines, "onnx", by_torch, by_onnx, file)
-    _check_difference(engines["onnx"]["max_difference"], args.onnx.tolerance)
+    _, engines["onnx"] = _timed(file, by_torch, lambda: onnx.predict_with_onnx(file, rows, size))
+    if not (difference := engines["onnx"]["max_difference"]) <= args.onnx.tolerance:
+        raise SteepError(
+            f"ONNX and torch differ by {difference:.2g} on these rows, more than the tolerance "
+            f"{args.onnx.tolerance:g}; nothing was written. This architecture may not export "
+            "correctly."
+        )
     found = {"source": corpus.source, "rows": len(corpus), "tolerance": args.onnx.tolerance}
     if not args.onnx.int8:
         return found | {"engines": engines}
     small = aside / runs.ONNX["int8"]
     onnx.write_int8(file, small)
-    by_int8 = _timed(engines, "int8", lambda: onnx.predict_with_onnx(small, rows, size))
-    _compare(engines, "int8", by_torch, by_int8, small)
+    by_int8, engines["int8"] = _timed(
+        small, by_torch, lambda: onnx.predict_with_onnx(small, rows, size)
+    )
     loss = _int8_loss(trained, corpus, by_torch, by_int8, args.seed.seed)
     return found | {"engines": engines} | loss
 
 
-def _timed(engines: Found, name: str, compute: Callable[[], np.ndarray]) -> np.ndarray:
+def _timed(
+    file: Path, by_torch: np.ndarray | None, compute: Callable[[], np.ndarray]
+) -> tuple[np.ndarray, Found]:
+    """What `file` computes; how fast, how large it is, and how far that is from torch's."""
     started = time.monotonic()
     given = compute()
     rate = len(given) / max(time.monotonic() - started, 1e-9)
-    engines[name] = {"rows_per_second": round(rate, 1), "max_difference": 0.0}
-    return given
-
-
-def _compare(
-    engines: Found, name: str, by_torch: np.ndarray, by_engine: np.ndarray, file: Path
-) -> None:
-    difference = float(np.abs(by_torch.astype(float) - by_engine).max())
-    engines[name] |= {"max_difference": difference, "megabytes": _megabytes(file)}
-
-
-def _check_difference(difference: float, tolerance: float) -> None:
-    if not difference <= tolerance:
-        raise SteepError(
-            f"ONNX and torch differ by {difference:.2g} on these rows, more than the tolerance "
-            f"{tolerance:g}; nothing was written. This architecture may not export correctly."
-        )
+    difference = 0.0 if by_torch is None else float(np.abs(by_torch.astype(float) - given).max())
+    size = round(file.stat().st_size / 1e6, 1) if file.is_file() else 0.0
+    return given, {
+        "rows_per_second": round(rate, 1),
+        "max_difference": difference,
+        "megabytes": size,
+    }
 
 
 def _int8_loss(
@@ -186,7 +177,3 @@ def _int8_loss(
         one, two = (decide(task, given).reshape(len(corpus), -1) for given in both)
         found["int8_changed"] = int((one != two).any(axis=1).sum())
     return found
-
-
-def _megabytes(path: Path) -> float:
-    return round(path.stat().st_size / 1e6, 1) if path.is_file() else 0.0

@@ -23,7 +23,7 @@ from steep.console import say
 from steep.data.inputs import Rows
 from steep.errors import SteepError
 from steep.models import inference
-from steep.models.checkpoint_identity import checkpoint_identity
+from steep.models.checkpoint_files import checkpoint_identity
 from steep.models.heads import CHANNELS, channels_of
 from steep.wording import brief, some
 

@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,11 +36,10 @@ def lr_find(source: Source | Data, *, args: LrFindArgs, out: Path | None = None)
     file `out`; no model is kept. Raises SteepError for whatever is wrong with file, options or
     checkpoint.
     """
-    if out is None:
+    inputs = inputs_of(args, source)
+    with writing_file(out, "JSON", args.output.overwrite, inputs) if out else nullcontext() as file:
         found = _findings(source, args)
-    else:
-        with writing_file(out, "JSON", args.output.overwrite, inputs_of(args, source)) as file:
-            found = _findings(source, args)
+        if file:
             runs.write_json(file, found)
     for line in _lines(found):
         tell(line)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from steep import runs
-from steep.args.table import ColumnArgs, SplitArgs, TableArgs, TargetArgs
+from steep.args.table import SplitArgs, TableArgs
 from steep.console import say
 from steep.data.corpus import Data
 from steep.data.duplicates import row_hashes
@@ -19,6 +19,7 @@ from steep.data.readers import Source
 from steep.errors import SteepError
 from steep.metrics.scores import primary
 from steep.models.checkpoint_files import check_checkpoint
+from steep.options import make
 from steep.places import find_place, inputs_of
 from steep.shelf.multitask import MultitaskArgs
 
@@ -65,7 +66,7 @@ def read_sets(files: Sequence[Source], args: MultitaskArgs) -> dict[str, Data]:
     texts = _for_each(args.tasks.text or ("text",), names, "text")
     labels = _for_each(args.tasks.label, names, "label")
     sets = {
-        name: load(file, _table(text, label), SplitArgs(shares=args.shares))
+        name: load(file, make(TableArgs, text=text, label=label), SplitArgs(shares=args.shares))
         for name, file, text, label in zip(names, files, texts, labels, strict=True)
     }
     for name, data in sets.items():
@@ -78,10 +79,6 @@ def read_sets(files: Sequence[Source], args: MultitaskArgs) -> dict[str, Data]:
 def _name(source: Source, number: int) -> str:
     """The name of a file without its ending; tables that are no files are numbered."""
     return Path(source).stem if isinstance(source, str | Path) else f"table{number}"
-
-
-def _table(text: str, label: str) -> TableArgs:
-    return TableArgs(columns=ColumnArgs(text=text), target=TargetArgs(label=label))
 
 
 def _without_leaks(name: str, sets: Mapping[str, Data]) -> Data:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 
 from steep import outputs, runs
@@ -17,18 +18,17 @@ from steep.data.corpus import Corpus, Data, Task, join_corpora
 from steep.data.duplicates import corpus_hashes
 from steep.data.facts import describe
 from steep.data.leaks import held_out
-from steep.data.load import load
+from steep.data.load import load, read_texts
 from steep.data.readers import Source
 from steep.data.step2_text import without_leaks
-from steep.data.tables import read_texts
+from steep.data.store import flattened
 from steep.errors import SteepError
 from steep.models.trained import load_trained_model
 from steep.openings import Follower, Openings
 from steep.options import as_mapping, change, identity_of
 from steep.places import find_place, inputs_of
 from steep.shelf.self_training import SelfTrainArgs
-from steep.shelf.self_training.pseudo_labels import pseudo_labels, with_pseudo_labels
-from steep.stages.fit import adapted, check_fit, fit, splits_of
+from steep.stages.fit import check_fit, describe_model, fit, splits_of
 
 TEACHER = "teacher"  # OUT.teacher is the folder of the teacher
 
@@ -76,7 +76,8 @@ def self_train(
     )
     # The labelled rows are drawn already, and the student must not draw from its own.
     student = change(fitting, {"label_budget": None, "shots": None})
-    fit(enlarged, out=out, args=student, openings=Openings(followers=followers, options=_own(args)))
+    own = as_mapping(args.pseudo) | as_mapping(fitting.few)  # to be kept beside those of the fit
+    fit(enlarged, out=out, args=student, openings=Openings(followers=followers, options=own))
     found = {"self_training": pseudo.found, "sources": sources}
     _complete(out, data, fitting.start, found)
     return out
@@ -160,23 +161,89 @@ def _counts(labels: np.ndarray, task: Task) -> dict[str, int]:
     return named | {"none of them": int((labels.sum(axis=1) == 0).sum())}
 
 
-def _own(args: SelfTrainArgs) -> dict[str, Any]:
-    """The options that the student's run is to keep beside those of its fit."""
-    return as_mapping(args.pseudo) | as_mapping(args.fit.few)
-
-
 def _complete(out: Path, data: Data, start: ModelArgs, found: dict[str, Any]) -> None:
     """Add to the finished run what fit cannot know: which rows have labels, which pseudo-labels.
 
     The manifest describes the table, without pseudo-labels, and so does the model card.
     """
-    from steep.models.model_card import write_card
-
     results = runs.read_json(out / runs.RESULTS) | found
     manifest = runs.read_json(out / runs.MANIFEST)
     manifest |= {"command": "self-train", "data": describe(data)}
-    step2 = Path(str(start.model)) if adapted(start) else None
     with outputs.adding(out) as aside:
         runs.write_json(aside / runs.RESULTS, results)
         runs.write_json(aside / runs.MANIFEST, manifest)
-        write_card(aside, out.resolve().name, manifest, results, step2)
+        describe_model(aside, out.resolve().name, manifest, results, start)
+
+
+def pseudo_labels(
+    task: Task, probabilities: np.ndarray, confidence: float, most: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the rows that get a pseudo-label, ascending, and their labels.
+
+    `most` bounds the rows of a class, or of a label. Lee 2013, "Pseudo-Label".
+    """
+    choose = one_label if task.kind == "single" else several_labels
+    return choose(probabilities, confidence, most)
+
+
+def one_label(
+    probabilities: np.ndarray, confidence: float, most: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions, ascending, of the rows predicted with confidence, and their classes; int64 (k,).
+
+    `probabilities` is (n, classes). A row counts if its class has a probability of `confidence` or
+    more; of each class at most `most`, the most confident first, so that the class which the
+    teacher prefers does not crowd out the others.
+    """
+    classes, best = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    kept = []
+    for number in range(probabilities.shape[1]):
+        own = np.flatnonzero((classes == number) & (best >= confidence))
+        kept.append(own[np.argsort(-best[own], kind="stable")][:most])
+    places = np.sort(np.concatenate(kept))
+    return places, classes[places]
+
+
+def several_labels(
+    probabilities: np.ndarray, confidence: float, most: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions, ascending, of the rows of which every label is predicted with confidence.
+
+    `probabilities` is (n, L); also returns the labels, 0/1, int64 (k, L). A row counts if each
+    label has a probability of `confidence` or more, or of 1 - `confidence` or less. The most
+    confident come first, by their least certain label, and one is taken while any of its labels,
+    or the rows without a label, has fewer than `most`.
+    """
+    labels = (probabilities >= 0.5).astype(np.int64)
+    least = np.maximum(probabilities, 1 - probabilities).min(axis=1)
+    none = 1 - labels.max(axis=1, keepdims=True)
+    counted = np.concatenate([labels, none], axis=1).astype(bool)  # what a row counts towards
+    taken, places = np.zeros(counted.shape[1], np.int64), []
+    for row in np.argsort(-least, kind="stable"):
+        if least[row] < confidence:
+            break
+        if (taken[counted[row]] < most).any():
+            places.append(int(row))
+            taken += counted[row]
+    places.sort()
+    return np.array(places, np.int64), labels[places]
+
+
+def with_pseudo_labels(train: Corpus, texts: Corpus, labels: np.ndarray) -> Corpus:
+    """The rows of `train`, then `texts` with these labels: int64 (n,), or (n, L).
+
+    Row numbers continue those of `train`; an example weight, where `train` has weights, is 1.
+    """
+    first = int(train.rows().max()) + 1
+    columns: dict[str, Any] = {"row": np.arange(first, first + len(texts)), "label": list(labels)}
+    if "weight" in train.table.column_names:
+        columns["weight"] = np.ones(len(texts))
+    if "soft" in train.table.column_names:
+        single = np.eye(len(train.column("soft")[0]), dtype=np.float32)
+        columns["soft"] = list(labels.astype(np.float32) if labels.ndim == 2 else single[labels])
+    own = flattened(texts.table.select_columns(["id", "text"]))
+    features = datasets.Features({name: train.table.features[name] for name in columns})
+    given = datasets.Dataset.from_dict(columns, features)
+    table = datasets.concatenate_datasets([given, own], axis=1)
+    table = table.select_columns(train.table.column_names)
+    return replace(train, table=datasets.concatenate_datasets([train.table, table]))

@@ -1,4 +1,4 @@
-"""Which pairs of sentence runs are made of documents, and what has to be predicted of them?
+"""Which pairs of sentence runs are made of documents, and which checkpoints can judge them?
 
 Next sentence prediction (NSP; Devlin et al. 2019, section 3.1, task 2) and sentence order
 prediction (SOP; Lan et al. 2020, section 3.1). The originals mark every pair of a one-sentence
@@ -6,9 +6,18 @@ document as random, and cut random pairs more often than true ones; here such a 
 pair, and how a run is cut depends on the run alone, so that neither gives the label away.
 """
 
+from collections.abc import Iterable
+from pathlib import Path
+
 import numpy as np
+from transformers import AutoModelForPreTraining, PreTrainedConfig
+
+from steep.errors import SteepError
+from steep.models.masked_lm import PretrainingHeads
 
 TRUE, FALSE = 0, 1  # labels as in BERT and ALBERT: 1 is a random next run, or a swapped pair
+LOGITS = {"bert": "seq_relationship_logits", "albert": "sop_logits"}  # among the model's outputs
+HEADS = ("cls.seq_relationship.", "sop_classifier.")
 
 
 def cut_runs(offsets: np.ndarray, documents: np.ndarray, room: int) -> np.ndarray:
@@ -76,3 +85,35 @@ def ordered_pairs(pairs: np.ndarray, random: np.random.Generator) -> tuple[np.nd
 def balanced_labels(count: int, random: np.random.Generator) -> np.ndarray:
     """As many true as false labels, in random order, int64 (count,); an odd one is either."""
     return random.permutation((np.arange(count) + random.integers(2)) % 2)
+
+
+def pair_outputs(name: str | Path, config: PreTrainedConfig) -> tuple[str, str]:
+    """The outputs of a checkpoint: logits of masked tokens, and of sentence pairs.
+
+    Raises SteepError where its family has no head for pairs.
+    """
+    if config.model_type not in LOGITS:
+        raise SteepError(
+            f"{name}: a '{config.model_type}' checkpoint has no head for sentence pairs. Use "
+            f"--sentences none, or a checkpoint of these families: {', '.join(LOGITS)}."
+        )
+    if config.type_vocab_size < 2:
+        raise SteepError(f"{name}: the model has no segment embeddings. Use --sentences none.")
+    return "prediction_logits", LOGITS[config.model_type]
+
+
+def is_pair_weight(weight: str) -> bool:
+    """Whether a weight judges pairs: in their head, or in the pooler below it."""
+    return weight.startswith(HEADS) or ".pooler." in weight
+
+
+def new_weights_notes(name: str | Path, missing: Iterable[str]) -> list[str]:
+    """What the user should know of weights for pairs that the checkpoint does not have."""
+    parts = {"sentence-pair head": HEADS, "pooler": ("bert.pooler.", "albert.pooler.")}
+    new = [part for part, begins in parts.items() if any(w.startswith(begins) for w in missing)]
+    return [f"{name} has no {part}: a new one is trained first, alone" for part in new]
+
+
+PAIR_HEADS = PretrainingHeads(
+    AutoModelForPreTraining, pair_outputs, is_pair_weight, new_weights_notes
+)

@@ -16,6 +16,7 @@ from unittest.mock import patch
 import pytest
 import torch
 import transformers
+from datasets import Dataset
 from torch import Tensor, nn
 from transformers import AutoModelForMaskedLM, AutoModelForPreTraining, PreTrainedModel
 
@@ -72,9 +73,7 @@ def test_layer_norm_and_its_backward_pass() -> None:
     x = torch.randn(4, 6, dtype=torch.float64, requires_grad=True)
     norm, grad = nn.LayerNorm(6).double(), torch.randn(4, 6, dtype=torch.float64)
     expected = torch.autograd.grad(norm(x), [x, norm.weight, norm.bias], grad)
-    advice = (
-        "In kernels/norm.py, call `dropout`, then `layer_norm`, under autograd; or use --plain."
-    )
+    advice = "In kernels/fast_layers.py, call `dropout` and `layer_norm` under autograd."
     with leaning_on("torch.native_layer_norm", advice), torch.no_grad():
         out, mean, rstd = torch.native_layer_norm(x, (6,), norm.weight, norm.bias, norm.eps)
         torch.testing.assert_close(out, norm(x))
@@ -129,9 +128,7 @@ def test_what_the_attention_interface_is_given(make_model: Make, batch, decoder,
     """A mask of padding is (rows, 1, 1, length); a causal one has a row for every query."""
     with patch.object(CONFIGS["bert"], "is_decoder", decoder):
         model = make_model("bert", "mlm").train()
-    advice = (
-        "Fix `_attention_interface` or `_mask_interface` in kernels/install.py, or use --plain."
-    )
+    advice = "Fix the two interfaces in kernels/install.py, or use --plain."
     with leaning_on("the attention interface, or bidirectional_mask_function, sdpa_mask", advice):
         from steep.models import kernels
 
@@ -204,7 +201,7 @@ def test_names_and_classes_of_sublayers(make_model: Make, kind: str) -> None:
 
 def test_the_stack_of_layers(make_model: Make, batch, family) -> None:
     model, seen = make_model(family, "mlm"), list[Tensor]()
-    advice = "Fix models/layers.py (how layers are found) or models/frozen.py (their arguments)."
+    advice = "Fix models/families.py (how layers are found) or models/pooling.py (stand-ins)."
     with leaning_on(f"the stack of layers of {family}", advice):
         lists = [m for m in model.base_model.modules() if isinstance(m, nn.ModuleList)]
         layers = next(m for m in lists if len(m) == model.config.num_hidden_layers == 2)
@@ -241,7 +238,7 @@ def test_signature_of_an_encoder(make_model: Make) -> None:
 def test_initialising_weights_again(make_model: Make, tmp_path: Path) -> None:
     make_model("bert", "mlm").save_pretrained(tmp_path)
     model = AutoModelForMaskedLM.from_pretrained(tmp_path)
-    advice = "See transformers/initialization.py for what protects a weight; fix models/reinit.py."
+    advice = "See transformers/initialization.py for what protects it; fix models/families.py."
     with leaning_on("_init_weights or _is_hf_initialized", advice), torch.no_grad():
         block = model.base_model.encoder.layer[1].output
         before = block.dense.weight.clone()
@@ -252,7 +249,7 @@ def test_initialising_weights_again(make_model: Make, tmp_path: Path) -> None:
 
 def test_missing_keys_are_a_set(make_model: Make, tmp_path: Path) -> None:
     make_model("bert", "labels").base_model.save_pretrained(tmp_path)
-    advice = "Convert it to a set in models/checkpoints.py."
+    advice = "Convert it to a set in models/loading.py."
     with leaning_on("missing_keys of output_loading_info", advice):
         _, info = AutoModelForMaskedLM.from_pretrained(tmp_path, output_loading_info=True)
         assert isinstance(info["missing_keys"], set)
@@ -279,17 +276,15 @@ def test_names_of_other_modules(make_model: Make, batch) -> None:
     with leaning_on("position_embeddings", "Fix `_counted_from` in models/families.py."):
         known = [make_model(kind, "mlm").base_model.embeddings for kind in ("bert", "roberta")]
         assert [some.position_embeddings.padding_idx for some in known] == [None, 1]
-    with leaning_on("pooler", "Fix models/checkpoints.py, pooling.py and reinit.py."):
+    with leaning_on("pooler", "Fix models/masked_lm.py, pooling.py and families.py."):
         assert "pooler" in dict(make_model("bert", "labels").base_model.named_children())
-    with leaning_on("seq_relationship", "Fix `LOGITS` and `HEADS` in models/pair_heads.py."):
+    with leaning_on("seq_relationship", "Fix `LOGITS` and `HEADS` in sentence_runs.py."):
         model = AutoModelForPreTraining.from_config(copy.deepcopy(CONFIGS["bert"]))
         assert "cls.seq_relationship.weight" in model.state_dict()
         assert {"prediction_logits", "seq_relationship_logits"} <= model(**batch).keys()
 
 
 def test_indices_of_a_table_tell_that_rows_were_chosen() -> None:
-    from datasets import Dataset
-
     with leaning_on("Dataset._indices", "Copy every table in data/store.py."):
         whole = Dataset.from_dict({"text": ["a", "b", "c"]})
         assert whole._indices is None
@@ -297,8 +292,6 @@ def test_indices_of_a_table_tell_that_rows_were_chosen() -> None:
 
 
 def test_fingerprint_of_a_table() -> None:
-    from datasets import Dataset
-
     advice = "Hash the texts themselves in data/tokens.py and data/sentences.py."
     with leaning_on("Dataset._fingerprint", advice):
         one, two = (Dataset.from_dict({"text": [text]})._fingerprint for text in "ab")

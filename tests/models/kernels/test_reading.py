@@ -20,11 +20,11 @@ from transformers import (
 )
 
 from steep.models import kernels
-from steep.models.heads import Classifier, MaskedLM
+from steep.models.families import encoder_layers
+from steep.models.heads import Classifier, WindowPooling
 from steep.models.kernels.attention import attention
 from steep.models.kernels.reading import FAMILIES
-from steep.models.layers import encoder_layers
-from steep.models.long_texts import WindowPooling
+from steep.models.masked_lm import MaskedLM
 from steep.models.pooling import PooledClassifier, set_pooling
 from tests.models.kernels.conftest import COMMON, CONFIGS, INNER
 

@@ -9,6 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from steep.args.table import TableArgs
+from steep.data.load import read_table
 from steep.shelf.explain import explain as stage
 from tests.conftest import BAD, GOOD
 
@@ -107,6 +109,13 @@ def test_a_note_where_there_are_too_few_steps(
     out = tmp_path / "explained"
     done = steep("explain", fitted("single"), tables / "single.csv", "--ids row-3 --out", out)
     assert "rows row-3: the attributions miss the change of the score" in done.stderr
+
+
+def test_ids_that_hold_commas_are_named_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('id,text\n"b, 1",one\nb,two\n"c,d",three\n')
+    corpus = read_table(tmp_path / "t.csv", TableArgs())
+    for ids, rows in (("b, 1,c,d", [0, 2]), ("b,c,d,", [1, 2]), ("b", [1])):
+        assert list(stage.rows_with_ids(corpus, ids).rows()) == rows
 
 
 @pytest.mark.usefixtures("captum")

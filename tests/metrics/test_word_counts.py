@@ -1,0 +1,121 @@
+"""The linear baseline learns every kind of task, and survives samples that lack classes."""
+
+import random
+
+import numpy as np
+import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from steep.data.corpus import Task
+from steep.data.words import words_in
+from steep.errors import SteepError
+from steep.metrics.word_counts import C_GRID, Tfidf, _vectorizer, fit_tfidf
+from tests.conftest import UNSPACED, written
+
+WORDS = ("good", "bad", "odd")
+
+
+def texts(rows: int, seed: int, classes: int = 3) -> tuple[list[str], np.ndarray]:
+    """Noise words, and one word that tells the class."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, classes, rows)
+    noise = random.choice([f"w{i}" for i in range(50)], (rows, 8))
+    return [f"{' '.join(n)} {WORDS[y]}" for n, y in zip(noise, labels, strict=True)], labels
+
+
+TRAIN, VALID, TEST = texts(120, 0), texts(60, 1), texts(100, 2)
+SINGLE = Task("single", WORDS)
+
+
+def test_single():
+    model = fit_tfidf(TRAIN, VALID, SINGLE)
+    p = model.predict(TEST[0])
+    assert p.shape == (100, 3)
+    assert np.allclose(p.sum(axis=1), 1)
+    assert (p.argmax(axis=1) == TEST[1]).mean() > 0.95
+    assert model.strength in C_GRID
+
+
+def test_single_without_one_of_the_classes():
+    for absent in range(3):
+        keep = np.flatnonzero(TRAIN[1] != absent)
+        model = fit_tfidf(([TRAIN[0][i] for i in keep], TRAIN[1][keep]), VALID, SINGLE)
+        p, present = model.predict(TEST[0]), TEST[1] != absent
+        assert (p[:, absent] == 0).all()
+        assert (p.argmax(axis=1) == TEST[1])[present].mean() > 0.9
+
+
+def test_one_class_only():
+    model = fit_tfidf((["a", "b"], np.array([1, 1])), VALID, SINGLE)
+    assert model.predict(["c"]).tolist() == [[0, 1, 0]]
+
+
+def test_multi_with_labels_that_are_constant_in_training():
+    task = Task("multi", ("good", "never", "always"))
+
+    def columns(labels: np.ndarray) -> np.ndarray:
+        return np.stack([labels == 0, labels < 0, labels >= 0], axis=1).astype(np.float32)
+
+    model = fit_tfidf((TRAIN[0], columns(TRAIN[1])), (VALID[0], columns(VALID[1])), task)
+    p = model.predict(TEST[0])
+    assert ((p[:, 0] > 0.5) == (TEST[1] == 0)).mean() > 0.95
+    assert (p[:, 1] == 0).all() and (p[:, 2] == 1).all()
+
+
+def test_multi_whose_validation_has_no_auc():
+    task = Task("multi", ("good",))
+    labels = (TRAIN[1] == 0).astype(np.float32)[:, None]
+    model = fit_tfidf((TRAIN[0], labels), (VALID[0], np.zeros((60, 1), np.float32)), task)
+    assert model.predict(TEST[0]).shape == (100, 1)
+
+
+def test_regression():
+    task = Task("regression", ("stars",))
+    model = fit_tfidf((TRAIN[0], TRAIN[1] * 2.0), (VALID[0], VALID[1] * 2.0), task)
+    predictions = model.predict(TEST[0])
+    assert predictions.shape == (100,)
+    assert np.corrcoef(predictions, TEST[1])[0, 1] > 0.9
+
+
+def test_the_validation_rows_choose():
+    """Other validation labels, same training rows: another strength."""
+    chosen = {fit_tfidf(TRAIN, (VALID[0], labels), SINGLE).strength for labels in _labellings()}
+    assert len(chosen) > 1
+
+
+def _labellings() -> list[np.ndarray]:
+    random = np.random.default_rng(0)
+    return [random.permutation(VALID[1]) for _ in range(20)]
+
+
+def test_repeatable():
+    first, second = (fit_tfidf(TRAIN, VALID, SINGLE, seed=3) for _ in range(2))
+    assert isinstance(first, Tfidf)
+    assert (first.predict(TEST[0]) == second.predict(TEST[0])).all()
+
+
+def test_no_words():
+    with pytest.raises(SteepError, match="no words in the 2 training texts"):
+        fit_tfidf((["", "!?"], np.array([0, 1])), VALID, SINGLE)
+
+
+@pytest.mark.parametrize("language", UNSPACED)
+def test_words_are_learnt_where_no_blanks_part_them(language: str):
+    """Noise, and a word of two characters that tells the class."""
+    draw, (a, b, c, *rest) = random.Random(0), words_in(UNSPACED[language])
+    noise, labels, texts = sorted({*rest} - {a, b, c}), np.arange(120) % 2, []
+    for label in labels:
+        around = draw.choices(noise, k=12)
+        around[6:6] = [a, b] if label else [a, c]
+        texts.append(written(around))
+    train, valid, test = slice(40), slice(40, 60), slice(60, 120)
+    model = fit_tfidf(
+        (texts[train], labels[train]), (texts[valid], labels[valid]), Task("single", ("no", "yes"))
+    )
+    assert (model.predict(texts[test]).argmax(axis=1) == labels[test]).mean() > 0.9
+
+
+def test_terms_of_latin_text_are_those_of_the_pattern():
+    text = "The film's ÜBER-ending, a v2_b in 3 of 10: Straße!"
+    plain = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b")
+    assert _vectorizer(10).build_analyzer()(text) == plain.build_analyzer()(text)
