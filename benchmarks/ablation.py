@@ -201,7 +201,7 @@ def begin_ablation(data: Data, start: Start, out: Path, args: AblationArgs) -> N
     """
     machine = choose(args.machine)
     learn = engine.learner(data, start.base, args.tune, machine, args.seed.seed)
-    phases.unfreezing("chain-thaw", args.epochs.epochs, len(learn.splitter(learn.model)))
+    phases.unfreezing("chain-thaw", args.epochs.count, len(learn.splitter(learn.model)))
     described = facts.describe(data)
     if (out / runs.STUDY).is_file() and not args.output.overwrite:
         known = runs.read_json(out / runs.STUDY)

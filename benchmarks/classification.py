@@ -92,7 +92,7 @@ class Look(TrainerCallback):
         rows = Rows(corpus, cell.data.labelled(), self.tokenizer, tune.length.max_length)
         device = cell.machine.device
         machine = choose(MachineArgs(precision="fp32", plain=True, device=device))
-        return inference.predict(self.model, rows, machine, 2 * tune.batch.batch_size)
+        return inference.predict(self.model, rows, machine, 2 * tune.batch.size)
 
 
 def _rows(
@@ -109,9 +109,9 @@ def _arguments(cell: CellInput, folder: str) -> TrainingArguments:
     tune, on_cpu = cell.tune, choose(cell.machine).device.type == "cpu"
     return TrainingArguments(
         output_dir=folder,
-        per_device_train_batch_size=tune.batch.batch_size,
-        num_train_epochs=tune.epochs.epochs,
-        learning_rate=tune.optimiser.learning_rate,
+        per_device_train_batch_size=tune.batch.size,
+        num_train_epochs=tune.epochs.count,
+        learning_rate=tune.optimiser.rate,
         seed=cell.seed,
         use_cpu=on_cpu,
         save_strategy="no",

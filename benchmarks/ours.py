@@ -49,7 +49,7 @@ def adapt(job: Job, turns: Turns) -> dict[str, Any]:
     args = adapt_args(job)
     learn = masked_learner(job, args)
     turns.ready()
-    train_in_turns(learn, args.pretrain.optimiser.learning_rate, turns)
+    train_in_turns(learn, args.pretrain.optimiser.rate, turns)
     model = kernels_off(learn)
     return {"loss": heldout.masked_loss(model, masked_text(job, "valid"))}
 
@@ -102,7 +102,7 @@ def fit(job: Job, turns: Turns) -> dict[str, Any]:
     args = fit_args(job)
     learn = classifier_learner(job, args)
     turns.ready()
-    train_in_turns(learn, args.tune.optimiser.learning_rate, turns)
+    train_in_turns(learn, args.tune.optimiser.rate, turns)
     max_length = args.tune.length.max_length
     return heldout.labelled(kernels_off(learn), job.checkpoint, table(job), max_length)
 

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import NoneType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin, get_overloads
 
 from steep import commands
 from steep.args import CheckArgs, DataArgs, DemoArgs, FitArgs
@@ -18,20 +18,24 @@ from steep.shelf.export import ExportArgs
 from steep.shelf.lr_find import LrFindArgs
 from steep.shelf.multitask import MultitaskArgs
 from steep.shelf.select import SelectArgs
+from steep.shelf.share import ShareArgs
 
 STUB = Path(__file__).parents[1] / "steep" / "__init__.pyi"
 HEAD = '''"""Made by `python -m scripts.make_stub` from the dataclasses of options: do not edit."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
+import pandas as pd
 from fastai.callback.core import Callback
 from fastai.learner import Learner
 
+from steep.classifier import Classifier as Classifier
 from steep.data.corpus import Data
-from steep.data.readers import Source
+from steep.data.readers import Source, Texts
 from steep.errors import SteepError as SteepError
+from steep.stages.save import save as save
 from steep.train.phases import discriminative as discriminative
 
 Model = str | Path
@@ -53,6 +57,7 @@ COMMANDS: list[tuple[Callable[..., Any], type | None]] = [
     (commands.evaluate, commands.EvaluateCommand),
     (commands.explain, ExplainArgs),
     (commands.export, ExportArgs),
+    (commands.share, ShareArgs),
     (commands.compare, commands.CompareCommand),
     (commands.report, None),
     (commands.demo, DemoArgs),
@@ -66,6 +71,13 @@ def stub() -> str:
 
 
 def _function(function: Callable[..., Any], kind: type | None) -> str:
+    first = (function.__doc__ or "").partition("\n")[0]
+    forms = [f"@overload\n{_signature(form, kind)}" for form in get_overloads(function)]
+    whole = [f'{form}    """{first}"""\n' for form in forms or [_signature(function, kind)]]
+    return "\n".join(whole)
+
+
+def _signature(function: Callable[..., Any], kind: type | None) -> str:
     signature = inspect.signature(function)
     own = [p for p in signature.parameters.values() if p.kind != p.VAR_KEYWORD]
     places = [_parameter(p) for p in own if p.kind != p.KEYWORD_ONLY]
@@ -74,9 +86,8 @@ def _function(function: Callable[..., Any], kind: type | None) -> str:
     keywords += [line for line in _options(kind) if line.partition(":")[0] not in names]
     lines = [*places, *(["*"] if keywords else []), *keywords]
     inside = "".join(f"    {line},\n" for line in lines)
-    first = (function.__doc__ or "").partition("\n")[0]
     returns = _text(signature.return_annotation)
-    return f'def {function.__name__}(\n{inside}) -> {returns}:\n    """{first}"""\n'
+    return f"def {function.__name__}(\n{inside}) -> {returns}:\n"
 
 
 def _parameter(parameter: inspect.Parameter) -> str:
@@ -109,7 +120,7 @@ def _text(hint: Any) -> str:
         return f"{item} | Sequence[{item}]"
     if get_args(hint) and get_origin(hint) is not dict:
         return " | ".join(dict.fromkeys(_text(part) for part in get_args(hint)))
-    names = {Path: "str | Path", NoneType: "None", Any: "Any"}
+    names = {Path: "str | Path", None: "None", NoneType: "None", Any: "Any"}
     return names.get(hint) or (
         str(hint).replace("typing.", "") if get_args(hint) else hint.__name__
     )

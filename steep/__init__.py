@@ -9,6 +9,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Classifier": "steep.classifier",
     "SteepError": "steep.errors",
     "adapt": "steep.commands",
     "check": "steep.commands",
@@ -26,8 +27,10 @@ _HOMES = {
     "read": "steep.commands",
     "recipe": "steep.args.chosen",
     "report": "steep.commands",
+    "save": "steep.stages.save",
     "select": "steep.commands",
     "self_train": "steep.commands",
+    "share": "steep.commands",
 }
 
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604  (names, all of them)

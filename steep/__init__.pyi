@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
+import pandas as pd
 from fastai.callback.core import Callback
 from fastai.learner import Learner
 
+from steep.classifier import Classifier as Classifier
 from steep.data.corpus import Data
-from steep.data.readers import Source
+from steep.data.readers import Source, Texts
 from steep.errors import SteepError as SteepError
+from steep.stages.save import save as save
 from steep.train.phases import discriminative as discriminative
 
 Model = str | Path
@@ -97,7 +100,7 @@ def adapt(
     epochs: float | None = None,
     max_steps: int | None = None,
     minutes: float | None = None,
-    learning_rate: float = 0.0001,
+    learning_rate: float | None = 0.0001,
     layer_decay: float = 1.0,
     warmup_ratio: float = 0.06,
     weight_decay: float = 0.01,
@@ -187,19 +190,21 @@ def fit(
     split_seed: int = 0,
     base: str | None = None,
     recipe: str | None = None,
-    epochs: int = 3,
-    learning_rate: float = 5e-05,
+    epochs: int | None = None,
+    learning_rate: float | None = None,
     layer_decay: float = 0.95,
     warmup_ratio: float = 0.1,
     weight_decay: float = 0.01,
     max_grad_norm: float = 1.0,
     max_length: int = 256,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     schedule: Literal["one-cycle", "slanted", "linear", "cosine", "constant"] = "one-cycle",
+    keep_epoch: Literal["auto", "best", "last"] = "auto",
     gradient_accumulation_steps: int = 1,
     gradient_checkpointing: bool = False,
     unfreeze: Literal["none", "gradual", "chain-thaw", "never"] = "none",
-    pooling: str = "model",
+    pooling: str = "auto",
+    head_init: Literal["auto", "random", "probe"] = "auto",
     head_epochs: int = 0,
     head_learning_rate: float = 0.001,
     reinit_layers: int = 0,
@@ -248,19 +253,21 @@ def self_train(
     split_seed: int = 0,
     base: str | None = None,
     recipe: str | None = None,
-    epochs: int = 3,
-    learning_rate: float = 5e-05,
+    epochs: int | None = None,
+    learning_rate: float | None = None,
     layer_decay: float = 0.95,
     warmup_ratio: float = 0.1,
     weight_decay: float = 0.01,
     max_grad_norm: float = 1.0,
     max_length: int = 256,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     schedule: Literal["one-cycle", "slanted", "linear", "cosine", "constant"] = "one-cycle",
+    keep_epoch: Literal["auto", "best", "last"] = "auto",
     gradient_accumulation_steps: int = 1,
     gradient_checkpointing: bool = False,
     unfreeze: Literal["none", "gradual", "chain-thaw", "never"] = "none",
-    pooling: str = "model",
+    pooling: str = "auto",
+    head_init: Literal["auto", "random", "probe"] = "auto",
     head_epochs: int = 0,
     head_learning_rate: float = 0.001,
     reinit_layers: int = 0,
@@ -309,19 +316,21 @@ def learner(
     split_seed: int = 0,
     base: str | None = None,
     recipe: str | None = None,
-    epochs: int = 3,
-    learning_rate: float = 5e-05,
+    epochs: int | None = None,
+    learning_rate: float | None = None,
     layer_decay: float = 0.95,
     warmup_ratio: float = 0.1,
     weight_decay: float = 0.01,
     max_grad_norm: float = 1.0,
     max_length: int = 256,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     schedule: Literal["one-cycle", "slanted", "linear", "cosine", "constant"] = "one-cycle",
+    keep_epoch: Literal["auto", "best", "last"] = "auto",
     gradient_accumulation_steps: int = 1,
     gradient_checkpointing: bool = False,
     unfreeze: Literal["none", "gradual", "chain-thaw", "never"] = "none",
-    pooling: str = "model",
+    pooling: str = "auto",
+    head_init: Literal["auto", "random", "probe"] = "auto",
     head_epochs: int = 0,
     head_learning_rate: float = 0.001,
     reinit_layers: int = 0,
@@ -372,12 +381,12 @@ def lr_find(
     curves: int = 3,
     curve_steps: int = 80,
     max_length: int = 256,
-    batch_size: int = 32,
+    batch_size: int | None = 16,
     weight_decay: float = 0.01,
     max_grad_norm: float = 1.0,
     gradient_accumulation_steps: int = 1,
     gradient_checkpointing: bool = False,
-    pooling: str = "model",
+    pooling: str = "auto",
     reinit_layers: int = 0,
     class_weights: str = "none",
     loss: Literal["cross-entropy", "focal"] = "cross-entropy",
@@ -406,14 +415,14 @@ def multitask(
     valid_share: float = 0.1,
     test_share: float = 0.2,
     split_seed: int = 0,
-    epochs: int = 3,
-    learning_rate: float = 5e-05,
+    epochs: int | None = 3,
+    learning_rate: float | None = 5e-05,
     layer_decay: float = 0.95,
     warmup_ratio: float = 0.1,
     weight_decay: float = 0.01,
     max_grad_norm: float = 1.0,
     max_length: int = 256,
-    batch_size: int = 32,
+    batch_size: int | None = 32,
     schedule: Literal["one-cycle", "slanted", "linear", "cosine", "constant"] = "one-cycle",
     seed: int = 0,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
@@ -424,9 +433,10 @@ def multitask(
 ) -> str | Path:
     """Train one encoder on several labelled tables; returns the folder `out`, a checkpoint."""
 
+@overload
 def predict(
     model: Model,
-    source: Source,
+    source: Source | Texts,
     *,
     out: Model,
     config: Config = None,
@@ -434,8 +444,9 @@ def predict(
     pair: str | None = None,
     id: str | None = None,
     unit: Literal["auto", "file", "paragraph", "line"] = "auto",
-    batch_size: int = 64,
+    batch_size: int | None = 64,
     abstain_below: float | None = None,
+    keep_columns: bool = False,
     safe_csv: bool = False,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     precision: Literal["auto", "bf16", "fp32"] = "auto",
@@ -443,7 +454,30 @@ def predict(
     overwrite: bool = False,
     engine: Literal["torch", "onnx", "int8"] = "torch",
 ) -> str | Path:
-    """Predictions for every row, in the order of the source; returns the CSV file `out`."""
+    """Predictions for every row, in the order given: a DataFrame, or the CSV file `out`."""
+
+@overload
+def predict(
+    model: Model,
+    source: Source | Texts,
+    *,
+    out: None = None,
+    config: Config = None,
+    text: str | None = None,
+    pair: str | None = None,
+    id: str | None = None,
+    unit: Literal["auto", "file", "paragraph", "line"] = "auto",
+    batch_size: int | None = 64,
+    abstain_below: float | None = None,
+    keep_columns: bool = False,
+    safe_csv: bool = False,
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    precision: Literal["auto", "bf16", "fp32"] = "auto",
+    plain: bool = False,
+    overwrite: bool = False,
+    engine: Literal["torch", "onnx", "int8"] = "torch",
+) -> pd.DataFrame:
+    """Predictions for every row, in the order given: a DataFrame, or the CSV file `out`."""
 
 def evaluate(
     model: Model,
@@ -456,7 +490,7 @@ def evaluate(
     id: str | None = None,
     unit: Literal["auto", "file", "paragraph", "line"] = "auto",
     label: str | None = None,
-    batch_size: int = 64,
+    batch_size: int | None = 64,
     abstain_below: float | None = None,
     resamples: int = 1000,
     seed: int = 0,
@@ -498,11 +532,23 @@ def export(
     int8: bool = False,
     max_rows: int = 1000,
     tolerance: float = 0.001,
-    batch_size: int = 64,
+    batch_size: int | None = 64,
     seed: int = 0,
     overwrite: bool = False,
 ) -> str | Path:
     """Write a model as ONNX, checked against torch on rows of `source`."""
+
+def share(
+    model: Model,
+    *,
+    out: Model,
+    config: Config = None,
+    licence: str | None = None,
+    language: str | Sequence[str] = (),
+    upload: str | None = None,
+    public: bool = False,
+) -> str | Path:
+    """A copy of a model to give away, without anything of the data; returns the folder `out`."""
 
 def compare(
     source: Source | Data,
@@ -532,26 +578,29 @@ def compare(
     cross_domain: str | Path | Sequence[str | Path] = (),
     seeds: int = 5,
     minutes: float | None = None,
-    arms: str = "tfidf,base,adapted",
+    arms: str = "tfidf,features,base,adapted",
     label_budgets: int | Sequence[int] = (),
     smallest_effect: float = 0.0,
     step2_per_seed: bool = False,
+    keep_going: bool = False,
     time_limit: str | None = None,
     dry_run: bool = False,
     recipe: str | None = None,
-    epochs: int = 3,
-    learning_rate: float = 5e-05,
+    epochs: int | None = None,
+    learning_rate: float | None = None,
     layer_decay: float = 0.95,
     warmup_ratio: float = 0.1,
     weight_decay: float = 0.01,
     max_grad_norm: float = 1.0,
     max_length: int = 256,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     schedule: Literal["one-cycle", "slanted", "linear", "cosine", "constant"] = "one-cycle",
+    keep_epoch: Literal["auto", "best", "last"] = "auto",
     gradient_accumulation_steps: int = 1,
     gradient_checkpointing: bool = False,
     unfreeze: Literal["none", "gradual", "chain-thaw", "never"] = "none",
-    pooling: str = "model",
+    pooling: str = "auto",
+    head_init: Literal["auto", "random", "probe"] = "auto",
     head_epochs: int = 0,
     head_learning_rate: float = 0.001,
     reinit_layers: int = 0,
@@ -590,7 +639,7 @@ def demo(
     yes: bool = False,
     labels: int = 300,
     seeds: int = 3,
-    epochs: int = 6,
+    epochs: int | None = 6,
     minutes: float | None = None,
     seed: int = 0,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",

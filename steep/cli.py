@@ -17,6 +17,7 @@ from steep.shelf.export import ExportArgs
 from steep.shelf.lr_find import LrFindArgs
 from steep.shelf.multitask import MultitaskArgs
 from steep.shelf.select import SelectArgs
+from steep.shelf.share import ShareArgs
 
 app = typer.Typer(
     name="steep",
@@ -148,6 +149,15 @@ def export(model: Model, file: Table, **options: Any) -> None:
     Example: steep export model reviews.csv --int8
     """
     result(commands.export(model, file, **options))
+
+
+@command(app, ShareArgs)
+def share(model: Model, out: Out, **options: Any) -> None:
+    """Copy a model without anything of the data, to give away or to upload to the hub.
+
+    Example: steep share model --licence apache-2.0 --language en --out to-share
+    """
+    result(commands.share(model, out=out, **options))
 
 
 @command(

@@ -8,7 +8,7 @@ imported when it is needed.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from steep.args import (
     AdaptArgs,
@@ -29,11 +29,12 @@ from steep.shelf.sentence_pairs import PairArgs
 from steep.shelf.trackers import TrackArgs
 
 if TYPE_CHECKING:
+    import pandas as pd
     from fastai.callback.core import Callback
     from fastai.learner import Learner
 
     from steep.data.corpus import Data
-    from steep.data.readers import Source
+    from steep.data.readers import Source, Texts
 
     Model = str | Path
     Config = str | Path | None
@@ -211,14 +212,29 @@ def multitask(
     return feature.multitask(files, out=Path(out), args=args)
 
 
-def predict(model: "Model", source: "Source", *, out: "Model", **options: Any) -> Path:
-    """Predictions for every row, in the order of the source; returns the CSV file `out`."""
+@overload
+def predict(model: "Model", source: "Source | Texts", *, out: "Model", **options: Any) -> Path: ...
+
+
+@overload
+def predict(
+    model: "Model", source: "Source | Texts", *, out: None = None, **options: Any
+) -> "pd.DataFrame": ...
+
+
+def predict(
+    model: "Model", source: "Source | Texts", *, out: "Config" = None, **options: Any
+) -> "Path | pd.DataFrame":
+    """Predictions for every row, in the order given: a DataFrame, or the CSV file `out`.
+
+    `source` may also be a list of texts, or of pairs of texts.
+    """
     from steep.shelf import export as engines
     from steep.stages import predict as stage
 
     args = options_for(PredictCommand, "predict", options)
-    engine = engines.engine_of(Path(model), args.engine, args.core.batch.batch_size)
-    return stage.predict(model, source, out=Path(out), args=args.core, engine=engine)
+    engine = engines.engine_of(Path(model), args.engine, args.core.batch.size)
+    return stage.predict(model, source, out=_path(out), args=args.core, engine=engine)
 
 
 def evaluate(
@@ -229,7 +245,7 @@ def evaluate(
     from steep.stages import evaluate as stage
 
     args = options_for(EvaluateCommand, "evaluate", options)
-    engine = engines.engine_of(Path(model), args.engine, args.core.batch.batch_size)
+    engine = engines.engine_of(Path(model), args.engine, args.core.batch.size)
     return stage.evaluate(model, source, args=args.core, out=_path(out), engine=engine)
 
 
@@ -248,6 +264,14 @@ def export(model: "Model", source: "Source", **options: Any) -> Path:
     from steep.shelf.export import export as feature
 
     return feature.export(model, source, args=options_for(ExportArgs, "export", options))
+
+
+def share(model: "Model", *, out: "Model", **options: Any) -> Path:
+    """A copy of a model to give away, without anything of the data; returns the folder `out`."""
+    from steep.shelf.share import ShareArgs
+    from steep.shelf.share import share as feature
+
+    return feature.share(Path(model), out=Path(out), args=options_for(ShareArgs, "share", options))
 
 
 def compare(

@@ -79,6 +79,11 @@ def say(message: str) -> None:
         _print(err, harmless(message))
 
 
+def say_next(line: str) -> None:
+    """The command that usually comes next, as a shell takes it."""
+    say(f"next: {line}")
+
+
 def tell(line: str) -> None:
     """A line of results. Raises SteepError where standard output is full or closed."""
     with _standard_output():
@@ -97,6 +102,16 @@ def result(path: Path) -> None:
             sys.stdout.flush()
             sys.stdout.buffer.write(os.fsencode(path) + os.linesep.encode())
             sys.stdout.buffer.flush()
+
+
+@contextmanager
+def quiet(wanted: bool = True) -> Iterator[None]:
+    """While this lasts, nothing is said, if that is `wanted`; results and errors come as ever."""
+    before, err.quiet = err.quiet, err.quiet or wanted
+    try:
+        yield
+    finally:
+        err.quiet = before
 
 
 def _print(console: Console, text: str) -> None:

@@ -118,7 +118,7 @@ def _parameter(option: Option) -> inspect.Parameter:
 
 def _config(own: list[inspect.Parameter]) -> inspect.Parameter:
     """`--config FILE.toml`; the command's inputs may stand in its table, too, such as `out`."""
-    hints = {parameter.name: get_args(parameter.annotation)[0] for parameter in own}
+    hints = {p.name: (*get_args(p.annotation), p.annotation)[0] for p in own}
 
     def use(context: typer.Context, path: Path | None) -> Path | None:
         def read() -> None:

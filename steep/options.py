@@ -20,6 +20,8 @@ from steep.wording import brief, quoted
 
 Args = TypeVar("Args")
 Values = Mapping[str, Any]
+MOST = 10**9  # of any number whose option names no bound of its own
+SEEDS: dict[str, Any] = {"least": -(2**63), "most": 2**64 - 1}  # bounds of every seed
 
 
 def option(
@@ -33,8 +35,9 @@ def option(
 ) -> Any:
     """A field of a part, with its default and its sentence of help.
 
-    `least` and `most` bound it; a `common` option is on the first screen of help; a `harmless` one
-    changes no result, so that runs which differ in it are the same run.
+    `least` and `most` bound it, or each of several (-`MOST` and `MOST` where they are not given); a
+    `common` option is on the first screen of help; a `harmless` one changes no result, so that runs
+    which differ in it are the same run.
     """
     known = {"least": least, "most": most, "common": common, "harmless": harmless}
     return field(default=default, metadata={"help": sentence} | known)
@@ -216,7 +219,7 @@ def _table(args: Any, value: Any, source: str) -> Any:
     if isinstance(value, type(args)):
         return value
     if not isinstance(value, dict):
-        raise SteepError(f"{source} must be a table of options, not {value!r}.")
+        raise SteepError(f"{source} must be a table of options, not {_shown(value)}.")
     return change(args, {_name(name): v for name, v in value.items()}, source)
 
 
@@ -237,15 +240,28 @@ def _plain(value: Any) -> Any:
 
 
 def _check(name: str, value: Any, metadata: Mapping[str, Any]) -> None:
-    """Raises SteepError if a number is not finite, or out of its bounds."""
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return
-    if not math.isfinite(value):
-        raise SteepError(f"option '{name}' must be a finite number, not {value}.")
-    least, most = metadata["least"], metadata["most"]
-    if (least is not None and value < least) or (most is not None and value > most):
-        bounds = f"at least {least:g}" if most is None else f"{least:g} to {most:g}"
-        raise SteepError(f"option '{name}' must be {bounds}, not {value:g}.")
+    """Raises SteepError if a number, also one of several, is not finite, or out of its bounds."""
+    least = -MOST if metadata["least"] is None else metadata["least"]
+    most = MOST if metadata["most"] is None else metadata["most"]
+    for item in value if isinstance(value, tuple) else (value,):
+        if not isinstance(item, int | float) or isinstance(item, bool):
+            continue
+        if isinstance(item, float) and not math.isfinite(item):
+            raise SteepError(f"option '{name}' must be a finite number, not {item}.")
+        if not least <= item <= most:
+            bound = f"at least {_shown(least)}" if item < least else f"at most {_shown(most)}"
+            raise SteepError(f"option '{name}' must be {bound}, not {_shown(item)}.")
+
+
+def _shown(value: Any) -> str:
+    """A value as messages show it; Python itself refuses to write the longest whole numbers."""
+    if isinstance(value, list | tuple | dict):
+        return "a table" if isinstance(value, dict) else "a list"
+    if isinstance(value, int) and value.bit_length() > 64:
+        return f"a number of some {round(value.bit_length() * math.log10(2)):,} digits"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return f"{value:g}" if isinstance(value, float) else brief(repr(value))
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
@@ -253,7 +269,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if get_origin(hint) is Literal:
         if value not in get_args(hint):
             choices = ", ".join(map(str, get_args(hint)))
-            raise SteepError(f"{where} must be one of {choices}, not {value!r}.")
+            raise SteepError(f"{where} must be one of {choices}, not {_shown(value)}.")
         return value
     if get_origin(hint) is tuple:
         items = value if isinstance(value, list | tuple) else [value]
@@ -263,13 +279,17 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return None
     plain = next(kind for kind in kinds if kind is not type(None))
     if plain is float and isinstance(value, int) and not isinstance(value, bool):
+        if abs(value) > MOST:
+            raise SteepError(
+                f"{where} must be between -{MOST:,} and {MOST:,}, not {_shown(value)}."
+            )
         return float(value)
     if plain is Path and isinstance(value, str | Path):
         return Path(value)
     if plain is str and isinstance(value, Path):
         return str(value)
     if not isinstance(value, plain) or (plain is int and isinstance(value, bool)):
-        raise SteepError(f"{where} must be {_NAMES[plain]}, not {value!r}.")
+        raise SteepError(f"{where} must be {_NAMES[plain]}, not {_shown(value)}.")
     return value
 
 

@@ -29,6 +29,7 @@ from steep.places import (
 )
 
 NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL)  # of some network disks
+OWN = ".steep-"  # in the names of locks, and of what is half-written
 FULL = (errno.ENOSPC, errno.EDQUOT)
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 RUST = re.compile(r"\(os error (\d+)\)")  # how libraries in Rust word what the system refuses
@@ -167,6 +168,8 @@ def _in_words(number: int, error: BaseException | None, out: Path) -> str:
     if number in FORBIDDEN:
         return f"{out}: cannot be written: {reason}. Choose another --out."
     file = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
+    if OWN in file:  # a file that Steep writes beside `out`, which the user does not know
+        return f"{out}: cannot be written there: {reason}. Choose another --out."
     return f"{out}: cannot be written: {file}{reason}."
 
 

@@ -86,6 +86,14 @@ ADAPT_RESULTS = RESULTS | {
 
 TOKENS_READ = {"tokens": Number(1, MOST_WHOLE, whole=True)}  # what equal compute is counted by
 
+NOT_VALID = "not valid yet"  # the answer of a study whose base has learnt nothing
+MEASURED = Maybe(NUMBER)
+COMPARED_FIT = {  # of a fit, beside what knows less
+    "metric": str,
+    "skill": bool,
+    "baselines": Each(dict.fromkeys(("value", "gain", "low", "high"), MEASURED)),
+}
+RELIABILITY = {"ece": NUMBER, "reliability": [{"cells": COUNT, "promised": SHARE, "true": SHARE}]}
 SUMMARY = {
     "rows": COUNT,
     "metrics": Each({"value": NUMBER, "low?": Maybe(NUMBER), "high?": Maybe(NUMBER)}),
@@ -96,6 +104,8 @@ SUMMARY = {
         ]
     ),
     "confusion?": Maybe([[COUNT]]),
+    "calibration?": Maybe(RELIABILITY),
+    "compared?": Maybe(COMPARED_FIT),
 }
 
 CLASSIFIED = RESULTS | {
@@ -114,12 +124,12 @@ LOOK = {  # look.json
     "tokens": COUNT,
     "least": COUNT,
     "words": COUNT,
+    "left_out?": COUNT,
     "better": [WORD],
     "worse": [WORD],
     "examples": [{"text": str, "truth": str, "before": GUESSES, "after": GUESSES}],
 }
 
-MEASURED = Maybe(NUMBER)
 COMPARED = {"arm": str, "against": str, "gain": MEASURED, "differences?": Maybe([NUMBER])} | {
     f"{name}?": MEASURED
     for name in (

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from steep.wording import count, counted, inline, listed, number, plain, span
+from steep.metrics.baselines import named, own_value
+from steep.wording import NOTHING, count, counted, inline, listed, number, plain, span
 
 PARTS = {"train": "training", "valid": "validation", "test": "test"}
 MEASURED = {
@@ -60,6 +61,27 @@ def score_tables(parts: Mapping[str, Summary], metric: str) -> list[Table]:
     part, summary = list(parts.items())[-1]
     classes = summary.get("per_class") or []
     return [table, _classes(classes, PARTS[part])] if classes else [table]
+
+
+def compared_table(compared: Mapping[str, Any]) -> Table:
+    """A model beside its baselines, of what `steep.metrics.baselines.beside` found."""
+    metric = compared["metric"]
+    rows = [
+        (
+            named(name, metric),
+            number(found["value"]),
+            number(found["gain"], sign=True),
+            span(found["low"], found["high"], sign=True),
+        )
+        for name, found in compared["baselines"].items()
+    ]
+    return Table(
+        caption="Compared with baselines",
+        columns=("", plain(metric), "gain of the model", "95 % interval"),
+        align="lrrr",
+        rows=[("this model", number(own_value(compared)), NOTHING, NOTHING), *rows],
+        note="A positive gain: the model is the better one. Intervals: paired bootstrap over rows.",
+    )
 
 
 def masked_loss_table(results: Mapping[str, Any]) -> Table:

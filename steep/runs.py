@@ -68,7 +68,7 @@ OF_RUN = frozenset(
 PAGES = frozenset({CARD, REPORT, REPORT_TWIN})
 OF_STUDY = frozenset({STUDY, SPLITS, VERDICT, REPORT, REPORT_TWIN, f"{CELLS}/"})
 SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
-CELL = re.compile(r"[^/]+-seed\d+\.(json|csv)")
+CELL = re.compile(r"[^/]+-seed-?\d+\.(json|csv)")
 LEFT = re.compile(  # by killed runs; those with a number by the version before
     r"\.(.+\.)?steep-(partial|lock)(/.*)?|\..+\.(partial|old)-\d+/.*|.+\.\d+\.partial"
 )

@@ -5,10 +5,13 @@ import importlib.util
 import pickle
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from steep.args import AdaptArgs, FitArgs
 from steep.data.words import words_in
+from steep.options import change
 
 GOOD = "good great fine lovely bright happy warm brilliant superb charming".split()
 BAD = "bad awful dull ugly gloomy sad cold boring terrible dreadful".split()
@@ -46,6 +49,15 @@ def unspaced_text(language: str, length: int, draw: random.Random) -> str:
 def written(words: list[str]) -> str:
     """Words as their scripts write them, with blanks or without."""
     return "".join(f" {word} " if word.isascii() else word for word in words)
+
+
+def overflowing(args: Any) -> Any:
+    """`args` with a learning rate that no user can give, since the first step overflows."""
+    wild = change(args, {"learning_rate": 5.0, "warmup_ratio": 0.0})
+    inner = {FitArgs: "tune", AdaptArgs: "pretrain"}.get(type(wild))
+    part = wild.__dict__[inner] if inner else wild
+    object.__setattr__(part.optimiser, "learning_rate", 1e30)
+    return wild
 
 
 @pytest.fixture(scope="session")

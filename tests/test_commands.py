@@ -107,6 +107,13 @@ def test_a_study_in_python(frame: pd.DataFrame, tiny_bert: Path, tmp_path: Path)
     data = steep.read(frame, text="review", label="sentiment")
     step2 = {"epochs": 0.2, "max_length": 32, "masking": "word"}
     out = steep.compare(
-        data, tiny_bert, out=tmp_path / "study", seeds=2, epochs=1, adapt=step2, **SHORT
+        data,
+        tiny_bert,
+        out=tmp_path / "study",
+        seeds=2,
+        epochs=1,
+        keep_going=True,
+        adapt=step2,
+        **SHORT,
     )
     assert steep.report(out).is_file()

@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import pytest
 
@@ -11,6 +11,7 @@ from steep.args import CompareArgs, FitArgs
 from steep.args.training import LossArgs, Schedule
 from steep.errors import SteepError
 from steep.options import (
+    Option,
     as_mapping,
     change,
     from_mapping,
@@ -21,9 +22,15 @@ from steep.options import (
     tables_of,
 )
 
+ABSURD = (float("nan"), float("inf"), -float("inf"), 1e308, -1e308, 10**20, -(10**20), 10**400)
 KINDS = [kind for _, kind in COMMANDS if kind is not None]
 WHOLE_OR_PARTS = {"epochs"}  # whole passes over rows in fit, any share of the text in adapt
 ONE_EACH = {"text", "label"}  # of multitask: once for every table
+
+
+def numbers_of(kind: type) -> list[Option]:
+    """The options of a command that are numbers, or several."""
+    return [o for o in options_of(kind) if {int, float} & {o.hint, *get_args(o.hint)}]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +65,7 @@ def test_a_value_becomes_what_the_field_says(name: str, given: Any, expected: An
     [
         ("epochs", 1.5, "must be a whole number, not 1.5"),
         ("epochs", True, "must be a whole number, not True"),
-        ("epochs", None, "must be a whole number, not None"),
+        ("max_length", None, "must be a whole number, not None"),
         ("layer_decay", "1", "must be a number, not '1'"),
         ("layer_decay", True, "must be a number, not True"),
         ("overwrite", 1, "must be true or false, not 1"),
@@ -74,13 +81,36 @@ def test_a_value_of_the_wrong_type_is_refused(name: str, given: Any, told: str) 
     assert str(refused.value) == f"x.toml: option '{name}' {told}."
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_no_number_may_be_nan_or_infinite(kind: type, value: float) -> None:
-    floats = [o.name for o in options_of(kind) if o.hint is float or float in get_args(o.hint)]
-    for name in floats:
-        with pytest.raises(SteepError, match=f"option '{name}' must be a finite number"):
-            make(kind, **{name: value})
+def test_no_number_may_be_nan_or_infinite_or_absurd(kind: type) -> None:
+    for option in numbers_of(kind):
+        several = get_origin(option.hint) is tuple
+        for value in ABSURD:
+            if isinstance(value, float) and float not in (option.hint, *get_args(option.hint)):
+                continue
+            with pytest.raises(SteepError, match=f"'{option.name}'") as refused:
+                make(kind, **{option.name: [1, value] if several else value})
+            assert len(str(refused.value)) < 200
+
+
+BEYOND = [
+    ("epochs", 10**7, "must be at most 1,000,000, not 10,000,000"),
+    ("epochs", 10**5000, "must be at most 1,000,000, not a number of some 5,000 digits"),
+    ("learning_rate", 10**400, "and 1,000,000,000, not a number of some 400 digits"),
+    ("learning_rate", 11, "must be at most 10, not 11"),
+    ("label", 10**5000, "must be text, not a number of some 5,000 digits"),
+    ("label", [10**5000], "must be text, not a list"),
+    ("seed", 2**64, "must be at most 18,446,744,073,709,551,615, not a number of some 20 digits"),
+    ("max_length", 10**12, "must be at most 1,000,000,000, not 1,000,000,000,000"),
+]
+
+
+@pytest.mark.parametrize("given", BEYOND, ids=lambda given: given[2])
+def test_a_number_beyond_its_bounds_is_told(given: tuple[str, Any, str]) -> None:
+    name, value, told = given
+    with pytest.raises(SteepError) as refused:
+        make(FitArgs, **{name: value})
+    assert told in str(refused.value)
 
 
 def test_an_unknown_option_names_the_nearest() -> None:

@@ -212,7 +212,7 @@ REFUSED: dict[str, tuple[Check, str]] = {
     "/": (lambda _: None, "is the root of the file system"),
     "/dev/null": (lambda _: None, "is a device or a pipe"),
     "/dev/null/model": (lambda _: None, "/dev/null is a file, so"),
-    "/proc/model": (lambda _: None, "cannot be written: /proc/.*No such file"),
+    "/proc/model": (lambda _: None, r"cannot be written there: No such.*directory\. Choose"),
     "/proc": (lambda _: None, "is the top of a disk"),
 }
 

@@ -20,6 +20,7 @@ class PassArgs(Part):
         None,
         "Passes over the text, also 0.5 of one; by default one. Or give steps or minutes.",
         least=0.001,
+        most=1_000_000,
         common=True,
     )
     max_steps: int | None = option(None, "Optimiser steps.", least=1)
@@ -30,7 +31,11 @@ class MinutesArgs(Part):
     """Budget of step 2."""
 
     minutes: float | None = option(
-        None, "Minutes of step 2; a few timed steps tell how many fit in.", least=0.01, common=True
+        None,
+        "Minutes of step 2; a few timed steps tell how many fit in.",
+        least=0.01,
+        most=1_000_000,
+        common=True,
     )
 
 
@@ -51,7 +56,9 @@ class ObjectiveArgs(Part):
 class BatchTokensArgs(Part):
     """Optimisation."""
 
-    batch_tokens: int = option(4096, "Tokens in a batch, padding included.", least=8)
+    batch_tokens: int = option(
+        4096, "Tokens in a batch, padding included.", least=8, most=100_000_000
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

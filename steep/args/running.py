@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from steep.options import Part, option
+from steep.options import SEEDS, Part, option
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "bf16", "fp32"]
@@ -14,7 +14,12 @@ Precision = Literal["auto", "bf16", "fp32"]
 class SeedArgs(Part):
     """Seed."""
 
-    seed: int = option(0, "Seed of everything random but the split.", common=True)
+    seed: int = option(
+        0,
+        "Seed of everything random but the split.",
+        common=True,
+        **SEEDS,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +39,7 @@ class SaveArgs(Part):
         5.0,
         "Minutes between saves, from which a killed run resumes; 0 for none.",
         least=0,
+        most=1_000_000,
         harmless=True,
     )
 
@@ -58,6 +64,7 @@ class AbstainArgs(Part):
 class SpreadsheetArgs(Part):
     """Output."""
 
+    keep_columns: bool = option(False, "Carry the columns of the input along, after Steep's own.")
     safe_csv: bool = option(
         False, "Write ' before ids and names that a spreadsheet would compute as formulas."
     )
@@ -67,14 +74,18 @@ class SpreadsheetArgs(Part):
 class IntervalArgs(Part):
     """Intervals."""
 
-    resamples: int = option(1000, "Bootstrap resamples behind the intervals.", least=100)
+    resamples: int = option(
+        1000, "Bootstrap resamples behind the intervals.", least=100, most=1_000_000
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerArgs(Part):
     """Parallel runs."""
 
-    jobs: int = option(1, "Processes that share the runs of the study.", least=1, harmless=True)
+    jobs: int = option(
+        1, "Processes that share the runs of the study.", least=1, most=10_000, harmless=True
+    )
     ray: str | None = option(
         None,
         "Address of a Ray cluster that shares the runs ('local' starts one here).",
@@ -86,7 +97,9 @@ class WorkerArgs(Part):
 class SeedsArgs(Part):
     """Study."""
 
-    seeds: int = option(5, "Seeds; every arm runs once with each.", least=1, common=True)
+    seeds: int = option(
+        5, "Seeds; every arm runs once with each.", least=1, most=10_000, common=True
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +122,7 @@ class StudyArgs(Part):
     """Study."""
 
     arms: str = option(
-        "tfidf,base,adapted",
+        "tfidf,features,base,adapted",
         "Arms, joined by commas: tfidf, base, adapted, in-domain, cross-domain, longer; a recipe "
         "(features, ...); or a TOML file with a table [adapt], [fit], or both.",
     )
@@ -120,6 +133,9 @@ class StudyArgs(Part):
         0.0, "Smallest gain that would make step 2 worth it to you.", least=0
     )
     step2_per_seed: bool = option(False, "Run step 2 anew for every seed, not once for all.")
+    keep_going: bool = option(
+        False, "Go on where base has learnt nothing after its first seed.", harmless=True
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

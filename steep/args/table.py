@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from steep.options import Part, option
+from steep.options import SEEDS, Part, option
 
 Kind = Literal["auto", "single", "multi", "regression"]
 Unit = Literal["auto", "file", "paragraph", "line"]
@@ -87,7 +87,7 @@ class ShareArgs(Part):
 
     valid_share: float = option(0.1, "Share of the rows held out for validation.")
     test_share: float = option(0.2, "Share of the rows held out for the test; 0 for none.")
-    split_seed: int = option(0, "Seed of the split.")
+    split_seed: int = option(0, "Seed of the split.", **SEEDS)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,14 +1,25 @@
 """Which options has step 3, fine-tuning? Parts that other trainings share, and `TuneArgs`."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
+from steep.errors import SteepError
 from steep.options import Part, option
 
 Truncation = Literal["head", "tail", "head+tail", "sliding-mean", "sliding-max"]
 Schedule = Literal["one-cycle", "slanted", "linear", "cosine", "constant"]
 Unfreeze = Literal["none", "gradual", "chain-thaw", "never"]
+Keep = Literal["auto", "best", "last"]
+HeadInit = Literal["auto", "random", "probe"]
 LossName = Literal["cross-entropy", "focal"]
+
+Number = TypeVar("Number", int, float)
+
+
+def _settled(name: str, value: Number | None) -> Number:
+    if value is None:
+        raise SteepError(f"{name}: give a number; nothing chooses it here.")
+    return value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,15 +47,30 @@ class BaseArgs(Part):
 class EpochArgs(Part):
     """Optimisation."""
 
-    epochs: int = option(3, "Passes over the labelled rows.", least=1, common=True)
+    epochs: int | None = option(
+        None,
+        "Passes over the labelled rows; by default by their number, and printed.",
+        least=1,
+        most=1_000_000,
+        common=True,
+    )
+
+    @property
+    def count(self) -> int:
+        """The number of epochs; SteepError where none was chosen."""
+        return _settled("epochs", self.epochs)
 
 
 @dataclass(frozen=True, kw_only=True)
 class OptimiserArgs(Part):
     """Optimisation."""
 
-    learning_rate: float = option(
-        5e-5, "Peak learning rate, of the head (see layer_decay).", least=0, common=True
+    learning_rate: float | None = option(
+        None,
+        "Peak learning rate, of the head (see layer_decay); by default by the checkpoint's size.",
+        least=0,
+        most=10,
+        common=True,
     )
     layer_decay: float = option(
         0.95,
@@ -53,8 +79,15 @@ class OptimiserArgs(Part):
         most=1,
     )
     warmup_ratio: float = option(0.1, "Share of the steps that warm up.", least=0, most=0.9)
-    weight_decay: float = option(0.01, "Weight decay; biases and norms have none.", least=0)
+    weight_decay: float = option(
+        0.01, "Weight decay; biases and norms have none.", least=0, most=1000
+    )
     max_grad_norm: float = option(1.0, "Gradients are clipped to this norm.", least=0.0001)
+
+    @property
+    def rate(self) -> float:
+        """The peak learning rate; SteepError where none was chosen."""
+        return _settled("learning_rate", self.learning_rate)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,10 +98,28 @@ class ScheduleArgs(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
+class KeepArgs(Part):
+    """Optimisation."""
+
+    keep_epoch: Keep = option(
+        "auto",
+        "Epoch whose weights are kept: best (on the validation rows), last, or auto (last, where "
+        "validation rows are fewer than 500: too few to choose by).",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class BatchArgs(Part):
     """Optimisation."""
 
-    batch_size: int = option(32, "Rows in a batch.", least=1)
+    batch_size: int | None = option(
+        None, "Rows in a batch; by default 16 in training.", least=1, most=1_000_000
+    )
+
+    @property
+    def size(self) -> int:
+        """The number of rows; SteepError where none was chosen."""
+        return _settled("batch_size", self.batch_size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +127,10 @@ class MemoryArgs(Part):
     """Memory."""
 
     gradient_accumulation_steps: int = option(
-        1, "Parts in which the gradient of a batch is accumulated, to save memory.", least=1
+        1,
+        "Parts in which the gradient of a batch is accumulated, to save memory.",
+        least=1,
+        most=1_000_000,
     )
     gradient_checkpointing: bool = option(
         False, "Recompute activations in the backward pass: slower, in far less memory."
@@ -101,7 +155,9 @@ class LongTextArgs(Part):
         "Which part of a long text is kept; or how the windows that cover it are pooled "
         "(sliding-mean, sliding-max).",
     )
-    max_windows: int = option(8, "Windows of a text, at most, with sliding-...", least=1)
+    max_windows: int = option(
+        8, "Windows of a text, at most, with sliding-...", least=1, most=10_000
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,14 +170,22 @@ class LayerArgs(Part):
         "each layer alone, then all; never: only the head is trained.",
     )
     pooling: str = option(
-        "model",
-        "What the head reads: model (what the checkpoint's own head reads), cls, mean, last4 "
-        "([CLS] of four layers), concat ([CLS], mean and max), or layer:K ([CLS] of layer K).",
+        "auto",
+        "What the head reads: auto (mean, if the checkpoint is of sentence-transformers; else "
+        "model), model (what the checkpoint's own head reads), cls, mean, last4 ([CLS] of four "
+        "layers), concat ([CLS], mean and max), or layer:K ([CLS] of layer K).",
+    )
+    head_init: HeadInit = option(
+        "auto",
+        "How the head begins: random; probe (a logistic regression on the frozen encoder, with "
+        "pooling mean); or auto (probe, where classes have few rows).",
     )
     head_epochs: int = option(
         0, "Epochs, of all, in which only the head is trained, before the rest joins it.", least=0
     )
-    head_learning_rate: float = option(1e-3, "Peak learning rate of these epochs.", least=0)
+    head_learning_rate: float = option(
+        1e-3, "Peak learning rate of these epochs.", least=0, most=10
+    )
     reinit_layers: int = option(0, "Top layers, and the pooler, to re-initialise.", least=0)
 
 
@@ -151,6 +215,7 @@ class TuneArgs:
     length: LengthArgs = LengthArgs()
     batch: BatchArgs = BatchArgs()
     schedule: ScheduleArgs = ScheduleArgs()
+    keep: KeepArgs = KeepArgs()
     memory: MemoryArgs = MemoryArgs()
     layers: LayerArgs = LayerArgs()
     loss: LossArgs = LossArgs()

@@ -1,5 +1,6 @@
 """What is a corpus, a task, and the data of a run? The types every stage hands to the next."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from steep.data.splits import Splits
 
 datasets.disable_progress_bars()
+
+TEXT_COLUMNS = ("text", "pair")
+HALF = re.compile("[\ud800-\udfff]")  # of a character: what no table holds
 
 TaskKind = Literal["single", "multi", "regression"]
 
@@ -167,22 +171,24 @@ def join_corpora(corpora: Sequence[Corpus]) -> Corpus:
     )
 
 
-def corpus_of(items: Sequence[Any], like: Corpus, labelled: bool = False) -> Corpus:
-    """Texts, pairs of texts, or rows of a corpus's table, with the columns of `like`.
+def corpus_of(items: Sequence[Any], pairs: bool, label: Any = None) -> Corpus:
+    """Texts, pairs of texts, or rows of a corpus's table, as a corpus that lies in memory.
 
-    Labels are taken over if `labelled`; only rows have them. Raises SteepError for other items.
+    With `label`, the feature of that column, labels are taken over; only rows have them. Raises
+    SteepError for other items.
     """
-    names = ["text", "pair"] if like.has_pairs else ["text"]
+    names = ["text", "pair"] if pairs else ["text"]
     if not items:
         raise SteepError("no items: expected texts.")
     rows = [_row(item, number, names) for number, item in enumerate(items)]
-    kept = ["row", "id", *names, *(["label"] if labelled else [])]
+    features: dict[str, Any] = {"row": datasets.Value("int64")}
+    features |= {name: datasets.Value("string") for name in ("id", *names)}
+    features |= {} if label is None else {"label": label}
     for number, row in enumerate(rows):
-        if labelled and "label" not in row:
+        if label is not None and "label" not in row:
             raise SteepError(f"item {number} has no label: give rows of a corpus's table.")
-    columns = {name: [row[name] for row in rows] for name in kept}
-    features = datasets.Features({name: like.table.features[name] for name in kept})
-    return Corpus(datasets.Dataset.from_dict(columns, features), "items")
+    columns = {name: [row[name] for row in rows] for name in features}
+    return Corpus(datasets.Dataset.from_dict(columns, datasets.Features(features)), "items")
 
 
 def _row(item: Any, number: int, names: list[str]) -> dict[str, Any]:
@@ -194,7 +200,12 @@ def _row(item: Any, number: int, names: list[str]) -> dict[str, Any]:
         row = {"row": number, "id": str(number)} | dict(zip(names, texts, strict=False))
         if len(texts) != len(names):
             row = {}
-    if not all(isinstance(row.get(name), str) for name in names):
+    if not all(_is_text(row.get(name)) for name in names):
         wanted = "a text" if len(names) == 1 else "a pair of texts"
         raise SteepError(f"item {number}: expected {wanted}, not {quoted(str(item))}.")
     return row
+
+
+def _is_text(cell: Any) -> bool:
+    """Whether it is a text that can be written, without half a character."""
+    return isinstance(cell, str) and (cell.isascii() or not HALF.search(cell))

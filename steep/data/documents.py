@@ -13,6 +13,7 @@ from steep.errors import SteepError
 
 DOCUMENT = {"id": TEXT, "text": TEXT}
 LABELLED = DOCUMENT | {"label": TEXT}
+LONG = 1000  # lines of a paragraph that is hardly one
 
 
 def open_plain(path: Path, unit: Unit) -> Raw:
@@ -23,13 +24,15 @@ def open_plain(path: Path, unit: Unit) -> Raw:
     if start.lstrip().startswith('{"'):
         raise SteepError(f"{where}: this looks like JSON lines. Name it {Path(where).stem}.jsonl")
     chosen = _choose(start) if unit == "auto" else unit
-    note = f"{name}: one document a {chosen} (--unit)"
+    notes = [f"{name}: one document a {chosen} (--unit)"]
+    if unit == "auto" and len(start) >= files.SAMPLE:
+        notes += _against_the_rest(path, name, chosen)
 
     def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         documents = ((f"{name}:{line}", text) for line, text in _documents(path, chosen))
         return _select(documents, DOCUMENT, names)
 
-    return Raw(where, DOCUMENT, batches, (path,), (note,))
+    return Raw(where, DOCUMENT, batches, (path,), tuple(notes))
 
 
 def open_folder(path: Path, unit: Unit) -> Raw:
@@ -96,6 +99,25 @@ def _by_class(path: Path) -> list[Path]:
 def _choose(start: str) -> Unit:
     lines = io.StringIO(start, newline=None)  # str.splitlines also breaks at rare characters
     return "paragraph" if len(list(_blocks(enumerate(lines, 1)))) > 1 else "line"
+
+
+def _against_the_rest(path: Path, name: str, chosen: Unit) -> list[str]:
+    """What of a file speaks against the choice, which was made by its first characters."""
+    gaps = longest = run = 0
+    for line in files.lines(path):
+        run = run + 1 if line.strip() else 0
+        gaps, longest = gaps + (run == 1), max(longest, run)
+    if chosen == "line" and gaps > 1:
+        return [
+            f"{name}: further down, blank lines part its text into {gaps:,} paragraphs. If these "
+            "are the documents: --unit paragraph"
+        ]
+    if chosen == "paragraph" and longest > LONG:
+        return [
+            f"{name}: its longest paragraph has {longest:,} lines. If a line is a document: "
+            "--unit line"
+        ]
+    return []
 
 
 def _documents(path: Path, unit: Unit) -> Iterator[tuple[int, str]]:

@@ -7,17 +7,20 @@ dropped is said.
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import datasets
 import numpy as np
+import pandas as pd
 from pandas.util import hash_array
 
-from steep.args.table import ColumnArgs, SplitArgs, TableArgs
+from steep.args.table import ColumnArgs, SplitArgs, TableArgs, Unit
 from steep.data import store
+from steep.data.conflicts import find_conflicts
 from steep.data.corpus import Corpus, Data, Task, join_corpora
 from steep.data.duplicates import find_duplicates
 from steep.data.labels import encode_labels
-from steep.data.raw import TEXT, TEXTS, Column, Raw
+from steep.data.raw import TEXT, TEXTS, Column, Raw, check_named_once
 from steep.data.readers import Source, is_by_class, open_raw
 from steep.data.splits import Origin, Splits, load_splits, split_rows
 from steep.data.weights import example_weights
@@ -55,7 +58,7 @@ def load(source: Source | Data, table: TableArgs, how: SplitArgs, like: Path | N
     train, valid, test = parts["train"], parts["valid"], parts.get("test")
     data = Data(train, valid, test, whole.task, splits, told, table, split)
     leaks = find_duplicates(data, near=False).notes() if own or given else ()
-    return replace(data, notes=data.notes + leaks)
+    return replace(data, notes=data.notes + leaks + find_conflicts(parts.values()).notes())
 
 
 def _own_files(table: TableArgs, how: SplitArgs, whole: Corpus) -> dict[str, Corpus]:
@@ -150,6 +153,19 @@ def read_texts(sources: Sequence[Source], columns: ColumnArgs) -> Corpus:
     return corpora[0] if len(corpora) == 1 else join_corpora(corpora)
 
 
+def read_columns(source: Source, unit: Unit) -> dict[str, list[Any]]:
+    """All columns of a table, every row in its order; texts, but of a DataFrame as they are."""
+    raw = open_raw(source, unit)
+    if isinstance(source, pd.DataFrame):
+        check_named_once(raw.where, list(map(str, source.columns)), list(raw.columns))
+        return {str(name): column.tolist() for name, column in source.items()}
+    found: dict[str, list[Any]] = {name: [] for name in raw.columns}
+    for batch in raw.batches(list(found)):
+        for name, cells in found.items():
+            cells += batch.column(name).to_pylist()
+    return found
+
+
 def _read_unlabelled(source: Source, columns: ColumnArgs) -> Corpus:
     raw, text = open_raw(source, columns.unit), columns.text or "text"
     if text not in raw.columns:
@@ -175,7 +191,8 @@ def _corpus(
 ) -> Corpus:
     """The corpus of these columns, from the cache if the same was read before."""
     key = store.table_key(raw, roles, columns.unit, keep_empty)
-    table, rows, empty = store.stored(key, raw, roles, keep_empty)
+    table, counts = store.stored(key, raw, roles, keep_empty)
+    rows, empty, unnamed = (counts[name] for name in ("rows", "empty", "unnamed"))
     if not len(table):
         raise SteepError(
             f"{raw.where}: no row with a text in column {quoted(roles['text'])} ({rows:,} rows)."
@@ -185,6 +202,11 @@ def _corpus(
         what = "text or pair" if "pair" in roles else "text"
         fate = "kept as empty texts" if keep_empty else "dropped"
         notes.append(f"{raw.name}: {empty:,} of {rows:,} rows have no {what}: {fate}")
+    if unnamed:
+        notes.append(
+            f"{raw.name}: {unnamed:,} of {rows:,} rows have an empty cell in column "
+            f"{quoted(roles['id'])}: the row number is their id"
+        )
     twice = _repeated(table) if "id" in roles else 0  # row numbers are all different
     if twice:
         notes.append(f"{raw.name}: {twice:,} rows share their id with an earlier row")

@@ -1,9 +1,11 @@
 """Which reader opens a source? By what it is: a table in memory, a file, a folder, or a name."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import datasets
+import numpy as np
 import pandas as pd
 
 from steep.args.table import Unit
@@ -17,6 +19,8 @@ TABLES = (".csv", ".tsv", *JSON, ".parquet")
 KNOWN = TABLES + files.PLAIN
 
 Source: TypeAlias = str | Path | pd.DataFrame | datasets.Dataset
+Texts: TypeAlias = Sequence[str] | Sequence[tuple[str, str]] | np.ndarray | pd.Series
+"""A list of texts, or of pairs of texts, where a command takes these, too."""
 
 
 def open_raw(source: Source, unit: Unit) -> Raw:
@@ -37,6 +41,17 @@ def open_raw(source: Source, unit: Unit) -> Raw:
     raise SteepError(
         f"{type(source).__name__}: expected a path, a pandas DataFrame or a datasets.Dataset.{part}"
     )
+
+
+def is_texts(source: Source | Texts) -> TypeGuard[Texts]:
+    """Whether `source` is a list of texts, or of pairs, and no table."""
+    return isinstance(source, Sequence | np.ndarray | pd.Series) and not isinstance(source, str)
+
+
+def listed(texts: Texts | pd.DataFrame) -> list[Any]:
+    """The items of a list, an array or a Series; rows of an array or a DataFrame are lists."""
+    plain = isinstance(texts, np.ndarray | pd.Series | pd.DataFrame)
+    return np.asarray(texts).tolist() if plain else list(texts)
 
 
 def is_by_class(source: Source) -> bool:

@@ -17,6 +17,9 @@ from steep.data.readers import Source, is_plain
 from steep.errors import SteepError
 from steep.options import change
 from steep.seeds import numbers
+from steep.wording import quoted
+
+RAREST, OFTENEST = 0.001, 1000  # times that a file can be read in a pass
 
 
 @dataclass(frozen=True)
@@ -152,10 +155,11 @@ def _number(weight: str, value: str) -> float:
         times = float(value)
     except ValueError:
         times = -1.0
-    if not 0 <= times < np.inf:
+    if times != 0 and not RAREST <= times <= OFTENEST:
         raise SteepError(
-            f"file_weight '{weight}': '{value}' is no number of times. Write FILE=2 to read a "
-            "file twice in a pass, FILE=0.5 to read half of it."
+            f"file_weight {quoted(weight)}: {quoted(value)} is no number of times, 0 or "
+            f"{RAREST:g} to {OFTENEST:,}. Write FILE=2 to read a file twice in a pass, FILE=0.5 to "
+            "read half of it."
         )
     return times
 
@@ -164,7 +168,7 @@ def repeated(spans: np.ndarray, source: np.ndarray, times: np.ndarray, seed: int
     """`spans` (n, ...) as often as their file is read; in their order.
 
     `source` int64 (n,) is the file of each. Of a fraction, windows are drawn by the seed (stream
-    "weight"), the same in every pass.
+    "weight"), the same in every pass. Raises SteepError where none is left.
     """
     whole, part = np.divmod(times, 1)
     counts = whole[source].astype(np.int64)
@@ -172,4 +176,8 @@ def repeated(spans: np.ndarray, source: np.ndarray, times: np.ndarray, seed: int
         own = np.flatnonzero(source == file)
         more = numbers(seed, "weight", int(file)).permutation(own)[: round(part[file] * len(own))]
         counts[more] += 1
+    if not counts.any():
+        raise SteepError(
+            "file_weight: nothing is left to read in a pass. Give a file a larger weight."
+        )
     return np.repeat(spans, counts, axis=0)

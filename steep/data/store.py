@@ -102,26 +102,28 @@ def table_key(raw: Raw, roles: Mapping[str, str], *options: object) -> str:
 
 def stored(
     key: str, raw: Raw, roles: Mapping[str, str], keep_empty: bool
-) -> tuple[datasets.Dataset, int, int]:
-    """The rows that have a text (with `keep_empty` all), how many there are, how many lack one.
+) -> tuple[datasets.Dataset, Facts]:
+    """The rows that have a text (with `keep_empty` all), and counts of all of them.
 
+    These are "rows", "empty" (without a text) and "unnamed" (with an empty cell for an id).
     `roles` names the column of the table behind each of `id` (may be lacking: the row number is
     taken), `text`, `pair` (may be lacking) and any further ones.
     """
     schema = pa.schema(FIXED | {role: raw.columns[name] for role, name in roles.items()})
 
     def write(writer: Any) -> Facts:
-        number = empty = 0
+        number = empty = unnamed = 0
         for group in _read(raw, list(dict.fromkeys(roles.values()))):
+            if "id" in roles:
+                unnamed += len(group) - (pc.sum(_has_text(group.column(roles["id"]))).as_py() or 0)
             rows = _shape(group, number, roles, schema)
             full = rows.filter(_filled(rows))
             writer.write_batch(rows if keep_empty else full)
             number += len(rows)
             empty += len(rows) - len(full)
-        return {"rows": number, "empty": empty}
+        return {"rows": number, "empty": empty, "unnamed": unnamed}
 
-    table, counts = kept_table(f"tables/{key}", schema, write)
-    return table, counts["rows"], counts["empty"]
+    return kept_table(f"read/{key}", schema, write)
 
 
 def _read(raw: Raw, names: Sequence[str]) -> Iterator[pa.RecordBatch]:

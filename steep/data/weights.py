@@ -14,6 +14,7 @@ from steep.errors import SteepError
 from steep.wording import quoted, some, split_at_commas
 
 BETA = 0.999  # Cui 2019 tries 0.9 to 0.9999
+LIGHTEST, HEAVIEST = 1e-6, 1_000_000  # of the weights that are given by name
 MANY = 30  # labels that messages name
 FORMS = "none, balanced, effective, effective:0.99 or NAME=NUMBER,..."
 
@@ -115,8 +116,11 @@ def _named(task: Task, text: str) -> dict[str, float] | None:
         found = {_label(part): float(part.rpartition("=")[2]) for part in parts if "=" in part}
     except ValueError:
         parts, found = [text], {}
-    if len(found) != len(parts) or not all(0 < w < np.inf for w in found.values()):
-        raise SteepError(f"class_weights {quoted(text)}: expected {FORMS}, with numbers above 0.")
+    if len(found) != len(parts) or not all(LIGHTEST <= w <= HEAVIEST for w in found.values()):
+        raise SteepError(
+            f"class_weights {quoted(text)}: expected {FORMS}, with numbers from {LIGHTEST:g} to "
+            f"{HEAVIEST:,}."
+        )
     return found
 
 

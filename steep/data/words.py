@@ -78,6 +78,14 @@ def is_unspaced(word: str) -> bool:
     return not word.isascii() and _patterns()[1].match(word) is not None
 
 
+def borders_in(text: str) -> set[int]:
+    """Where in a text words begin or end of scripts that write no blanks between them."""
+    if not has_unspaced(text):
+        return set()
+    found = (word.span() for word in _patterns()[0].finditer(text) if is_unspaced(word.group()))
+    return set(chain.from_iterable(found))
+
+
 def has_unspaced(text: str) -> bool:
     """Whether a text holds characters of such a script."""
     return not text.isascii() and _patterns()[1].search(text) is not None

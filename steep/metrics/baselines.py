@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from steep.metrics.scores import higher_is_better, percentiles, resampled, score
+from steep.metrics.scores import METRICS, higher_is_better, percentiles, resampled, score
+from steep.wording import NOTHING, number, plain, span
 
 if TYPE_CHECKING:
     from steep.data.corpus import Task
 
 CONSTANT, COUNTS = "constant", "word_counts"
-LOSS = "log_loss"
+LOSS, ERROR = "log_loss", "rmse"  # of probabilities, and of numbers: defined for a constant
 
 
 def constant(task: "Task", labels: np.ndarray, rows: int) -> np.ndarray:
@@ -38,11 +39,11 @@ def beside(
 
     Arrays and errors as in `steep.metrics.scores.score`. `gain` is what the model is better by in
     `metric`, above 0 where it is the better one, with the 95 % interval of the paired bootstrap;
-    None where the metric is undefined. `skill` is False where neither that nor the log loss shows
-    the model to be better than the constant.
+    None where the metric is undefined. `skill` is False where neither that nor the log loss (of
+    a regression, the RMSE) shows the model to be better than the constant.
     """
     names = list(baselines)
-    asked = (metric,) if task.kind == "regression" else (metric, LOSS)
+    asked = tuple(dict.fromkeys((metric, ERROR if task.kind == "regression" else LOSS)))
     given = [outputs, *baselines.values()]
     values = [score(task, labels, one) for one in given]
     drawn = resampled(task, labels, given, asked, seed=seed)
@@ -72,3 +73,53 @@ def _gain(
         return {"value": other, "gain": None, "low": None, "high": None}
     low, high = percentiles(gains)
     return {"value": other, "gain": sign * (own - other), "low": low, "high": high}
+
+
+def own_value(compared: Mapping[str, Any]) -> float | None:
+    """The model's own value of the metric, of what `beside` found; None where it is undefined."""
+    sign = 1 if higher_is_better(compared["metric"]) else -1
+    known = (found for found in compared["baselines"].values() if found["gain"] is not None)
+    values = (one["value"] + sign * one["gain"] for one in known if one["value"] is not None)
+    return next(values, None)
+
+
+def behind(compared: Mapping[str, Any]) -> bool:
+    """Whether the model learnt nothing, or does worse than word counts."""
+    high = compared["baselines"].get(COUNTS, {}).get("high")
+    return not compared["skill"] or (high is not None and high < 0)
+
+
+def named(baseline: str, metric: str) -> str:
+    """A baseline in words."""
+    if baseline == COUNTS:
+        return "word counts"
+    answer = "same" if metric in METRICS["regression"] else "commonest"
+    return f"always giving the {answer} answer"
+
+
+def headline(compared: Mapping[str, Any]) -> str:
+    """What has to be said first of a model, without a full stop; '' where nothing is known.
+
+    `compared` is what `beside` found. The model is set beside word counts, or without them beside
+    the constant.
+    """
+    metric, found = compared["metric"], compared["baselines"]
+    own = own_value(compared)
+    if not compared["skill"]:
+        said = [f"{plain(metric)} {number(own)}"] if own is not None else []
+        if (given := found.get(CONSTANT, {}).get("value")) is not None:
+            said.append(f"{named(CONSTANT, metric)} has {number(given)}")
+        return ": ".join(["Nothing was learnt", *filter(None, ["; ".join(said)])])
+    known = [name for name in (COUNTS, CONSTANT) if found.get(name, {}).get("gain") is not None]
+    if own is None or not known:
+        return ""
+    gain, low, high = (found[known[0]][key] for key in ("gain", "low", "high"))
+    opening = "No clear difference from"
+    if low is not None and high is not None and (low > 0 or high < 0):
+        opening = "Better than" if low > 0 else "Worse than"
+    side = "above" if (gain >= 0) is higher_is_better(metric) else "below"
+    ends = span(low, high) if gain >= 0 or low is None or high is None else span(-high, -low)
+    name = named(known[0], metric)
+    return f"{opening} {name}: {plain(metric)} {number(own)}, {number(abs(gain))} {side} {name}" + (
+        "" if ends == NOTHING else f" ({ends})"
+    )

@@ -47,8 +47,8 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
     if curve:
         most = next(point for point in curve["curve"] if point["coverage"] == COVERAGE)
         found.append(
-            f"{curve['metric']} {most['value']:.3f} on the most confident {COVERAGE:.0%} of rows; "
-            f"mean over all shares {curve['area']:.3f}"
+            f"{curve['metric']} {most['value']:.3f} on the {COVERAGE:.0%} of rows with the highest "
+            f"confidence; mean over all coverages {curve['area']:.3f}"
         )
     return found
 
@@ -68,7 +68,7 @@ def abstention(task: Task, labels: np.ndarray, probabilities: np.ndarray) -> dic
     """{"metric", "area", "curve": [{"coverage", "rows", "value", "least"}]}; None for regression.
 
     `value` is the accuracy (single), or the share of rows with every label right (multi), of the
-    `rows` that the model is most confident of; `least` is its confidence in the last of them, which
+    `rows` with the highest confidence; `least` is its confidence in the last of them, which
     is what `--abstain-below` takes. Rows of equal confidence count with their mean, whatever their
     order. `area` is the mean of the accuracy over all coverages: 1 less the area under the
     risk-coverage curve.

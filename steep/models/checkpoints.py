@@ -23,6 +23,7 @@ from transformers import (
 from steep.data.corpus import Task
 from steep.errors import SteepError
 from steep.models import families
+from steep.models.averaging import averages, encoder_alone
 from steep.models.checkpoint_files import (
     PROBLEMS,
     CheckpointFiles,
@@ -117,7 +118,7 @@ def load_trained(folder: Path, attention: str) -> PreTrainedModel:
     """A classifier as it was trained; SteepError if the checkpoint has no trained head."""
     files, auto = read_checkpoint(folder), AutoModelForSequenceClassification
     with torch.random.fork_rng(devices=[]):  # what is drawn is refused below
-        if is_pooled(files.config):
+        if is_pooled(files.config) or averages(files):
             loaded = load_pooled(files, attention)
         else:
             loaded = load_model(auto, files, model_config(folder), attention)
@@ -170,7 +171,11 @@ def encoder_files(name: str | Path) -> tuple[PreTrainedConfig, CheckpointFiles]:
         )
     config = model_config(name)
     families.check_encoder(name, config)
-    return config, read_checkpoint(name)
+    files = read_checkpoint(name)
+    if averages(files):
+        config.num_hidden_layers -= 1
+        files = encoder_alone(files)
+    return config, files
 
 
 def drawn_model(seed: int, *given: Any) -> LoadedModel:

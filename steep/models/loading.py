@@ -138,15 +138,26 @@ def load_model(
     return _checked(files, LoadedModel(model, missing - misfits.keys(), misfits, unused))
 
 
-def filled(model: PreTrainedModel, files: CheckpointFiles) -> LoadedModel:
-    """`model` with the weights of a checkpoint of the same names; SteepError as above."""
-    own = {key: tuple(value.shape) for key, value in model.state_dict().items()}
-    held = {key: shape for key, shape in files.shapes.items() if key in own}
-    misfits = {key: (shape, own[key]) for key, shape in held.items() if shape != own[key]}
-    missing, unused = own.keys() - held.keys(), files.shapes.keys() - own.keys()
-    model.name_or_path = model.config.name_or_path = str(files.folder)
+def filled(
+    model: PreTrainedModel,
+    files: CheckpointFiles,
+    renamed: Callable[[dict[str, Tensor]], dict[str, Tensor]] | None = None,
+) -> LoadedModel:
+    """`model` with the weights of a checkpoint of the same names; SteepError as above.
+
+    `renamed` makes weights of the model of those of the checkpoint, where these have other names.
+    """
     with Unusable(files.name, "weights"):
-        model.load_state_dict(_weights(files, lambda key: key in misfits), strict=False)
+        weights = _weights(files, None)
+        weights = renamed(weights) if renamed else weights
+    own = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    held = {key: tuple(value.shape) for key, value in weights.items()}
+    misfits = {k: (held[k], own[k]) for k in own.keys() & held.keys() if held[k] != own[k]}
+    missing, unused = own.keys() - held.keys(), held.keys() - own.keys()
+    model.name_or_path = model.config.name_or_path = str(files.folder)
+    fitting = {key: value for key, value in weights.items() if key not in misfits}
+    with Unusable(files.name, "weights"):
+        model.load_state_dict(fitting, strict=False)
     loaded = LoadedModel(model, frozenset(missing), misfits, frozenset(unused))
     return _checked(files, loaded)
 
@@ -218,7 +229,8 @@ def _weights(files: CheckpointFiles, left_out: Callable[[str], bool] | None) -> 
     found: dict[str, Tensor] = {}
     for path in files.weights:
         with safe_open(path, "pt") as file:
-            wanted = [k for k in file.keys() if left_out is None or not left_out(k)]  # noqa: SIM118
+            held = [key for key in file.keys() if key in files.shapes]  # noqa: SIM118
+            wanted = [key for key in held if left_out is None or not left_out(key)]
             found |= {key: file.get_tensor(key) for key in wanted}
     return found
 

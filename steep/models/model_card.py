@@ -17,11 +17,14 @@ from steep import runs
 from steep.args import TuneArgs
 from steep.args.running import SeedArgs
 from steep.args.training import BaseArgs, FewArgs, ModelArgs
+from steep.metrics.baselines import headline
+from steep.models.hub import CONFIG, OWN_HEAD
 from steep.options import options_of
 from steep.run_tables import (
     CLASSES,
     PARTS,
     Table,
+    compared_table,
     data_tables,
     masked_loss_table,
     parts_in_words,
@@ -34,9 +37,16 @@ NAME = "README.md"
 FEW = 20  # held-out rows of a class below which its scores are little more than anecdotes
 TYPES = {"macro_f1": "f1", "micro_f1": "f1", "auc": "roc_auc", "rmse": "rmse"}  # of the hub
 OPTIONS = (ModelArgs, BaseArgs, TuneArgs, FewArgs, SeedArgs)
+PATH = re.compile(r"(?<![\w.:/\\>])(?:~|\.{1,2}|[A-Za-z]:)?[/\\](?:[^\s'\"`,;:()|<>]+)")
 HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
+STEP2_LIMITS = (
+    "It fills in masked words, and is meant to be fine-tuned; by itself it classifies nothing.",
+    "What the text that it read says of people, it may have learnt, too.",
+)
 FAIRNESS = "It was not examined whether the model treats groups of people alike."
 LICENCE = "The licence is what the base checkpoint and the data allow; steep does not know it."
+
+Sections = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,8 @@ class RunRecord:
     name: str
     manifest: Mapping[str, Any]
     results: Mapping[str, Any]
+    own_head: bool = False
+    """Whether transformers has no such head."""
 
     @property
     def args(self) -> Mapping[str, Any]:
@@ -69,34 +81,96 @@ def write_card(
     adapted = None
     if step2 is not None:
         adapted = RunRecord(step2.resolve().name, *runs.read_step2(step2))
-    ModelCard(_card(RunRecord(name, manifest, results), adapted, panels)).save(folder / NAME)
+    own_head = runs.read_json(folder / CONFIG)["model_type"] == OWN_HEAD
+    made = RunRecord(name, manifest, results, own_head)
+    ModelCard(_card(made, adapted, panels)).save(folder / NAME)
     return folder / NAME
 
 
+def write_step2_card(
+    folder: Path, name: str, manifest: Mapping[str, Any], results: Mapping[str, Any]
+) -> Path:
+    """Write README.md into `folder`: the card of a `steep adapt` that will be called `name`."""
+    made = RunRecord(name, manifest, results)
+    known, base = _base(made, None)
+    data = ModelCardData(
+        library_name="transformers",
+        pipeline_tag="fill-mask",
+        base_model=known,
+        tags=["steep", "fill-mask"],
+        model_name=name,
+    )
+    load = f"from transformers import AutoModel\n\nencoder = AutoModel.from_pretrained({name!r})"
+    line = shlex.join(["steep", "fit", "LABELLED.csv", "--model", name, "--out", "model"])
+    sections = [
+        ("How to load", _joined(verbatim(load, "python"), verbatim(line))),
+        ("Step 2: further pre-training", _step2(made, made)),
+        ("Limits", _bullets([*STEP2_LIMITS, LICENCE])),
+        *_of_run(made),
+    ]
+    first = f"A masked language model: {base}, further pre-trained on other text by steep."
+    text = _whole(made, data, [inline(first)], sections)
+    ModelCard(text).save(folder / NAME)
+    return folder / NAME
+
+
+def pathless(text: str) -> str:
+    """A text with the paths in it cut to their last name."""
+    return PATH.sub(lambda found: re.split(r"[/\\]", found[0].rstrip("/\\"))[-1], text)
+
+
 def _card(made: RunRecord, step2: RunRecord | None, panels: Sequence[tuple[str, str]]) -> str:
-    data = made.manifest["data"]
     sections = [
         ("How to load", _loading(made)),
-        ("Results", _tables(score_tables(summaries(made.results), made.results["metric"]))),
+        ("Results", _tables(_results(made))),
         ("Limits", _bullets(_limits(made))),
         ("Step 2: further pre-training", _step2(made, step2)),
         ("Step 3: fine-tuning", _options(made)),
         *panels,
-        ("Data", _joined(inline(parts_in_words(data)), _tables(data_tables(data)))),
-        ("Notes of the run", _bullets(made.manifest["notes"])),
-        ("Made with", _bullets([f"{k}: {v}" for k, v in made.manifest["versions"].items()])),
+        *_of_run(made),
     ]
+    compared = _compared(made)
+    first = inline(f"{headline(compared)}.") if compared else ""
+    opening = [first, inline(_sentence(made, step2))]
+    return _whole(made, _metadata(made, step2), opening, sections)
+
+
+def _of_run(made: RunRecord) -> Sections:
+    """Its data, its notes, and what made it."""
+    data, versions = made.manifest["data"], made.manifest["versions"]
+    return [
+        ("Data", _joined(inline(parts_in_words(data)), _tables(data_tables(data)))),
+        ("Notes of the run", _bullets([pathless(note) for note in made.manifest["notes"]])),
+        ("Made with", _bullets([f"{k}: {v}" for k, v in versions.items()])),
+    ]
+
+
+def _whole(
+    made: RunRecord, metadata: ModelCardData, opening: Sequence[str], sections: Sections
+) -> str:
+    """The text of a card."""
     said = (f"## {inline(title)}\n\n{content}" for title, content in sections if content)
-    head = f"---\n{_metadata(made, step2).to_yaml()}\n---"
-    end = f"---\n\nWritten by steep (steep fit · {inline(made.name)})\n"
-    return _joined(head, f"# {inline(made.name)}", inline(_sentence(made, step2)), *said, end)
+    head, stage = f"---\n{metadata.to_yaml()}\n---", made.manifest["stage"]
+    end = f"---\n\nWritten by steep (steep {stage} · {inline(made.name)})\n"
+    return _joined(head, f"# {inline(made.name)}", *opening, *said, end)
+
+
+def _compared(made: RunRecord) -> Mapping[str, Any] | None:
+    """The model beside what knows less, on the rows that count."""
+    return list(summaries(made.results).values())[-1].get("compared")
+
+
+def _results(made: RunRecord) -> list[Table]:
+    compared = _compared(made)
+    tables = score_tables(summaries(made.results), made.results["metric"])
+    return [compared_table(compared), *tables] if compared else tables
 
 
 def _metadata(made: RunRecord, step2: RunRecord | None) -> ModelCardData:
     part, summary = list(summaries(made.results).items())[-1]
     files = listed([file["name"] for file in made.manifest["data"]["files"]])
     return ModelCardData(
-        library_name="steep" if _own_head(made) else "transformers",
+        library_name="steep" if made.own_head else "transformers",
         pipeline_tag="text-classification",
         base_model=_base(made, step2)[0],
         tags=["steep", "text-classification", made.results["task"]["kind"]],
@@ -130,7 +204,7 @@ def _loading(made: RunRecord) -> str:
     """Code that gives what `steep predict` gives, and where it does not."""
     line = ["steep", "predict", made.name, "new.csv", "--out", "predictions.csv"]
     command = verbatim(shlex.join(line))
-    if _own_head(made):
+    if made.own_head:
         return _joined(
             command,
             f"pipeline() of transformers refuses this folder: its head reads the pooling "
@@ -201,11 +275,6 @@ def _options(made: RunRecord) -> str:
     best = made.results.get("best_epoch")
     note = f"The weights of epoch {best} were kept." if best is not None else ""
     return Table("Options", ("option", "value"), "ll", rows, note).markdown
-
-
-def _own_head(made: RunRecord) -> bool:
-    """Whether transformers has no such head."""
-    return made.args.get("pooling", "model") != "model"
 
 
 def _base(made: RunRecord, step2: RunRecord | None) -> tuple[str | None, str]:

@@ -15,18 +15,21 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import layer_norm
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from steep.errors import SteepError
+from steep.models import averaging
 from steep.models.checkpoint_files import CheckpointFiles
 from steep.models.families import encoder_layers
+from steep.models.hub import OWN_HEAD
 from steep.models.loading import LoadedModel, Unusable, filled
 from steep.wording import quoted
 
 DROPOUT = 0.1  # before the linear head, as BERT's
-MODEL_TYPE = "steep_pooled"  # what config.json says, with the encoder's own in ENCODER_TYPE
-ENCODER_TYPE = "steep_encoder_type"
+NORMED = "normed-mean"  # what --pooling mean is in config.json; "mean", without norm, in old ones
+ENCODER_TYPE = "steep_encoder_type"  # beside OWN_HEAD, the encoder's own
 LAST = 4  # layers whose [CLS] are joined: the best of Sun et al. 2019, table 3
 
 
@@ -44,7 +47,8 @@ class Pooling(nn.Module):
 class PooledClassifier(PreTrainedModel):
     """Any encoder, one of `POOLINGS`, and a linear layer: keywords of a batch -> `logits`.
 
-    No class of transformers has such a head: one that loaded the rest would put random weights in
+    Of a BERT that is pooled by its mean, the folder is one of transformers (`averaging`). Of others
+    no class of transformers has such a head: one that loaded the rest would put random weights in
     its place, and predict. So the folder names a model type that transformers refuses.
     """
 
@@ -70,11 +74,15 @@ class PooledClassifier(PreTrainedModel):
     def save_pretrained(  # type: ignore[override]  # its arguments differ by version
         self, save_directory: str | Path, **options: Any
     ) -> None:
-        """As in transformers, but for the model type."""
+        """As a classifier of transformers, or as such a one with a model type of its own."""
+        if averaging.possible(self.config) and self.config.steep_pooling == NORMED:
+            bert = averaging.averaging_bert(self.base_model, self.pooled_head)  # type: ignore[arg-type]
+            bert.save_pretrained(save_directory, **options)
+            return
         super().save_pretrained(save_directory, **options)
         path = Path(save_directory) / "config.json"
         config = json.loads(path.read_text(encoding="utf-8"))
-        config |= {"model_type": MODEL_TYPE, ENCODER_TYPE: config["model_type"]}
+        config |= {"model_type": OWN_HEAD, ENCODER_TYPE: config["model_type"]}
         path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
     def forward(self, attention_mask: Tensor, **inputs: Tensor) -> SequenceClassifierOutput:
@@ -95,27 +103,29 @@ def set_pooling(config: PreTrainedConfig, pooling: str) -> None:
         if number not in map(str, range(1, layers + 1)):
             raise SteepError(f"pooling {quoted(pooling)}: choose layer:1 to layer:{layers}.")
         config.num_hidden_layers = int(number)
-    elif number or name not in POOLINGS:
-        known = ", ".join(key for key in POOLINGS if key != "layer")
+    elif number or name == NORMED or name not in POOLINGS:
+        known = ", ".join(key for key in POOLINGS if key not in ("layer", NORMED))
         raise SteepError(f"pooling {quoted(pooling)}: must be model, {known} or layer:K.")
     elif name == "last4" and layers < LAST:
         raise SteepError(f"pooling last4: the checkpoint has {layers} layers only.")
-    config.steep_pooling = pooling
+    config.steep_pooling = NORMED if pooling == "mean" else pooling
 
 
 def is_pooled(config: Mapping[str, Any]) -> bool:
-    """Whether this config.json is of a checkpoint that `PooledClassifier.save_pretrained` wrote."""
-    return config.get("model_type") == MODEL_TYPE
+    """Whether this config.json is of a classifier whose class is `PooledClassifier` alone."""
+    return config.get("model_type") == OWN_HEAD
 
 
 def load_pooled(files: CheckpointFiles, attention: str) -> LoadedModel:
     """A classifier as `PooledClassifier.save_pretrained` wrote it; SteepError as `load_model`."""
-    content = {key: value for key, value in files.config.items() if key != "model_type"}
+    content, averages = dict(files.config), averaging.averages(files)
+    kind = content.pop("model_type")
     with Unusable(files.name):
-        config = AutoConfig.for_model(content.pop(ENCODER_TYPE), **content)
+        config = AutoConfig.for_model(content.pop(ENCODER_TYPE, kind), **content)
+        config.num_hidden_layers -= averages
         encoder = AutoModel.from_config(config, attn_implementation=attention, dtype=torch.float32)
         model = PooledClassifier(encoder)
-    return filled(model.eval(), files)
+    return filled(model.eval(), files, averaging.without_layer if averages else None)
 
 
 def _cls(encoded: Any, mask: Tensor) -> Tensor:
@@ -125,6 +135,11 @@ def _cls(encoded: Any, mask: Tensor) -> Tensor:
 def _mean(encoded: Any, mask: Tensor) -> Tensor:
     hidden, real = encoded.last_hidden_state.float(), mask[:, :, None].float()
     return (hidden * real).sum(1) / real.sum(1).clamp(min=1)
+
+
+def _normed(encoded: Any, mask: Tensor) -> Tensor:
+    mean = _mean(encoded, mask)
+    return layer_norm(mean, mean.shape[-1:], eps=1e-12)
 
 
 def _max(encoded: Any, mask: Tensor) -> Tensor:
@@ -144,6 +159,7 @@ Pool = Callable[[Any, Tensor], Tensor]
 POOLINGS: dict[str, tuple[Pool, int]] = {
     "cls": (_cls, 1),
     "mean": (_mean, 1),
+    NORMED: (_normed, 1),
     "last4": (_last4, LAST),
     "concat": (_concat, 3),
     "layer": (_cls, 1),

@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 
 from steep.run_tables import Table
 
-Style = Literal["accent", "plain", "faint"]
+Style = Literal["accent", "plain", "faint", "dashed"]
 Point = tuple[float, float]
 
 
@@ -94,27 +94,35 @@ class Panels:
 
 @dataclass(frozen=True)
 class DotRow:
-    """One arm: a dot for each seed, their mean and its interval."""
+    """A name with its `value`, and what is drawn of it: dots, a mean, an interval, a bar."""
 
     name: str
     style: Style
     y: float
-    dots: list[tuple[float, str]]  # position and what to say about it
-    mean: float
-    interval: tuple[float, float] | None
     value: str
+    below: str = ""  # a second line of the name
+    dots: Sequence[tuple[float, str]] = ()  # position and what to say about it
+    mean: float | None = None
+    interval: tuple[float, float] | None = None
+    bar: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
 class Dots:
-    """Arms, one below the other, on one axis; `pairs` join the same seed of two arms."""
+    """Rows, one below the other, on one axis; `marks` are lines across all rows, with their names.
+
+    `keys` are what is drawn (dot, bar, band) and what it stands for; `height` is that of a row.
+    """
 
     kind: ClassVar[str] = "dots"
     title: str
     rows: list[DotRow]
     x: Axis
-    pairs: list[tuple[Point, Point]]
     alt: str
+    keys: Sequence[tuple[str, str]] = ()
+    marks: Sequence[tuple[float, str]] = ()
+    height: float = 3.0  # rem
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -142,6 +150,21 @@ class Matrices:
     kind: ClassVar[str] = "matrices"
     matrices: list[Matrix]
     note: str
+
+
+@dataclass(frozen=True)
+class Map:
+    """A confusion matrix of many classes as a map, with letters for its rows only.
+
+    `cells` are row, column, strength (per cent), whether it is right, and what to say about it.
+    """
+
+    kind: ClassVar[str] = "map"
+    title: str
+    labels: list[str]
+    cells: list[tuple[int, int, int, bool, str]]
+    note: str
+    alt: str
 
 
 @dataclass(frozen=True)
@@ -186,7 +209,7 @@ class Marked:
     alt: str
 
 
-Block = Table | Facts | Notes | Command | Panels | Dots | Matrices | Examples | Marked
+Block = Table | Facts | Notes | Command | Panels | Dots | Matrices | Map | Examples | Marked
 
 
 @dataclass(frozen=True)
@@ -215,6 +238,7 @@ class Page:
     title: str = ""
     origin: str = ""
     footer: str = ""
+    muted: bool = False  # an answer that is none to be proud of
 
 
 def present(*sections: Section | None) -> list[Section]:

@@ -3,13 +3,15 @@
 import math
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from steep.reports.blocks import Axis, Curve, DotRow, Dots, Panel, Panels, Point, Style
-from steep.wording import number
+from steep.reports.blocks import Axis, Curve, DotRow, Dots, Panel, Panels, Style
+from steep.wording import brief, number, span
 
 Seeds = dict[int, float]
+LONGEST = 18  # letters of a name that stand beside a drawing on a phone
 NARROW = 1e-9  # of the largest value: ticks would be further apart than the values
 
 
@@ -55,27 +57,93 @@ def panels(curves: dict[str, list[Curve]], x: str, y: str, whole: bool = False) 
     return Panels(drawn)
 
 
-def seed_dots(title: str, metric: str, arms: dict[str, Seeds], pair: tuple[str, str]) -> Dots:
-    """The seeds of every arm on one axis, the two arms of `pair` joined seed by seed."""
+def seed_dots(title: str, metric: str, arms: dict[str, Seeds], strong: str) -> Dots:
+    """The seeds of every arm on one axis; the arm `strong` stands out."""
     spans = {name: t_interval(list(seeds.values())) for name, seeds in arms.items()}
     ends = [end for span in spans.values() if span for end in span]
     found = [value for seeds in arms.values() for value in seeds.values()]
     across = axis(metric, found + ends, tight=True)
-    heights = {name: round(100 * (i + 0.5) / len(arms), 2) for i, name in enumerate(arms)}
     rows = [
         DotRow(
-            name=name,
-            style="accent" if name == pair[1] else "plain",
-            y=heights[name],
+            name=brief(name, LONGEST),
+            style="accent" if name == strong else "plain",
+            y=_height(i, len(arms)),
             dots=[(place(across, v), f"seed {s}: {number(v)}") for s, v in seeds.items()],
             mean=place(across, float(np.mean(list(seeds.values())))),
             interval=(place(across, at[0]), place(across, at[1])) if (at := spans[name]) else None,
             value=number(float(np.mean(list(seeds.values())))),
         )
-        for name, seeds in arms.items()
+        for i, (name, seeds) in enumerate(arms.items())
     ]
-    joined = _joined(across, arms, heights, pair) if set(pair) <= arms.keys() else []
-    return Dots(title, rows, across, joined, _told_dots(title, arms))
+    keys = [("dot", "one seed"), ("bar", "mean"), ("band", "95 % interval over seeds")]
+    return Dots(title, rows, across, _told_dots(title, arms), keys)
+
+
+def slopes(title: str, metric: str, arms: dict[str, Seeds], pair: tuple[str, str]) -> Panels | None:
+    """A line from the first arm of `pair` to the second for each seed that both have."""
+    first, second = (arms.get(name, {}) for name in pair)
+    both = [(first[seed], second[seed]) for seed in first if seed in second]
+    if not both:
+        return None
+    up = axis(metric, [value for ends in both for value in ends])
+    across = Axis("arm, a line for each seed", 0, 1, [(0, pair[0]), (100, pair[1])])
+    lines = [
+        Curve("higher" if b > a else "not higher", "accent" if b > a else "plain", [(0, a), (1, b)])
+        for a, b in both
+    ]
+    told = "; ".join(f"{number(a)} to {number(b)}" for a, b in both)
+    alt = f"{title}, a seed each: {told}"
+    return Panels([Panel(title, [_scaled(line, across, up) for line in lines], across, up, alt)])
+
+
+def bars(title: str, what: str, values: dict[str, float], note: str = "") -> Dots:
+    """A bar for each share of 1, in their order."""
+    across = axis(what, [0.0, 1.0], tight=True)
+    rows = [
+        DotRow(
+            name=brief(name, LONGEST),
+            style="plain",
+            y=_height(i, len(values)),
+            value=number(value),
+            bar=(0.0, place(across, value)),
+        )
+        for i, (name, value) in enumerate(values.items())
+    ]
+    told = ", ".join(f"{name} {number(value)}" for name, value in values.items())
+    return Dots(title, rows, across, f"{title}: {told}", height=1.3, note=note)
+
+
+def gains(title: str, metric: str, comparisons: list[dict[str, Any]], smallest: float) -> Dots:
+    """The gain of each comparison with its 95 % interval, against 0 and the `smallest` effect.
+
+    `comparisons` are those of a verdict that have a gain.
+    """
+    ends = [found.get(key) for found in comparisons for key in ("gain", "low", "high")]
+    across = axis(metric, [0.0, smallest, *(end for end in ends if end is not None)])
+    rows = [
+        DotRow(
+            name=brief(found["arm"], LONGEST),
+            below=brief(f"over {found['against']}", LONGEST),
+            style="accent" if i == 0 else "plain",
+            y=_height(i, len(comparisons)),
+            value=number(found["gain"], sign=True),
+            mean=place(across, found["gain"]),
+            interval=None
+            if found.get("low") is None
+            else (place(across, found["low"]), place(across, found["high"])),
+        )
+        for i, found in enumerate(comparisons)
+    ]
+    marks = [(place(across, 0.0), "no gain")]
+    if smallest:
+        marks.append((place(across, smallest), "smallest effect"))
+    told = "; ".join(
+        f"{c['arm']} over {c['against']} {number(c['gain'], sign=True)} "
+        f"({span(c.get('low'), c.get('high'), sign=True)})"
+        for c in comparisons
+    )
+    keys = [("bar", "gain"), ("band", "95 % interval")]
+    return Dots(title, rows, across, f"{title}: {told}", keys, marks)
 
 
 def t_interval(values: list[float]) -> tuple[float, float] | None:
@@ -111,15 +179,9 @@ def _scaled(line: Curve, x: Axis, y: Axis) -> Curve:
     )
 
 
-def _joined(
-    across: Axis, arms: dict[str, Seeds], heights: dict[str, float], pair: tuple[str, str]
-) -> list[tuple[Point, Point]]:
-    first, second = (arms[name] for name in pair)
-    return [
-        ((place(across, first[s]), heights[pair[0]]), (place(across, second[s]), heights[pair[1]]))
-        for s in first
-        if s in second
-    ]
+def _height(i: int, rows: int) -> float:
+    """Of the middle of a row, in per cent."""
+    return round(100 * (i + 0.5) / rows, 2)
 
 
 def _told(lines: list[Curve], what: str) -> str:

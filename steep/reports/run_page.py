@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from steep.metrics.baselines import behind, headline
 from steep.reports import charts
 from steep.reports.blocks import (
     Block,
@@ -17,15 +18,29 @@ from steep.reports.blocks import (
     Style,
     present,
 )
+from steep.reports.confusion import confusion_blocks
 from steep.reports.folder import RunFolder
-from steep.reports.mistakes import confusion_block, suspects_section, votes_of, worst_mistakes
-from steep.run_tables import PARTS, Summary, Table, masked_loss_table, score_tables, summaries
+from steep.reports.mistakes import suspects_section, votes_of, worst_mistakes
+from steep.reports.pictures import class_bars, probabilities_section
+from steep.run_tables import (
+    PARTS,
+    Summary,
+    Table,
+    compared_table,
+    masked_loss_table,
+    score_tables,
+    summaries,
+)
 from steep.wording import capital, count, counted, number, plain, span
 
 NEW_HEAD = " The checkpoint had no masked-LM head; a new one was trained with it."
 TRAINED_HEAD = (
     ' The checkpoint had no masked-LM head: "before" is with the new head after it was trained on '
     "its own, with the encoder frozen; the head went on training with the encoder."
+)
+UNSKILLED = (
+    "Calibration, suspected label errors and explanations are not shown: of a model that learnt "
+    "nothing they would only mislead."
 )
 
 
@@ -50,22 +65,44 @@ def classifier_page(run: RunFolder, texts: bool) -> Page:
     found, metric = run.results, run.results["metric"]
     parts = summaries(found)
     part, summary = list(parts.items())[-1]
-    value = summary["metrics"].get(metric)
-    said = f"{capital(plain(metric))} on {counted(summary['rows'], f'{PARTS[part]} row')}"
-    interval = value and span(value.get("low"), value.get("high"))
+    compared = summary.get("compared")
+    skill = compared is None or compared["skill"]
+    answer, sentence = _answer(summary, metric, PARTS[part])
     return Page(
         question="How good is the model?",
-        answer=number(value["value"] if value else None),
-        sentence=f"{said}; 95 % interval {interval}."
-        if value
-        else f"{said} is undefined: they do not have all that it compares, such as two classes.",
+        answer=answer,
+        sentence=sentence,
+        muted=compared is not None and behind(compared),
         sections=present(
-            Section("Results", score_tables(parts, metric)),
+            Section("Results", _results(parts, metric)),
             _learning(run, metric),
             _confusion(summary, found["task"], PARTS[part]),
-            *_rows(run, part, texts),
+            *_rows(run, part, texts, skill),
         ),
     )
+
+
+def _answer(summary: Summary, metric: str, part: str) -> tuple[str, str]:
+    """The score, or that nothing was learnt; and how it stands beside what knows less."""
+    value, compared = summary["metrics"].get(metric), summary.get("compared")
+    scored = f"{capital(plain(metric))} on {counted(summary['rows'], f'{part} row')}"
+    if value is None:
+        said = f"{scored} is undefined: they do not have all that it compares, such as two classes."
+    else:
+        said = f"{scored}; 95 % interval {span(value.get('low'), value.get('high'))}."
+    answer, first = number(value["value"] if value else None), ""
+    if compared:
+        first = headline(compared)
+        if not compared["skill"]:
+            answer, _, first = first.partition(": ")
+    return answer, f"{capital(first)}. {said}" if first else said
+
+
+def _results(parts: dict[str, Summary], metric: str) -> list[Block]:
+    part, summary = list(parts.items())[-1]
+    compared, drawn = summary.get("compared"), class_bars(summary, PARTS[part])
+    blocks: list[Block] = [compared_table(compared)] if compared else []
+    return [*blocks, *score_tables(parts, metric), *([drawn] if drawn else [])]
 
 
 def masked_loss_blocks(run: RunFolder) -> list[Block]:
@@ -143,17 +180,20 @@ def _confusion(summary: Summary, task: dict[str, Any], part: str) -> Section | N
     if not summary.get("confusion"):
         return None
     table = np.array(summary["confusion"], dtype=int)
-    return Section("Confusion", [confusion_block({part: table}, task["labels"], f"{part} rows")])
+    return Section("Confusion", confusion_blocks({part: table}, task["labels"], f"{part} rows"))
 
 
-def _rows(run: RunFolder, part: str, texts: bool) -> list[Section | None]:
-    """The worst mistakes, and the labels that may be wrong."""
-    table, task = run.predictions.get(part), run.results["task"]
+def _rows(run: RunFolder, part: str, texts: bool, skill: bool) -> list[Section | None]:
+    """Probabilities, the worst mistakes, and the labels that may be wrong."""
+    table, task, found = run.predictions.get(part), run.results["task"], run.results
+    sure = probabilities_section(found[part], table, task, found.get("decisions"))
     if table is None or table.empty:
-        return []
-    found = worst_mistakes(votes_of([table], task), task, texts)
-    worst = Section("Worst mistakes", [found], "Those with the highest loss.") if found else None
-    return [worst, suspects_section(table, task, texts, run.results.get("trained_on", 0))]
+        return [sure if skill else Section("Left out", [], UNSKILLED)]
+    wrong = worst_mistakes(votes_of([table], task), task, texts)
+    worst = Section("Worst mistakes", [wrong], "Those with the highest loss.") if wrong else None
+    if not skill:
+        return [worst, Section("Left out", [], UNSKILLED)]
+    return [sure, worst, suspects_section(table, task, texts, found.get("trained_on", 0))]
 
 
 def words_section(run: RunFolder, texts: bool) -> Section | None:
@@ -176,6 +216,9 @@ def words_section(run: RunFolder, texts: bool) -> Section | None:
     note = "First those whose true word gained the most probability, then those that lost the most."
     if examples:
         blocks.append(Examples("Predictions before and after", examples, note))
+    if found.get("left_out"):
+        left = count(found["left_out"])
+        lead += f" Stop words, single letters and punctuation ({left}) do not count."
     lead += TRAINED_HEAD if run.results.get("new_head") else ""
     return Section("What it learnt", blocks, lead)
 

@@ -8,12 +8,11 @@ import pandas as pd
 
 from steep.reports import charts
 from steep.reports.blocks import Block, Page, Section, present
+from steep.reports.confusion import confusion_blocks, confusion_counts
 from steep.reports.folder import StudyFolder
 from steep.reports.mistakes import (
     Votes,
     changed_by_step2,
-    confusion_block,
-    confusion_counts,
     votes_of,
     worst_mistakes,
 )
@@ -25,6 +24,7 @@ from steep.reports.study_sections import (
     label_curve_section,
     results_by_arm,
 )
+from steep.run_shapes import NOT_VALID
 from steep.wording import capital, counted, listed, plain
 
 PAIR = ("base", "adapted")
@@ -39,17 +39,22 @@ def study_page(study: StudyFolder, texts: bool) -> Page:
         sentence=verdict["sentence"],
         paragraph=verdict.get("paragraph", "").removeprefix(verdict["sentence"]).strip(),
         warnings=verdict.get("warnings", []),
+        muted=verdict["answer"] == NOT_VALID,
         sections=_findings(study, verdict, texts),
     )
 
 
 def _findings(study: StudyFolder, verdict: dict[str, Any], texts: bool) -> list[Section]:
+    if verdict["answer"] == NOT_VALID:  # what a model without skill gets wrong says nothing
+        results = Section("Results by arm", _results(study, verdict))
+        return present(results, _learning(study), cost_section(study, verdict))
     task = study.manifest["task"]
     tables = {
         a: [c.predictions for c in study.of(a) if c.predictions is not None] for a in study.arms
     }
     votes = {arm: votes_of(found, task) for arm, found in tables.items() if found}
     return present(
+        _gains(verdict),
         Section("Results by arm", _results(study, verdict)) if study.verdict else None,
         certainty_section(verdict),
         label_curve_section(verdict),
@@ -94,11 +99,25 @@ def _results(study: StudyFolder, verdict: dict[str, Any]) -> list[Block]:
     blocks: list[Block] = []
     if values:
         title = f"{capital(metric)} on test rows ({better} is better)"
-        blocks.append(charts.seed_dots(title, metric, values, PAIR))
-    blocks.append(results_by_arm(study, metric, values))
-    if verdict.get("comparisons"):
-        blocks.append(gains_table(verdict["comparisons"]))
-    return blocks
+        blocks.append(charts.seed_dots(title, metric, values, PAIR[1]))
+        paired = f"{capital(metric)} of each seed, {PAIR[0]} and {PAIR[1]}"
+        if drawn := charts.slopes(paired, metric, values, PAIR):
+            blocks.append(drawn)
+    return [*blocks, results_by_arm(study, metric, values)]
+
+
+def _gains(verdict: dict[str, Any]) -> Section | None:
+    """The verdict as a picture, and its numbers; one seed has gains, but no intervals."""
+    comparisons = verdict.get("comparisons")
+    if not comparisons:
+        return None
+    metric, smallest = plain(verdict["metric"]), verdict.get("smallest_effect") or 0.0
+    known = [found for found in comparisons if found["gain"] is not None]
+    blocks: list[Block] = [gains_table(comparisons)]
+    if known:
+        title = f"Gain in {metric} (positive is better)"
+        blocks.insert(0, charts.gains(title, f"gain in {metric}", known, smallest))
+    return Section("Gains", blocks)
 
 
 def _step2(study: StudyFolder) -> Section | None:
@@ -154,7 +173,7 @@ def _confusion(tables: dict[str, list[pd.DataFrame]], task: dict[str, Any]) -> S
         return None
     seeds = max(len(tables[arm]) for arm in arms)
     of = f"test rows, summed over {counted(seeds, 'seed')}"
-    return Section("Confusion", [confusion_block(counts, task["labels"], of)])
+    return Section("Confusion", confusion_blocks(counts, task["labels"], of))
 
 
 def _changed(votes: dict[str, Votes], task: dict[str, Any], texts: bool) -> Section | None:

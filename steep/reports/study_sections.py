@@ -23,7 +23,8 @@ CERTAINTY_LEAD = (
     "by these numbers. Adding seeds to this one until the answer suits you makes wrong answers "
     "more likely."
 )
-STYLES: dict[str, Style] = {STRONG: "accent", "base": "plain"}
+STYLES: dict[str, Style] = {STRONG: "accent", "base": "plain", "tfidf": "dashed"}
+NAMES = {"tfidf": "word counts"}
 CURVE_LEAD = (
     "Every arm at every label budget, mean over seeds. The labels are sampled by seed, the same "
     "ones for all arms."
@@ -133,7 +134,7 @@ def _more(found: dict[str, Any]) -> str:
     needed, seeds = found.get("seeds_needed"), len(found.get("differences") or [])
     if needed is None:
         few_rows = found.get("bottleneck") == "rows"
-        return "no number is enough: more test rows are needed" if few_rows else "hundreds"
+        return "more seeds will not settle this" + (": more test rows might" if few_rows else "")
     return "none" if needed <= seeds else f"{needed - seeds:,} ({counted(needed, 'seed')} in all)"
 
 
@@ -156,7 +157,10 @@ def label_curve_section(verdict: dict[str, Any]) -> Section | None:
     means = {
         arm: [p["arms"].get(arm, {}).get("mean") for p in budgets] for arm in budgets[0]["arms"]
     }
-    curves = [charts.curve(arm, STYLES.get(arm, "faint"), labels, means[arm]) for arm in means]
+    curves = [
+        charts.curve(NAMES.get(arm, arm), STYLES.get(arm, "faint"), labels, means[arm])
+        for arm in means
+    ]
     lines = [line for line in curves if len(line.points) > 1]
     title = f"{capital(metric)} by number of labels"
     drawn = charts.panels({title: lines}, "training labels", metric)

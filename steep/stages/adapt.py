@@ -1,7 +1,6 @@
 """steep adapt: further pre-training of a masked language model on one's own text (step 2)."""
 
 import math
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from steep import runs
-from steep.args import AdaptArgs, PretrainArgs
-from steep.console import say
+from steep.args import AdaptArgs, FitArgs, PretrainArgs
+from steep.console import say, say_next
 from steep.data import facts
 from steep.data.budget import labelled_parts, probe_on
 from steep.data.corpus import Data
@@ -21,8 +20,11 @@ from steep.data.store import select_rows
 from steep.errors import SteepError
 from steep.metrics.scores import higher_is_better
 from steep.models.checkpoint_files import check_checkpoint
+from steep.models.hub import no_checkpoint
 from steep.openings import NOTHING, Openings
+from steep.options import as_mapping
 from steep.places import find_place, inputs_of
+from steep.reports.reproduce import command_line
 from steep.seeds import numbers
 
 if TYPE_CHECKING:
@@ -52,12 +54,13 @@ def adapt(
     """
     find_place(out, "folder", args.output.overwrite, inputs_of(args, source, unlabelled))
     if args.start.model is None:
-        raise SteepError("Name a checkpoint with --model, such as bert-base-uncased.")
+        raise no_checkpoint()
     folder = check_checkpoint(args.start.model)
     data, further = read_corpora(source, unlabelled, args.table, args.split, args.text)
     labelled = labelled_parts(data, args.pretrain.probing, args.seed.seed)
     # Only now: importing torch takes longer than finding a mistake in a file or an option.
     from steep.models.devices import choose, for_checkpointing
+    from steep.models.model_card import write_step2_card
     from steep.train.session import session
 
     machine = for_checkpointing(choose(args.machine), args.pretrain.memory)
@@ -70,10 +73,14 @@ def adapt(
         text = gather(data, further, args.text, run)
         rows = probe_on(labelled, data, lm.tokenizer, args.pretrain.length.max_length, run)
         results = _train(lm, text, rows, args, opened)
-        runs.write_json(run.folder / runs.RESULTS, results | {"sources": text.sources})
+        results |= {"sources": text.sources}
+        runs.write_json(run.folder / runs.RESULTS, results)
         runs.write_hashes(run.folder, corpus_hashes(text.corpus))
         lm.save(run.folder)
+        write_step2_card(run.folder, out.resolve().name, run.manifest, results)
     _tell(results, args.pretrain, out)
+    if not isinstance(source, Data):  # as in a study, which goes on by itself
+        _say_next(source, args, out)
     return out
 
 
@@ -217,7 +224,16 @@ def _tell(results: dict[str, Any], pretrain: PretrainArgs, out: Path) -> None:
             say(f"{what}: {found['before']:.3f} before, {found['after']:.3f} after")
     if results["new_head"] and pretrain.objective.train == "all":
         say("(the new head kept training with the encoder: not all of this is the encoder's)")
-    say(f"adapted checkpoint: {out}; next: steep fit ... --model {shlex.quote(str(out))}")
+    say(f"adapted checkpoint: {out}")
+
+
+def _say_next(source: Any, args: AdaptArgs, out: Path) -> None:
+    """Fine-tuning on the same file, where there was one, with the same options."""
+    first = next(iter(source), None) if isinstance(source, list | tuple) else source
+    values = as_mapping(args.table) | as_mapping(args.split) | {"model": str(out)}
+    file = first if isinstance(first, str | Path) and values["label"] else "LABELLED.csv"
+    values["label"] = values["label"] or "LABEL"
+    say_next(command_line("fit", FitArgs, values, [file], "model"))
 
 
 def _tell_probe(results: dict[str, Any], best_by: str) -> None:

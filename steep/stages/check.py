@@ -1,27 +1,34 @@
 """steep check: what is in a table, what will go wrong, and what it will cost."""
 
 from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from steep import runs
-from steep.args import CheckArgs, TuneArgs
-from steep.console import say, tell
+from steep.args import AdaptArgs, CheckArgs, FitArgs, TuneArgs
+from steep.args.training import LengthArgs
+from steep.console import say, say_next, tell
 from steep.data import facts
+from steep.data.conflicts import find_conflicts
 from steep.data.corpus import Corpus, Data, join_corpora
 from steep.data.duplicates import find_duplicates
 from steep.data.load import load
 from steep.data.readers import Source
 from steep.data.tokens import Tokens, tokenize
 from steep.data.words import has_unspaced, vocabulary_fit, words_in
+from steep.models.fit_defaults import settled_for
+from steep.options import as_mapping
 from steep.outputs import writing_file
 from steep.places import inputs_of
+from steep.reports.reproduce import command_line
 from steep.study.forecast import forecast
-from steep.wording import duration, some
+from steep.wording import duration, listed, quoted, some
 
 LENGTHS = (64, 128, 256, 512)
+SPECIAL = 2  # tokens of an input that are not of its text
 FEW = 10  # rows of a class below which its scores mean little
 RARE = 0.05  # share of rows below which a label is easily never predicted
 
@@ -40,7 +47,16 @@ def check(source: Source | Data, *, args: CheckArgs, out: Path | None = None) ->
             runs.write_json(file, findings)
     for line in _lines(findings):
         tell(line)
+    if isinstance(source, str | Path):
+        _say_next(source, args, "fit" if "task" in findings else "adapt")
     return findings
+
+
+def _say_next(source: str | Path, args: CheckArgs, stage: str) -> None:
+    """The command that takes the same file further, with the same options."""
+    kind, out = (FitArgs, "model") if stage == "fit" else (AdaptArgs, "adapted")
+    values = as_mapping(args) | {"model": args.start.model or "bert-base-uncased"}
+    say_next(command_line(stage, kind, values, [source], out))
 
 
 def _findings(source: Source | Data, args: CheckArgs) -> dict[str, Any]:
@@ -52,6 +68,7 @@ def _findings(source: Source | Data, args: CheckArgs) -> dict[str, Any]:
     if data.task is not None:
         findings["task"] = data.task.described()
         findings["warnings"] = _label_warnings(data)
+        findings["conflicts"] = asdict(find_conflicts(data.parts.values()))
     if args.start.model is None:
         findings["words"] = _in_words(everything)
     else:
@@ -67,10 +84,14 @@ def _with_checkpoint(data: Data, everything: Corpus, model: str, args: CheckArgs
 
     tokenizer = load_tokenizer(model)
     tokens = tokenize(everything, tokenizer)
-    time = pace.estimate(data, model, choose(args.machine), args.seed.seed, TuneArgs())
+    tune = TuneArgs() if data.task is None else settled_for(TuneArgs(), data, model)
+    time = pace.estimate(data, model, choose(args.machine), args.seed.seed, tune)
     hopes = {}
     if data.task is not None:
         hopes["forecast"] = str(forecast(len(data.train), time["own_head"]))
+    if not data.train.has_pairs:
+        longest = int(tokens.lengths.max()) + SPECIAL
+        hopes["kept_whole"] = _kept_whole(longest, time["positions"])
     return {
         **hopes,
         "vocabulary": vocabulary_fit(everything, tokenizer, len(tokens.ids)),
@@ -103,7 +124,7 @@ def _lengths(lengths: np.ndarray) -> dict[str, float]:
 
 def _lost(lengths: np.ndarray, max_length: int) -> dict[str, float]:
     """What inputs of `max_length` tokens, two of them special, would cut off."""
-    over = np.maximum(lengths - (max_length - 2), 0)
+    over = np.maximum(lengths - (max_length - SPECIAL), 0)
     return {
         "texts": round(float((over > 0).mean()), 4),
         "tokens": round(float(over.sum() / max(lengths.sum(), 1)), 4),
@@ -166,11 +187,29 @@ def _lines(findings: dict[str, Any]) -> list[str]:
             f"  cut at {length:>3} tokens: {lost['texts']:.1%} of texts, {lost['tokens']:.1%} of "
             "all tokens lost"
         )
+    if "kept_whole" in findings:
+        text.append(f"  {findings['kept_whole']}")
+    conflicts = findings.get("conflicts", {}).get("examples", [])
+    text += [f"  different labels: {quoted(t)}: {listed(list(names))}" for t, names in conflicts]
     text += [f"warning: {warning}" for warning in findings.get("warnings", [])]
     text += _time(findings.get("time", {}))
     if "forecast" in findings:
         text.append(findings["forecast"])
     return text
+
+
+def _kept_whole(longest: int, positions: int) -> str:
+    """Which options keep all of texts of these tokens, where the default cuts some off."""
+    usual = LengthArgs().max_length
+    if longest <= min(usual, positions):
+        return f"the default, --max-length {usual}, cuts nothing off"
+    if longest <= positions:
+        return f"--max-length {longest} would cut nothing off; the default is {usual}"
+    windows = -(-(longest - SPECIAL) // (positions - SPECIAL))
+    return (
+        f"the checkpoint reads {positions:,} tokens at once: --max-length {positions} --truncation "
+        f"sliding-mean --max-windows {windows} would cut nothing off, and take its time"
+    )
 
 
 def _length(lengths: dict[str, float], unit: str) -> str:

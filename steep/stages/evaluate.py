@@ -1,5 +1,6 @@
 """steep evaluate: predictions against labels, with bootstrap intervals."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from steep import outputs, runs
 from steep.args import EvaluateArgs
-from steep.console import say, tell
+from steep.console import say, say_next, tell
 from steep.data import facts
 from steep.data.corpus import Corpus, Task
 from steep.data.duplicates import row_hashes
@@ -47,7 +48,7 @@ def evaluate(
     below = args.abstain.abstain_below
     check_abstention(trained.task, below)
     compute = None if engine is None else engine.compute
-    probabilities = trained.predict(corpus, args.batch.batch_size, args.machine, compute)
+    probabilities = trained.predict(corpus, args.batch.size, args.machine, compute)
     resampling = (args.intervals.resamples, args.seed.seed)
     results: dict[str, Any] = {
         "task": trained.task.described(),
@@ -65,6 +66,8 @@ def evaluate(
             _keep(out, args, results, corpus, lines, {"args": options, "notes": notes})
     finally:  # also where it cannot be written
         _tell(corpus, results)
+    if out is not None:
+        say_next(shlex.join(["steep", "report", str(out)]))
     return results
 
 

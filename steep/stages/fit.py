@@ -1,5 +1,7 @@
 """steep fit: fine-tuning a classifier on labels, the fastai way (step 3)."""
 
+import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,35 +10,30 @@ import numpy as np
 from steep import runs
 from steep.args import FitArgs
 from steep.args.chosen import told
-from steep.args.running import MachineArgs
-from steep.args.training import BaseArgs, DecisionArgs, ModelArgs
-from steep.console import say
+from steep.args.training import BaseArgs, ModelArgs
+from steep.console import say, say_next
 from steep.data import budget, facts
-from steep.data.corpus import Corpus, Data, Task
+from steep.data.corpus import Data
 from steep.data.duplicates import corpus_hashes, row_hashes
 from steep.data.load import load
 from steep.data.readers import Source
 from steep.data.weights import check_loss
 from steep.errors import SteepError
 from steep.metrics import decisions
-from steep.metrics.calibration import ece
-from steep.metrics.predictions import prediction_lines
-from steep.metrics.scores import check_metric, primary, score
-from steep.metrics.summary import summarise, summary_lines
+from steep.metrics.scores import check_metric, primary
 from steep.models.checkpoint_files import check_checkpoint, read_checkpoint
-from steep.models.hub import find
+from steep.models.fit_defaults import settled_for
+from steep.models.fit_defaults import told as told_defaults
+from steep.models.hub import find, no_checkpoint
 from steep.openings import NOTHING, Openings
 from steep.places import find_place, inputs_of
+from steep.stages.held_out import held_out, result_lines, scores_by_part
 
 if TYPE_CHECKING:
     from fastai.learner import Learner
 
     from steep.train.classify import Fitted
     from steep.train.session import Session
-
-FLATTERING = (
-    "thresholds and temperatures were chosen on the validation rows, so their scores are optimistic"
-)
 
 
 def fit(source: Source | Data, *, out: Path, args: FitArgs, openings: Openings = NOTHING) -> Path:
@@ -49,6 +46,7 @@ def fit(source: Source | Data, *, out: Path, args: FitArgs, openings: Openings =
     data = load(source, args.table, args.split, splits_of(args.start))
     check_fit(data, args)
     used = budget.chosen(data, args.few, args.seed.seed)
+    asked, args = args, settled_fit(used, args)
     # Only now: importing torch takes longer than finding a mistake in a file or an option.
     from steep.models.devices import choose
     from steep.train.session import session
@@ -56,15 +54,20 @@ def fit(source: Source | Data, *, out: Path, args: FitArgs, openings: Openings =
     machine, corpora = choose(args.machine), data.parts
     with session("fit", out, args, corpora, machine, openings) as opened:
         run = opened.run
+        for note in chosen_options(asked, args, used):
+            run.note(note)
         results, fitted = _train(data, used, args, opened)
         for follower in openings.followers:
-            follower.line(_scores(results), results["best_epoch"])
+            follower.line(scores_by_part(results), results["best_epoch"])
         runs.write_json(run.folder / runs.RESULTS, results)
         runs.write_hashes(run.folder, row_hashes(used.train))
         fitted.save(run.folder)
         describe_model(run.folder, out.resolve().name, run.manifest, results, args.start)
-    _tell(results)
+    for line in result_lines(results):
+        say(line)
     say(f"model: {out}")
+    use = ["steep", "predict", str(out), "NEW.csv", "--out", "predictions.csv"]
+    say_next(shlex.join(use))
     return out
 
 
@@ -73,9 +76,26 @@ def learner(source: Source | Data, args: FitArgs) -> "Learner":
     data = load(source, args.table, args.split, splits_of(args.start))
     check_fit(data, args)
     used = budget.chosen(data, args.few, args.seed.seed)
+    asked, args = args, settled_fit(used, args)
+    for note in chosen_options(asked, args, used):
+        say(note)
     learn = make_learner(used, args)
+    learn.dls.origin = data, used, args  # for steep.save
     say_start(learn)
     return learn
+
+
+def settled_fit(used: Data, args: FitArgs) -> FitArgs:
+    """`args` with a value for every option of the training, by the rows that are `used`."""
+    start = args.base.base or args.start.model
+    assert start is not None
+    return replace(args, tune=settled_for(args.tune, used, start))
+
+
+def chosen_options(asked: FitArgs, args: FitArgs, used: Data) -> list[str]:
+    """What was chosen for the user, in a line."""
+    start = str(args.base.base or args.start.model)
+    return told_defaults(asked.tune, args.tune, len(used.train), used.labelled(), start)
 
 
 def make_learner(used: Data, args: FitArgs) -> "Learner":
@@ -102,7 +122,7 @@ def check_fit(data: Data, args: FitArgs) -> None:
     if not len(data.valid):
         raise SteepError("valid_share 0: fit needs validation rows to choose its epoch by.")
     if args.start.model is None:
-        raise SteepError("Name a checkpoint with --model, such as a folder of 'steep adapt'.")
+        raise no_checkpoint()
     check_checkpoint(args.start.model)
     if adapted(args.start):
         runs.read_step2(Path(args.start.model))  # for the model card, which comes last
@@ -154,7 +174,7 @@ def _train(
         *told(args.recipe, args.tune),
         *leaks(data, args.start, args.base),
         *budget.notes(data, used, args.few),
-        *budget.few_steps(len(used.train), args.tune.epochs.epochs, args.tune.batch.batch_size),
+        *budget.few_steps(len(used.train), args.tune.epochs.count, args.tune.batch.size),
         *engine.start_notes(learn),
         *learn.dls.train_ds.notes("training"),
         *classify.notes(learn, args.tune),
@@ -166,61 +186,16 @@ def _train(
     fitted = classify.train(learn, used, args.tune, args.metric.metric, args.seed.seed, hooks)
     if fitted.diverged:
         opened.saves.remove()
-    classify.check_finite(fitted, args.tune.optimiser.learning_rate)
+    classify.check_finite(fitted, args.tune)
     classify.in_own_units(fitted)
     runs.write_csv(run.folder / runs.HISTORY, fitted.history)
     return {
         "task": task.described(),
         "metric": args.metric.metric or primary(task),
         "best_epoch": fitted.best_epoch,
-        **_held_out(fitted, data, args.decisions, args.machine, run),
+        **held_out(fitted, data, used, args, run),
         "tokens_per_second": fitted.tokens_per_second,
     }, fitted
-
-
-def _held_out(
-    fitted: "Fitted", data: Data, how: DecisionArgs, where: MachineArgs, run: runs.Run
-) -> dict[str, Any]:
-    """{"valid", "test", "decisions"} for the results; `test` and `decisions` are None without.
-
-    Writes the predictions, and decisions.json where thresholds or temperatures were asked for.
-    """
-    from steep.models.devices import choose
-
-    machine = choose(where)
-    task, parts = data.labelled(), {p: c for p, c in data.parts.items() if p != "train"}
-    raw = {part: fitted.predict(corpus, machine) for part, corpus in parts.items()}
-    labels = data.valid.labels()
-    chosen, notes = decisions.fit_decisions(
-        task, labels, raw["valid"], how.threshold, how.calibrate
-    )
-    for note in [*notes, FLATTERING] if chosen else notes:
-        run.note(note)
-    results: dict[str, Any] = {"valid": None, "test": None, "decisions": None}
-    for part, corpus in parts.items():
-        given = chosen.probabilities(task, raw[part])
-        results[part] = _measure(part, corpus, chosen.task(task), given, run)
-    if chosen:
-        asked = {"threshold": how.threshold, "calibrate": how.calibrate, "rows": len(labels)}
-        before = {part: _scored(task, corpus.labels(), raw[part]) for part, corpus in parts.items()}
-        results["decisions"] = asked | chosen.as_json(task) | {"before": before}
-        runs.write_json(run.folder / runs.DECISIONS, results["decisions"])
-    return results
-
-
-def _measure(
-    part: str, corpus: Corpus, task: Task, probabilities: np.ndarray, run: runs.Run
-) -> dict[str, Any]:
-    if task.kind == "multi" and not task.thresholds and not (probabilities >= 0.5).any():
-        run.note(f"{part}: no label reaches probability 1/2 in any row, so F1 is 0; train longer?")
-    path = run.folder / runs.PREDICTIONS / f"{part}.csv"
-    runs.write_csv(path, prediction_lines(corpus, task, probabilities))
-    return summarise(task, corpus.labels(), probabilities)
-
-
-def _scored(task: Task, labels: np.ndarray, raw: np.ndarray) -> dict[str, float]:
-    """The metrics and the calibration error as they would be without any decision."""
-    return score(task, labels, raw) | {"ece": ece(task, labels, raw)}
 
 
 def describe_model(
@@ -235,35 +210,3 @@ def describe_model(
 
     step2 = Path(str(start.model)) if adapted(start) else None
     write_card(folder, name, manifest, results, step2)
-
-
-def _scores(results: dict[str, Any]) -> dict[str, float]:
-    """What was found on held-out rows, by names such as 'test_accuracy'."""
-    return {
-        f"{part}_{name}": found["value"]
-        for part in ("valid", "test")
-        if results[part]
-        for name, found in results[part]["metrics"].items()
-    }
-
-
-def _tell(results: dict[str, Any]) -> None:
-    best = results["test"] or results["valid"]
-    say(f"{'test' if results['test'] else 'validation'} ({best['rows']:,} rows):")
-    for line in [*summary_lines(best), *_gains(results)]:
-        say(f"  {line}")
-
-
-def _gains(results: dict[str, Any]) -> list[str]:
-    """A line a metric that decisions changed: 'macro_f1 0.412 before thresholds, 0.487 after'."""
-    part = "test" if results["test"] else "valid"
-    if not results["decisions"]:
-        return []
-    before, after = results["decisions"]["before"][part], results[part]
-    now = {name: found["value"] for name, found in after["metrics"].items()}
-    now["ece"] = after["calibration"]["ece"]
-    return [
-        f"{name} {value:.3f} without thresholds and calibration, {now[name]:.3f} with them"
-        for name, value in before.items()
-        if name in now and abs(now[name] - value) >= 0.0005
-    ]

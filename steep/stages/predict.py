@@ -1,17 +1,20 @@
 """steep predict: a probability for every row and class, in the file's own order."""
 
+import json
+import shlex
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from steep import runs
 from steep.args import PredictArgs
-from steep.args.table import ColumnArgs, TableArgs
-from steep.console import say
-from steep.data.corpus import Corpus, Task
-from steep.data.load import read_table
-from steep.data.readers import Source
+from steep.args.table import ColumnArgs, TableArgs, Unit
+from steep.console import say, say_next
+from steep.data.corpus import TEXT_COLUMNS, Corpus, Task, corpus_of
+from steep.data.load import read_columns, read_table
+from steep.data.readers import Source, Texts, is_texts, listed
 from steep.errors import SteepError
 from steep.metrics.decisions import confidence, decide
 from steep.metrics.predictions import free_columns, guarded, named
@@ -22,44 +25,72 @@ from steep.outputs import writing_file
 from steep.places import inputs_of
 from steep.wording import quoted
 
+Columns = dict[str, Any]  # lists or arrays, by name
+
 
 def predict(
     model: str | Path,
-    source: Source,
+    source: Source | Texts,
     *,
-    out: Path,
+    out: Path | None = None,
     args: PredictArgs,
     engine: Engine | None = None,
-) -> Path:
-    """Predictions for every row of `source`, written to the CSV file `out`.
+) -> Path | pd.DataFrame:
+    """Predictions for every row of `source`, as a DataFrame, or written to the CSV file `out`.
 
-    Multi-label: the id and a column of probabilities for each label, as a Kaggle submission has it;
-    of a model with thresholds also `decision`, its labels joined by '|'. Single-label: the id, the
-    class that is decided on, and p_<class> for each. Regression: the id and the target, or each of
-    several. With `abstain_below` there is `abstained` (0 or 1), and the decision of such rows is
-    empty. An id or label whose column would have a name that is taken gets a '_' at the end of its
-    own. `engine` replaces torch. Rows without a text are counted, and predicted as an empty
-    text. Raises SteepError for whatever is wrong with the folder or the file.
+    Multi-label: the id and a column of probabilities for each label, and of a model with
+    thresholds `decision`, its labels joined by '|'. Single-label: the id, the
+    class that is decided on as `label`, its `probability`, and p_<class> for each. Regression: the
+    id and the target, or each of several. With `abstain_below` there is `abstained` (0 or 1), and
+    the decision of such rows is empty. With `keep_columns` the input's own columns follow. A column
+    whose name is taken gets a '_' at the end of its own. `engine` replaces torch. Rows of a table
+    without a text are counted, and predicted as an empty text. Raises SteepError for whatever is
+    wrong with the folder or the source.
     """
-    with writing_file(out, "CSV", args.output.overwrite, inputs_of(args, model, source)) as file:
-        lines = _predicted(load_trained_model(Path(model)), source, args, engine)
-        runs.write_csv(file, lines)
+    if out is None:
+        frame = pd.DataFrame(_predicted(load_trained_model(Path(model)), source, args, engine))
+        if isinstance(source, pd.DataFrame | pd.Series):
+            frame.index = source.index
+        return frame
+    inputs = inputs_of(args, model, *(() if is_texts(source) else (source,)))
+    with writing_file(out, "CSV", args.output.overwrite, inputs) as file:
+        trained = load_trained_model(Path(model))
+        form = ".6g" if trained.task.kind == "regression" else ".6f"
+        lines = _lines(_predicted(trained, source, args, engine), form)
+        runs.write_csv(file, [guarded(line) for line in lines] if args.csv.safe_csv else lines)
     say(f"predictions: {out} ({len(lines):,} rows)")
+    say_next(shlex.join(["steep", "evaluate", str(model), "LABELLED.csv"]))
     return out
 
 
-def _predicted(
-    trained: Trained, source: Source, args: PredictArgs, engine: Engine | None
-) -> list[dict[str, Any]]:
-    corpus = read_table(source, table_for(trained, args.columns), keep_empty=True)
+def _read(trained: Trained, source: Source | Texts, columns: ColumnArgs) -> Corpus:
+    """Every row of a table, or of a list of texts; SteepError for whatever is wrong with it."""
+    table = table_for(trained, columns)
+    if is_texts(source):
+        return corpus_of(listed(source), table.columns.pair is not None)
+    corpus = read_table(source, table, keep_empty=True)
     for note in corpus.notes:
         say(note)
+    return corpus
+
+
+def _predicted(
+    trained: Trained, source: Source | Texts, args: PredictArgs, engine: Engine | None
+) -> Columns:
+    corpus, name = _read(trained, source, args.columns), args.columns.id or "id"
     below = args.abstain.abstain_below
     check_abstention(trained.task, below)
+    kept = _kept(source, corpus, args.columns.unit, name) if args.csv.keep_columns else {}
     compute = None if engine is None else engine.compute
-    probabilities = trained.predict(corpus, args.batch.batch_size, args.machine, compute)
-    lines = _lines(args.columns.id or "id", corpus, trained.task, probabilities, below)
-    return [guarded(line) for line in lines] if args.csv.safe_csv else lines
+    probabilities = trained.predict(corpus, args.batch.size, args.machine, compute)
+    return _columns(corpus, trained.task, probabilities, below, name, kept)
+
+
+def _kept(source: Source | Texts, corpus: Corpus, unit: Unit, name: str) -> Columns:
+    """The input's own columns; that of the ids, called `name`, stands among the program's."""
+    if is_texts(source):
+        return {n: list(corpus.table[n]) for n in corpus.table.column_names if n in TEXT_COLUMNS}
+    return {n: cells for n, cells in read_columns(source, unit).items() if n != name}
 
 
 def table_for(trained: Trained, columns: ColumnArgs, label: str | None = None) -> TableArgs:
@@ -104,41 +135,58 @@ def abstained(task: Task, probabilities: np.ndarray, below: float | None) -> np.
     return unsure
 
 
-def _lines(
-    name: str, corpus: Corpus, task: Task, probabilities: np.ndarray, below: float | None
-) -> list[dict[str, Any]]:
-    """One dictionary a row: its id as `name`, the decision, the probabilities.
+def _columns(
+    corpus: Corpus,
+    task: Task,
+    probabilities: np.ndarray,
+    below: float | None,
+    name: str,
+    kept: Columns,
+) -> Columns:
+    """The id as `name`, the decision, the probabilities (arrays of floats), the columns `kept`.
 
     Names are those of `free_columns`; one that changed is said.
     """
     start = "p_" if task.kind == "single" else ""
-    own, shown = _own_columns(task, below), [f"{start}{label}" for label in task.labels]
-    first, *names = free_columns(own, [name, *shown])
-    for old, new in zip([name, *shown], [first, *names], strict=True):
+    own = _own(task, probabilities, below)
+    shown = [name, *(f"{start}{label}" for label in task.labels), *kept]
+    names = free_columns(list(own), shown)
+    for old, new in zip(shown, names, strict=True):
         if old != new:
             say(f"predictions: {quoted(old)} is written as {quoted(new)}, as its name is taken")
-    ids = corpus.table["id"]
-    if task.kind == "regression":
-        columns = probabilities.reshape(len(probabilities), -1)
-        return [
-            {first: i, **{t: f"{x:.6g}" for t, x in zip(names, given, strict=True)}}
-            for i, given in zip(ids, columns, strict=True)
-        ]
-    unsure = abstained(task, probabilities, below)
-    decided = named(task, decide(task, probabilities))
-    lines = []
-    for i, said, out, given in zip(ids, decided, unsure, probabilities, strict=True):
-        cells: dict[str, Any] = dict(zip(own, ["" if out else said, int(out)], strict=False))
-        shares = dict(zip(names, [f"{p:.6f}" for p in given], strict=True))
-        lines.append({first: i} | (shares | cells if task.kind == "multi" else cells | shares))
-    return lines
+    given = probabilities.reshape(len(probabilities), -1).T.astype(float)
+    labels = dict(zip(names[1:], given, strict=False))
+    rest = dict(zip(names[1 + len(given) :], kept.values(), strict=True))
+    answers = own | labels if task.kind == "single" else labels | own
+    return {names[0]: list(corpus.table["id"])} | answers | rest
 
 
-def _own_columns(task: Task, below: float | None) -> list[str]:
+def _own(task: Task, probabilities: np.ndarray, below: float | None) -> Columns:
     """The program's columns beside id and labels: the decision, and whether there is none."""
     if task.kind == "regression":
-        return []
-    mark = [] if below is None else ["abstained"]
+        return {}
+    unsure, decided = abstained(task, probabilities, below), decide(task, probabilities)
+    cells = ["" if out else said for said, out in zip(named(task, decided), unsure, strict=True)]
+    mark = {} if below is None else {"abstained": unsure.astype(int).tolist()}
     if task.kind == "single":
-        return ["label", *mark]
-    return ["decision", *mark] if task.thresholds or mark else []
+        of_chosen = probabilities[np.arange(len(decided)), decided].astype(float)
+        return {"label": cells, "probability": of_chosen} | mark
+    return {"decision": cells} | mark if task.thresholds or mark else {}
+
+
+def _lines(columns: Columns, form: str) -> list[dict[str, Any]]:
+    """A dictionary a row, for a CSV file; the model's numbers have the format `form`."""
+    cells = [
+        [f"{number:{form}}" for number in column]
+        if isinstance(column, np.ndarray)
+        else [_cell(value) for value in column]
+        for column in columns.values()
+    ]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*cells, strict=True)]
+
+
+def _cell(value: Any) -> Any:
+    """A value of the input as a cell: a list as JSON, nothing where it is missing."""
+    if isinstance(value, list | tuple | np.ndarray):
+        return json.dumps(list(value), ensure_ascii=False, default=str)
+    return "" if pd.isna(value) else value

@@ -15,7 +15,7 @@ from steep.data.corpus import Corpus, Data
 from steep.errors import SteepError
 from steep.options import as_mapping, from_mapping, nearest, options_of, read_toml
 
-BASE, ADAPTED, LONGER = "base", "adapted", "longer"
+COUNTS, BASE, ADAPTED, LONGER = "tfidf", "base", "adapted", "longer"
 TABLES = {"fit": TuneArgs, "adapt": PretrainArgs}
 FROZEN = "features"  # the recipe that is a rival of step 2: the encoder as it is, and a linear head
 
@@ -102,7 +102,7 @@ def built_in_arms(texts: StudyTextArgs) -> tuple[Arm, ...]:
     about = "the checkpoint after step 2 on the text at hand, fine-tuned"
     adapted = replace(base, name=ADAPTED, about=about, pretrain=pretrain_further)
     return (
-        Arm("tfidf", "word counts and a linear model", fit_word_counts, timed=False),
+        Arm(COUNTS, "word counts and a linear model", fit_word_counts, timed=False),
         base,
         adapted,
         replace(

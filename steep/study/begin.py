@@ -23,7 +23,7 @@ from steep.errors import SteepError, unreadable
 from steep.metrics.scores import check_metric, defined, primary
 from steep.models.checkpoint_files import checkpoint_identity
 from steep.options import identity_of, options_of
-from steep.run_shapes import RESUMED_STUDY, STUDY
+from steep.run_shapes import NOT_VALID, RESUMED_STUDY, STUDY
 from steep.shapes import checked, shown
 from steep.stages.fit import leaks
 from steep.study.arms import ADAPTED, BASE
@@ -39,15 +39,20 @@ def begin_study(study: Study) -> Study:
     """The study that is to be run: as asked for, or as it was cut to a time limit at the start.
 
     Makes the study folder, or checks that the one there is of the same study (SteepError if not).
-    A new study's plan is said first.
+    A new study's plan is said first. One that was given up as not valid makes room for one with
+    other options.
     """
-    path, output = study.out / runs.STUDY, study.args.output
-    if path.is_file() and not output.overwrite:
-        return _resumed(study, path)
+    path, overwrite = study.out / runs.STUDY, study.args.output.overwrite
+    if path.is_file() and not overwrite:
+        if (known := _resumed(study, path)) is not None:
+            return known
+        overwrite = True
+    for note in study.data.notes:
+        say(note)
     study = replace(study, design=planned(study))
     if study.args.plan.dry_run:
         return study
-    outputs.make(study.out, output.overwrite)
+    outputs.make(study.out, overwrite)
     with outputs.Explained(study.out):
         runs.write_json(path, _record(study))
         study.data.splits.save(study.out / runs.SPLITS)
@@ -55,8 +60,11 @@ def begin_study(study: Study) -> Study:
     return study
 
 
-def _resumed(study: Study, path: Path) -> Study:
-    """The study with the design that its study.json knows; SteepError if that is of another."""
+def _resumed(study: Study, path: Path) -> Study | None:
+    """The study with the design that its study.json knows; SteepError if that is of another.
+
+    None where it is of another, but was given up.
+    """
     known = runs.manifest_at(path, STUDY)
     if known.get("format", 1) < FORMAT or "contents" not in known:
         raise SteepError(
@@ -64,7 +72,11 @@ def _resumed(study: Study, path: Path) -> Study:
             "resume: choose another --out, or add --overwrite."
         )
     checked(known, RESUMED_STUDY, path, runs.WRITE_AGAIN)
+    given_up = is_given_up(study.out)
     if what := changed(known, study):
+        if given_up:
+            say(f"{study.out}: the study that is there is not valid yet; it begins anew")
+            return None
         raise SteepError(
             f"{study.out} holds a study with other {what}. Repeat its options to resume it, "
             "choose another --out, or add --overwrite."
@@ -73,9 +85,17 @@ def _resumed(study: Study, path: Path) -> Study:
     check_step2(study)
     for cell in (kept := [cell for cell in study.design.cells if cell.is_kept(study.out)]):
         kept_cell(cell, study.out, study.data.labelled(), study.test.rows())
+    if given_up and study.args.study.keep_going and not study.args.plan.dry_run:
+        (study.out / runs.VERDICT).unlink()  # from now on, other options do not replace the study
     left = len(study.design.cells) - len(kept)
     say(f"{study.out}: resuming the study that is there, {left} cells are left")
     return study
+
+
+def is_given_up(folder: Path) -> bool:
+    """Whether the study in `folder` ended as not valid."""
+    path = folder / runs.VERDICT
+    return path.is_file() and runs.read_shaped(path, {"answer": str})["answer"] == NOT_VALID
 
 
 def _design_of(known: dict[str, Any], asked: Design, path: Path) -> Design:

@@ -7,6 +7,7 @@ every interruption.
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from steep.data.inputs import Rows, Sliding
 from steep.errors import SteepError
 from steep.metrics.predictions import ANEW, prediction_lines, read_predictions
 from steep.metrics.scores import score
+from steep.models.fit_defaults import settled_for
 from steep.options import change
 from steep.run_shapes import KEPT_CELL, TOKENS_READ
 from steep.shapes import shown
@@ -62,7 +64,7 @@ def run_cell(common: CellInput, job: CellJob) -> Outcome:
     A training that diverges has no scores; its predictions are NaN.
     """
     cell, data = job.cell, within(common.data, job.cell.labels, job.cell.seed)
-    started, tune = time.monotonic(), job.tune
+    started, tune = time.monotonic(), settled_for(job.tune, data, common.base)
     if job.more_tokens:
         tune = with_tokens(tune, data, common.base, job.more_tokens)
     given = replace(common, data=data, encoder=job.encoder, tune=tune)
@@ -73,7 +75,7 @@ def run_cell(common: CellInput, job: CellJob) -> Outcome:
     parts = (("valid", common.data.valid, found.valid), ("test", common.test, found.test))
     for part, corpus, predicted in parts:
         facts[part] = {} if diverged else score(data.labelled(), corpus.labels(), predicted)
-    facts |= {"epochs": tune.epochs.epochs, "history": found.history}
+    facts |= {"epochs": tune.epochs.count, "history": found.history}
     return Outcome(facts, found.test)
 
 
@@ -116,11 +118,17 @@ def _outputs(path: Path, task: Task, rows: np.ndarray) -> np.ndarray:
     return table[names].to_numpy(float)
 
 
-def run_cells(study: Study, encoders: Encoders) -> dict[str, str]:
-    """Run what is not finished yet; returns what failed twice, by the name of the cell, and why."""
+def run_cells(
+    study: Study, encoders: Encoders, cells: Sequence[Cell] | None = None
+) -> dict[str, str]:
+    """Run those of `cells` (None: all) that are not finished yet.
+
+    Returns what failed twice, by the name of the cell, and why.
+    """
     failed: dict[str, str] = {}
     common, workers = study.common(), study.args.workers
-    left = [cell for cell in study.design.cells if not cell.is_kept(study.out)]
+    asked = study.design.cells if cells is None else cells
+    left = [cell for cell in asked if not cell.is_kept(study.out)]
     jobs = [_job(cell, study, encoders) for cell in left]
     for job, result in run_jobs(partial(run_cell, common), jobs, workers.jobs, workers.ray):
         if isinstance(result, Exception):
@@ -154,7 +162,7 @@ def with_tokens(tune: TuneArgs, data: Data, base: str, tokens: int) -> TuneArgs:
     Padding does not count, as it does not in those of step 2; the last epoch is a whole one.
     """
     more = tokens / tokens_of_pass(tune, data, base)
-    return change(tune, {"epochs": math.ceil(tune.epochs.epochs + more)})
+    return change(tune, {"epochs": math.ceil(tune.epochs.count + more)})
 
 
 def tokens_of_pass(tune: TuneArgs, data: Data, base: str) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 
 from steep import runs
 from steep.args import CompareArgs
-from steep.console import say
+from steep.console import say, say_next
 from steep.data.corpus import Data
 from steep.data.load import load
 from steep.data.readers import Source
@@ -23,6 +23,7 @@ from steep.study.begin import begin_study, metric_of, test_of
 from steep.study.cells import kept_cell, run_cells
 from steep.study.design import Design, Study, plan_design, start_of
 from steep.study.encoders import make_encoders, step2_folders
+from steep.study.first_look import first_cell, nothing_learnt
 from steep.study.jobs import reach_ray
 from steep.study.verdict import CellResult, Question, verdict
 
@@ -35,9 +36,8 @@ OTHER_TEXT = (
     "in this study."
 )
 UNDERTRAINED = (
-    "A linear model on word counts beats the fine-tuned checkpoint: the fine-tuning is too short, "
-    "or its learning rate too low. Raise --epochs or --learning-rate before asking what step 2 is "
-    "worth."
+    "A linear model on word counts beats base, the fine-tuned checkpoint: more --epochs or a "
+    "higher --learning-rate may help it, and change this answer."
 )
 
 
@@ -59,9 +59,25 @@ def compare(
         return out
     with claimed(out, "study", overwrite, inputs):
         study = begin_study(study)
-        failed = run_cells(study, make_encoders(study))
-        finish_study(study, failed)
+        if not is_stopped(study):
+            finish_study(study, run_cells(study, make_encoders(study)))
     return out
+
+
+def is_stopped(study: Study) -> bool:
+    """Whether the study ends after the first cell of base, as it has learnt nothing: then said.
+
+    A study that went on before, as --keep-going had it, is not looked at again.
+    """
+    first = first_cell(study)
+    others = (cell for cell in study.design.cells if cell != first)
+    if study.args.study.keep_going or any(cell.is_kept(study.out) for cell in others):
+        return False
+    run_cells(study, {}, [first])
+    found = nothing_learnt(study)
+    if found is not None:
+        keep_verdict(study, found, {})
+    return found is not None
 
 
 def prepared(source: Source | Data, out: Path, args: CompareArgs, arms: Sequence[Arm]) -> Study:
@@ -84,7 +100,7 @@ def prepared(source: Source | Data, out: Path, args: CompareArgs, arms: Sequence
 def check_arms(study: Study) -> None:
     """Raises SteepError where checkpoint, data and options do not fit: before step 2, not after."""
     tried = set()
-    for arm in study.design.arms:
+    for arm in sorted(study.design.arms, key=lambda arm: bool(arm.fit_options)):  # base first
         tune, step2 = study.design.tune_of(arm), study.design.step2_of(arm)
         given = step2.given if step2 else None
         if arm.check is None or (arm.check, tune, given) in tried:
@@ -113,15 +129,23 @@ def finish_study(study: Study, failed: dict[str, str]) -> None:
     found = verdict(task, study.test.labels(), results, question, step2)
     found["warnings"] += [f"{cell}: the run failed twice ({why})" for cell, why in failed.items()]
     found["warnings"] += cautions(found, study.design, args.study.step2_per_seed)
-    runs.write_json(out / runs.VERDICT, found)
+    if args.study.keep_going and (unskilled := nothing_learnt(study)):
+        found["warnings"].insert(0, unskilled["sentence"])
     seconds = round(sum(took.values()) + sum(cell.seconds for cell in results), 1)
     spent = {"step2_seconds": step2, "failed": failed, "seconds": seconds}
+    keep_verdict(study, found, spent)
+
+
+def keep_verdict(study: Study, found: dict[str, Any], spent: dict[str, Any]) -> None:
+    """Write and say a verdict; `spent` goes into study.json."""
+    out = study.out
+    runs.write_json(out / runs.VERDICT, found)
     runs.write_json(out / runs.STUDY, runs.read_json(out / runs.STUDY) | spent)
     say(f"\n{found['paragraph']}")
     for warning in found["warnings"]:
         say(f"Note: {warning}")
-    again = shlex.join(["steep", "report", str(out)])
-    say(f"study: {out}; this makes a page of it: {again}")
+    say(f"study: {out}")
+    say_next(shlex.join(["steep", "report", str(out)]))
 
 
 def cautions(found: dict[str, Any], design: Design, per_seed: bool) -> list[str]:

@@ -5,14 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
 from steep import runs
-from steep.args import PretrainArgs
+from steep.args import PretrainArgs, TuneArgs
 from steep.console import say
 from steep.data.budget import few_steps
-from steep.data.corpus import Data
 from steep.errors import SteepError
+from steep.models.fit_defaults import settled, settled_for
 from steep.study.arms import ADAPTED, BASE, Arm
 from steep.study.design import Design, Study
 from steep.study.forecast import forecast
@@ -80,7 +78,7 @@ def planned(study: Study) -> Design:
         f"plan: {len(design.cells)} cells ({design}), about {duration(costs.seconds(design))} if "
         f"run one after another, {costs.disk(design) / 1e6:,.0f} MB on disk"
     )
-    for line in (*_step2_lines(design, costs), *_fit_lines(design, costs, len(study.data.train))):
+    for line in (*_step2_lines(design, costs), *_fit_lines(study, costs)):
         say(f"  {line}")
     for line in design.notes():
         say(f"  {line}")
@@ -102,16 +100,18 @@ def _step2_lines(design: Design, costs: Costs) -> list[str]:
     return lines
 
 
-def _fit_lines(design: Design, costs: Costs, rows: int) -> list[str]:
+def _fit_lines(study: Study, costs: Costs) -> list[str]:
     """What one fit takes with each label budget, and what there is to expect of it."""
+    design, rows, task = study.design, len(study.data.train), study.data.labelled()
     lines = []
     for labels in design.budgets:
         few = f" with {labels:,} labels" if labels else ""
         lines.append(f"one fit{few}: about {duration(costs.fits[labels])}")
         for arm in (arm for arm in design.arms if arm.name in costs.own_fits):
             lines.append(f"one fit{few} of {arm.name}: about {duration(costs.fit(arm, labels))}")
-        used, tune = min(labels or rows, rows), design.tune
-        lines += few_steps(used, tune.epochs.epochs, tune.batch.batch_size)
+        used = min(labels or rows, rows)
+        tune = settled(design.tune, used, task, study.start.base)
+        lines += few_steps(used, tune.epochs.count, tune.batch.size)
         lines.append(str(forecast(used, costs.own_head)))
     return lines
 
@@ -155,16 +155,16 @@ def measure_costs(study: Study) -> Costs:
 
     design, data, base = study.design, study.data, study.start.base
     machine, seed = choose(study.args.machine), study.args.seed.seed
-    found = pace.estimate(data, base, machine, seed, design.tune)
+    found = pace.estimate(data, base, machine, seed, settled_for(design.tune, data, base))
     own_fits = {}
     for arm in (arm for arm in design.arms if arm.fit_options and arm.timed):
         tune = design.tune_of(arm)
-        a_pass = pace.of_fit(data, base, machine, seed, tune)
-        own_fits[arm.name] = _fits(design, data, a_pass, tune.epochs.epochs)
+        a_pass = pace.of_fit(data, base, machine, seed, settled_for(tune, data, base))
+        own_fits[arm.name] = _fits(study, a_pass, tune)
     given = study.start.given
     return Costs(
-        step2=_step2(study, found["adapt"]),
-        fits=_fits(design, data, found["fit"]["seconds_per_epoch"], design.tune.epochs.epochs),
+        step2=_step2(study, found["adapt"], found["positions"]),
+        fits=_fits(study, found["fit"]["seconds_per_epoch"], design.tune),
         encoder=WEIGHTS * found["parameters"],
         per_seed=study.args.study.step2_per_seed,
         own_head=found["own_head"],
@@ -173,12 +173,22 @@ def measure_costs(study: Study) -> Costs:
     )
 
 
-def _step2(study: Study, pace: dict[str, float]) -> dict[str, float]:
-    """Seconds of the step 2 of each arm that has one; 0 of one that is finished."""
+def _step2(study: Study, pace: dict[str, float], positions: int) -> dict[str, float]:
+    """Seconds of the step 2 of each arm that has one; 0 of one that is finished.
+
+    Raises SteepError where its windows are longer than the `positions` of the checkpoint: before
+    base is fitted, not after.
+    """
     found = {}
     for arm in (arm for arm in study.design.arms if arm.timed):
         step2 = study.design.step2_of(arm)
         if step2 is not None:
+            length = step2.options.length.max_length
+            if step2.given is None and length > positions:
+                raise SteepError(
+                    f"max_length {length}: the checkpoint takes 8 to {positions} tokens. Choose "
+                    "within that for step 2 (in the table [adapt] of --config)."
+                )
             files = (*study.args.texts.unlabelled, *step2.files)
             found[arm.name] = 0.0 if step2.given else seconds_of_step2(step2.options, files, pace)
     return found
@@ -200,12 +210,18 @@ def seconds_of_step2(
     return epochs * (pace["seconds_per_epoch"] + tokens / pace["tokens_per_second"])
 
 
-def _fits(design: Design, data: Data, a_pass: float, epochs: int) -> dict[int | None, float]:
+def _fits(study: Study, a_pass: float, tune: TuneArgs) -> dict[int | None, float]:
     """Seconds of one fit by label budget, where a pass over all training rows takes `a_pass`."""
+    data, base = study.data, study.start.base
     assert data.test is not None
-    a_row = a_pass / len(data.train)
-    asked = len(data.valid) * epochs + len(data.test)
-    return {
-        labels: a_row * (epochs * min(labels or np.inf, len(data.train)) + FORWARD * asked)
-        for labels in design.budgets
-    }
+    found = {}
+    for labels in study.design.budgets:
+        rows = min(labels or len(data.train), len(data.train))
+        if tune.layers.unfreeze == "never":  # the encoder computes each row once
+            every = rows + len(data.valid) + len(data.test)
+            found[labels] = FORWARD * every * a_pass / len(data.train)
+            continue
+        epochs = settled(tune, rows, data.labelled(), base).epochs.count
+        asked = FORWARD * (len(data.valid) * epochs + len(data.test))
+        found[labels] = a_pass / len(data.train) * (epochs * rows + asked)
+    return found

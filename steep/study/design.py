@@ -10,7 +10,7 @@ from steep.args.chosen import recipe_names
 from steep.args.running import StudyTextArgs
 from steep.data.corpus import Corpus, Data
 from steep.errors import SteepError
-from steep.models.hub import find
+from steep.models.hub import find, no_checkpoint
 from steep.options import change, nearest
 from steep.study.arms import (
     ADAPTED,
@@ -249,7 +249,7 @@ def start_of(model: str | None, base: str | None) -> Start:
     it was adapted from. Raises SteepError where there is no such checkpoint.
     """
     if model is None:
-        raise SteepError("Name a checkpoint with --model; all arms start from it.")
+        raise no_checkpoint()
     if base is None and runs.stage_of(model) != "adapt":
         find(model)
         return Start(model)

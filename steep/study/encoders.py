@@ -19,7 +19,8 @@ Encoders = dict[tuple[str, int], Path]
 def make_encoders(study: Study) -> Encoders:
     """The encoders of all arms that need one; those that are there already are kept.
 
-    Raises SteepError when one cannot be made; a study without any result is then removed.
+    Raises SteepError when one cannot be made; a study with no more than the first look at base is
+    then removed.
     """
     found: Encoders = {}
     try:
@@ -29,7 +30,8 @@ def make_encoders(study: Study) -> Encoders:
             drawn = seed if study.args.study.step2_per_seed else study.args.seed.seed
             found[arm, seed] = _encoder(study, step2, folder, drawn)
     except SteepError:
-        if not ((study.out / runs.CELLS).exists() or any(study.out.glob(f"*/{runs.WEIGHTS}"))):
+        cells = sum(cell.is_kept(study.out) for cell in study.design.cells)
+        if cells <= 1 and not any(study.out.glob(f"*/{runs.WEIGHTS}")):
             places.remove_own(study.out)
         raise
     return found

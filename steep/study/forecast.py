@@ -1,4 +1,4 @@
-"""Will step 2 pay? What studies like this one have found, before anything is spent."""
+"""Will step 2 help? What studies like this one have found, before anything is spent."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -47,7 +47,9 @@ class Forecast:
     why: str
 
     def __str__(self) -> str:
-        return f"whether step 2 will pay is {self.answer}: {self.why}"
+        if self.answer == "unknown":
+            return f"whether step 2 will help is unknown: {self.why}"
+        return f"step 2 is {self.answer} to help: {self.why}"
 
 
 def forecast(labels: int, own_head: bool, evidence: tuple[Study, ...] = EVIDENCE) -> Forecast:

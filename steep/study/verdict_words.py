@@ -3,7 +3,7 @@
 from typing import Any
 
 from steep.metrics.scores import METRICS
-from steep.study.arms import ADAPTED, BASE
+from steep.study.arms import ADAPTED, BASE, COUNTS
 from steep.wording import counted, duration
 
 _RAW = ("rmse", "mae", "log_loss", "spearman", "r2")
@@ -13,8 +13,15 @@ _POINTS = {name for names in METRICS.values() for name in names} - set(_RAW)
 def in_words(verdict: dict[str, Any]) -> dict[str, Any]:
     """The verdict with its `sentence` and `paragraph`, straight after the answer."""
     said = {"answer": verdict["answer"], "sentence": _sentence(verdict)}
+    verdict = verdict | {"best": _best(verdict)}
     parts = (
-        *(said["sentence"], _values(verdict), _chance(verdict), _cost(verdict["cost"])),
+        *(
+            said["sentence"],
+            verdict["best"],
+            _values(verdict),
+            _chance(verdict),
+            _cost(verdict["cost"]),
+        ),
         *(_plan(verdict), *_rivals(verdict), *_budgets(verdict), *_worth(verdict)),
         *_others(verdict),
     )
@@ -54,6 +61,24 @@ def _opening(verdict: dict[str, Any], comparison: dict[str, Any]) -> str:
     if comparison["high"] <= 0:
         return "No, it does harm" if comparison["high"] < 0 else "No"
     return f"No, the gain is below {_size(verdict, smallest)}"
+
+
+def _best(verdict: dict[str, Any]) -> str:
+    """Which of word counts, base and adapted is best, by the mean over seeds; else empty."""
+    means = {arm: verdict["arms"].get(arm, {}).get("mean") for arm in (COUNTS, BASE, ADAPTED)}
+    known = {arm: mean for arm, mean in means.items() if mean is not None}
+    if len(known) < len(means):
+        return ""
+    first, *others = sorted(known, key=known.__getitem__, reverse=verdict["higher_is_better"])
+    rest = " and ".join(f"{_name(arm)} {known[arm]:.4g}" for arm in others)
+    return (
+        f"Best on the test rows: {_name(first)} (mean {verdict['metric']} {known[first]:.4g}; "
+        f"{rest})."
+    )
+
+
+def _name(arm: str) -> str:
+    return "word counts" if arm == COUNTS else arm
 
 
 def _values(verdict: dict[str, Any]) -> str:

@@ -144,7 +144,7 @@ def fit_awd(cell: CellInput, start: Awd, device: Any) -> CellOutput:
     sets = [_rows(corpus, start.words) for corpus in (data.train, data.valid, cell.test)]
     if (counts := weights.of_rows(data.train, task, tune.loss)) is not None:
         sets[0].further.append(torch.from_numpy(counts))
-    loaders = [_loader(rows, tune.batch.batch_size, rows is sets[0]) for rows in sets]
+    loaders = [_loader(rows, tune.batch.size, rows is sets[0]) for rows in sets]
     learn = text_classifier_learner(
         DataLoaders(*loaders, device=device),
         AWD_LSTM,
@@ -158,7 +158,7 @@ def fit_awd(cell: CellInput, start: Awd, device: Any) -> CellOutput:
     learn.model[0].module.load_state_dict(start.weights)
     bar = Words(cell.description)
     scores = Scores(task, cell.metric, bar)
-    history, diverged = _unfreezing(learn, tune.epochs.epochs, scores, bar)
+    history, diverged = _unfreezing(learn, tune.epochs.count, scores, bar)
     with learn.no_bar(), learn.no_logging():
         valid, tested = (learn.get_preds(dl=dl)[0].numpy() for dl in learn.dls.loaders[1:])
     return CellOutput(valid, np.full_like(tested, np.nan) if diverged else tested, history)

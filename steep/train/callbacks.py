@@ -18,6 +18,7 @@ from fastai.learner import Recorder
 from rich.progress import Progress
 from torch import Tensor
 
+from steep.args.training import LayerArgs, OptimiserArgs
 from steep.console import err, progress, say
 from steep.data.corpus import Task
 from steep.metrics.scores import higher_is_better, score
@@ -115,6 +116,16 @@ class StopIfDiverged(Callback):
             raise CancelFitException
 
 
+def gentler(optimiser: OptimiserArgs, layers: LayerArgs | None = None) -> str:
+    """What to change after a training diverged, as a sentence."""
+    given = [("learning_rate", optimiser.rate)]
+    if layers and layers.head_epochs and layers.head_learning_rate > LayerArgs().head_learning_rate:
+        given.append(("head_learning_rate", layers.head_learning_rate))
+    if optimiser.weight_decay > OptimiserArgs().weight_decay:
+        given.append(("weight_decay", optimiser.weight_decay))
+    return f"Choose {' or '.join(f'a {name} below {value:g}' for name, value in given)}."
+
+
 class Bar(Resumable):
     """A progress bar over all training steps, with tokens a second (padding does not count).
 
@@ -181,7 +192,7 @@ class Bar(Resumable):
 
 
 class Scores(Resumable):
-    """Scores the validation rows after each epoch and keeps the weights of the best.
+    """Scores the validation rows after each epoch, and keeps the weights of the best or the `last`.
 
     `history` holds a dictionary an epoch; its seconds are those of `bar` and of the validations.
     Ties in the metric go to the lower loss.
@@ -190,8 +201,8 @@ class Scores(Resumable):
     run_train, order = False, At.SCORES
     saved = ("history", "best", "best_epoch", "weights", "seconds")
 
-    def __init__(self, task: Task, metric: str, bar: Bar) -> None:
-        self.task, self.metric, self.bar = task, metric, bar
+    def __init__(self, task: Task, metric: str, bar: Bar, last: bool = False) -> None:
+        self.task, self.metric, self.bar, self.last = task, metric, bar, last
         self.history: list[dict[str, float]] = []
         self.best = [-math.inf, -math.inf]
         self.best_epoch, self.seconds = 0, 0.0
@@ -222,7 +233,7 @@ class Scores(Resumable):
         self.history.append(line | scores | rate | seconds)
         sign = 1 if higher_is_better(self.metric) else -1
         rank = [sign * scores.get(self.metric, -math.inf), -valid_loss]
-        if rank > self.best:
+        if self.last or rank > self.best:
             self.best, self.best_epoch = rank, self.epoch + 1
             self.weights = copied_weights(self.model)
 

@@ -15,15 +15,18 @@ from steep.data.corpus import Corpus, Data
 from steep.data.inputs import Rows
 from steep.errors import SteepError
 from steep.metrics.scores import check_metric, primary
-from steep.models import inference
+from steep.models import inference, sentence_folder
 from steep.models.devices import Machine, checkpointing_notes
 from steep.models.heads import rescale_output
 from steep.seeds import derive
 from steep.train import engine, phases
-from steep.train.callbacks import Bar, FollowHistory, Scores, StopIfDiverged
+from steep.train.callbacks import Bar, FollowHistory, Scores, StopIfDiverged, gentler
 from steep.train.losses import Loss
 from steep.train.phases import Phase, Unfreeze, head_alone, in_every_phase, never_trained, phases_of
+from steep.train.probe_head import begin_as_probe
 from steep.train.session import Hooks
+
+ENOUGH = 500  # validation rows to choose an epoch by: with 20 to 200 the last one was better
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,14 @@ class Fitted:
         return inference.predict(adapter.model, rows, machine, size, adapter.window_pooling)
 
     def save(self, folder: Path) -> None:
-        """Write the checkpoint, weights and tokenizer, as Hugging Face does."""
-        self.learn.model.model.save_pretrained(folder)
+        """Write the checkpoint, weights and tokenizer, as Hugging Face does.
+
+        Of a checkpoint of sentence-transformers, the folder is one, too.
+        """
+        model = self.learn.model.model
+        model.save_pretrained(folder)
         self.learn.dls.train_ds.tokenizer.save_pretrained(folder)
+        sentence_folder.carry(Path(model.name_or_path), folder)
 
 
 def train(
@@ -66,12 +74,15 @@ def train(
     torch.manual_seed(derive(seed, "dropout"))  # of torch's own layers; fast ones have a stream
     task = data.labelled()
     bar, finite = Bar(hooks.description), StopIfDiverged()
-    scores = Scores(task, check_metric(task, metric) if metric else primary(task), bar)
+    chosen_by = check_metric(task, metric) if metric else primary(task)
+    scores = Scores(task, chosen_by, bar, keeps_last(tune, len(data.valid)))
     plan = _phases(learn, tune)
     follow = FollowHistory(hooks.followers, lambda: scores.history)
     own = [scores, finite, Unfreeze(plan), *_kept_features(learn, plan, bar), follow]
     rates = _rates(learn, tune, plan)
-    engine.run_fit(learn, tune.epochs.epochs, rates, bar, [*own, *hooks.callbacks], hooks.saves)
+    if tune.layers.head_init == "probe":
+        begin_as_probe(learn, data)
+    engine.run_fit(learn, tune.epochs.count, rates, bar, [*own, *hooks.callbacks], hooks.saves)
     return Fitted(
         learn,
         scores.history,
@@ -81,10 +92,16 @@ def train(
     )
 
 
+def keeps_last(tune: TuneArgs, valid_rows: int) -> bool:
+    """Whether the last epoch's weights are kept, not those of the best on so many rows."""
+    asked = tune.keep.keep_epoch
+    return asked == "last" or (asked == "auto" and valid_rows < ENOUGH)
+
+
 def notes(learn: Learner, tune: TuneArgs) -> list[str]:
     """What the user should know of this training before it begins."""
     groups, said, plan = len(learn.splitter(learn.model)), [], _phases(learn, tune)
-    left, epochs = never_trained(plan), tune.epochs.epochs
+    left, epochs = never_trained(plan), tune.epochs.count
     if tune.layers.unfreeze == "gradual" and left:
         said.append(
             f"gradual unfreezing: {epochs} epochs reach {groups - left} of {groups} groups of "
@@ -106,7 +123,7 @@ def in_own_units(fitted: Fitted) -> None:
         loss.mean = loss.deviation = ()
 
 
-def check_finite(fitted: Fitted, learning_rate: float) -> None:
+def check_finite(fitted: Fitted, tune: TuneArgs) -> None:
     """Raises SteepError if the training diverged."""
     if fitted.diverged and not fitted.learn.train_iter:  # nothing was changed yet
         raise SteepError(
@@ -116,7 +133,7 @@ def check_finite(fitted: Fitted, learning_rate: float) -> None:
     if fitted.diverged:
         raise SteepError(
             f"the loss became infinite in epoch {len(fitted.history) + 1}; nothing was written. "
-            f"Choose a learning_rate below {learning_rate:g}."
+            f"{gentler(tune.optimiser, tune.layers)}"
         )
 
 
@@ -131,13 +148,13 @@ def _kept_features(learn: Learner, plan: list[Phase], bar: Bar) -> list[Callback
 
 
 def _phases(learn: Learner, tune: TuneArgs) -> list[Phase]:
-    groups, rate = len(learn.splitter(learn.model)), tune.optimiser.learning_rate
-    return phases_of(tune.layers, groups, tune.epochs.epochs, rate)
+    groups, rate = len(learn.splitter(learn.model)), tune.optimiser.rate
+    return phases_of(tune.layers, groups, tune.epochs.count, rate)
 
 
 def _rates(learn: Learner, tune: TuneArgs, plan: list[Phase]) -> ParamScheduler:
     """The schedule, once in every phase; lower layers learn slower."""
     optimiser, batches = tune.optimiser, len(learn.dls.train)
-    lrs = phases.discriminative(learn, optimiser.learning_rate, optimiser.layer_decay)
+    lrs = phases.discriminative(learn, optimiser.rate, optimiser.layer_decay)
     schedule = phases.schedule(tune.schedule.schedule, optimiser.warmup_ratio)
-    return phases.scheduler(lrs, in_every_phase(plan, schedule), tune.epochs.epochs, batches)
+    return phases.scheduler(lrs, in_every_phase(plan, schedule), tune.epochs.count, batches)

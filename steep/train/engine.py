@@ -31,6 +31,7 @@ from steep.models.families import (
     reinitialise,
     tokenizer_note,
 )
+from steep.models.fit_defaults import settled_for
 from steep.models.heads import Classifier, window_pooling
 from steep.seeds import derive
 from steep.train import rows
@@ -56,9 +57,11 @@ def learner(
     the classifier is built from that and the encoder of `checkpoint` grafted in. Everything that
     fastai offers works on it: `lr_find`, `fit_one_cycle`, `freeze_to`, `get_preds` ...
 
-    Raises SteepError when the checkpoint cannot be loaded or does not fit the data.
+    Options that are not given follow from rows and checkpoint (`models.fit_defaults`). Raises
+    SteepError when the checkpoint cannot be loaded or does not fit the data.
     """
     task = data.labelled()
+    tune = settled_for(tune, data, checkpoint if base is None else base)
     weights.check_loss(task, tune.loss)
     machine = for_checkpointing(machine, tune.memory)
     model, tokenizer = _classifier(data, checkpoint, tune, machine.attention, seed, base)
@@ -137,7 +140,7 @@ def _accumulating(dls: rows.TextLoaders, tune: TuneArgs) -> list[Accumulation]:
     parts = tune.memory.gradient_accumulation_steps
     if parts == 1 and dls.train_ds.most == 1:
         return []
-    most = -(-tune.batch.batch_size // parts)
+    most = -(-tune.batch.size // parts)
     return [Accumulation(partial(cut_rows, most=most))]
 
 
@@ -162,7 +165,7 @@ def learner_of(
         model.to(dls.device),
         loss_func=loss,
         opt_func=AdamW,
-        lr=optimiser.learning_rate,
+        lr=optimiser.rate,
         splitter=splitter,
         cbs=[PlainLosses(), Clip(optimiser.max_grad_norm), *callbacks],
         wd=optimiser.weight_decay,

@@ -17,6 +17,7 @@ TOP = 3  # guesses of an example
 AROUND = 15  # tokens of an example on either side of its masked one
 SHOWN, EXAMPLES, WORSE = 12, 6, 2  # words that got better, and worse; examples of either
 LEAST, ENOUGH = (20, 10, 5, 3), 30  # a word counts if it was masked so often; words that suffice
+ENGLISH = 0.2  # share of stop words from which a corpus is English: others have half of it
 
 Guess = dict[str, list[Any]]
 
@@ -57,20 +58,40 @@ def compare_guesses(
 
     `batches` are those of the held-out text. Words are ranked by the mean change of their log
     probability; `least` is how often one must have been masked to count, the most that leaves
-    `ENOUGH` of them.
+    `ENOUGH` of them. Words without content do not count: `left_out` is how many there were.
     """
     truth = np.concatenate([labels[labels != IGNORED].numpy() for _, _, labels, *_ in batches])
     chances = np.array([before["chance"], after["chance"]])
     truth = truth[: chances.shape[1]]
-    least, words = _words(truth, chances, tokenizer)
+    ids, times = np.unique(truth, return_counts=True)
+    content = has_content([str(tokenizer.decode([int(i)])).strip() for i in ids], times)
+    kept = np.isin(truth, ids[content])
+    least, words = _words(truth[kept], chances[:, kept], tokenizer)
     return {
         "tokens": len(truth),
         "least": least,
         "words": len(words),
+        "left_out": int((~content).sum()),
         "better": [word for word in words[:SHOWN] if word["after"] > word["before"]],
         "worse": [word for word in words[: -SHOWN - 1 : -1] if word["after"] < word["before"]],
-        "examples": _examples(batches, truth, tokenizer, before, after),
+        "examples": _examples(batches, truth, kept, tokenizer, before, after),
     }
+
+
+def has_content(names: list[str], times: np.ndarray) -> np.ndarray:
+    """Which tokens say something, bool (tokens,): no punctuation, single letters or stop words.
+
+    `times` is how often each occurs. Stop words are scikit-learn's, left out where the corpus is
+    English. A letter that is not Latin, as in Chinese, may be a word.
+    """
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+    letters = ["".join(filter(str.isalpha, name)).lower() for name in names]
+    single = np.array([len(one) == 1 and one < "\u0250" for one in letters], bool)
+    stop = np.array([one in ENGLISH_STOP_WORDS for one in letters], bool)
+    words = np.array([bool(one) for one in letters], bool)
+    english = times[stop].sum() >= ENGLISH * times[words].sum()
+    return words & ~single & ~(stop & english)
 
 
 def _words(
@@ -80,9 +101,8 @@ def _words(
     ids, which, times = np.unique(truth, return_inverse=True, return_counts=True)
     means = np.stack([np.bincount(which, weights=row) / times for row in chances])
     names = [str(tokenizer.decode([int(i)])).strip() for i in ids]
-    real = np.array([any(map(str.isalpha, name)) for name in names], bool)
-    least = next((n for n in LEAST if (real & (times >= n)).sum() >= ENOUGH), LEAST[-1])
-    rows = np.flatnonzero(real & (times >= least))
+    least = next((n for n in LEAST if (times >= n).sum() >= ENOUGH), LEAST[-1])
+    rows = np.flatnonzero(times >= least)
     order = rows[np.argsort(means[0, rows] - means[1, rows], kind="stable")]
     return least, [
         {
@@ -98,14 +118,15 @@ def _words(
 def _examples(
     batches: list[Batch],
     truth: np.ndarray,
+    kept: np.ndarray,
     tokenizer: "PreTrainedTokenizerBase",
     before: Guess,
     after: Guess,
 ) -> list[dict[str, Any]]:
-    """Hidden tokens, each another word, whose probability rose most; then those where it fell."""
+    """Hidden tokens, `kept` ones, each another word, whose probability rose most; or fell most."""
     shown = [_context(inputs, places[labels != IGNORED]) for inputs, places, labels, *_ in batches]
     contexts = [context for some in shown for context in some][: len(truth)]
-    hidden = np.array([ids[at] == tokenizer.mask_token_id for ids, at in contexts], bool)
+    hidden = np.array([ids[at] == tokenizer.mask_token_id for ids, at in contexts], bool) & kept
     change = np.exp(after["chance"]) - np.exp(before["chance"])
     order = np.argsort(-change, kind="stable")
     order = order[hidden[order]]

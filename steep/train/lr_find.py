@@ -1,12 +1,16 @@
 """Which learning rate does fastai's `lr_find` suggest? One curve, and what its rule makes of it."""
 
+import math
 from dataclasses import dataclass
 
 import torch
 from fastai.callback.schedule import valley
 from fastai.learner import Learner
 
+from steep.errors import SteepError
 from steep.seeds import derive
+
+TAIL = 5  # steps at the end that fastai does not look at, nor at the first tenth
 
 
 @dataclass(frozen=True)
@@ -27,12 +31,21 @@ class LrCurve:
 def lr_curve(learn: Learner, start_lr: float, end_lr: float, num_it: int, seed: int) -> LrCurve:
     """Train `num_it` steps while the learning rate grows (Smith 2017, section 3.3).
 
-    All layers have the same rate. Afterwards `learn` has its weights back.
+    All layers have the same rate. Afterwards `learn` has its weights back. Raises SteepError where
+    the loss diverges before there is a curve.
     """
     torch.manual_seed(derive(seed, "dropout"))
     with learn.no_bar():
-        found = learn.lr_find(start_lr, end_lr, num_it, show_plot=False, suggest_funcs=(valley,))
-    losses = [float(loss) for loss in learn.recorder.losses]
-    begin = max(1, len(losses) // 10)
+        learn.lr_find(start_lr, end_lr, num_it, show_plot=False, suggest_funcs=None)
+    losses, rates = [float(loss) for loss in learn.recorder.losses], list(learn.recorder.lrs)
+    finite = next((n for n, loss in enumerate(losses) if not math.isfinite(loss)), len(losses))
+    used = slice(num_it // 10, min(finite, len(losses) - TAIL))
+    if not losses[used]:
+        raise SteepError(
+            f"the loss diverged after {finite} of {num_it} steps, too early for a curve. Choose a "
+            f"start_lr far below {start_lr:g}."
+        )
+    suggested, _ = valley(torch.tensor(rates[used]), torch.tensor(losses[used]), num_it)
+    begin = max(1, finite // 10)
     first = sum(losses[:begin]) / begin
-    return LrCurve(seed, list(learn.recorder.lrs), losses, found.valley, 1 - min(losses) / first)
+    return LrCurve(seed, rates, losses, suggested, 1 - min(losses[:finite]) / first)

@@ -16,7 +16,7 @@ from steep.models.devices import Machine, checkpoint_gradients, for_checkpointin
 from steep.models.masked_lm import MaskedLanguageModel, MaskedLM
 from steep.seeds import derive
 from steep.train import engine, phases
-from steep.train.callbacks import Bar, FollowHistory, StopIfDiverged
+from steep.train.callbacks import Bar, FollowHistory, StopIfDiverged, gentler
 from steep.train.heldout import Best, MaskedHistory, MaskedScores, Measure, Probe, all_found
 from steep.train.look import Guess, Guesses, compare_guesses
 from steep.train.objective import Objective, masked_learner
@@ -110,7 +110,7 @@ def _warm_head(learn: Learner, pretrain: PretrainArgs, saves: Saves) -> None:
     optimiser = pretrain.optimiser
     rate = phases.schedule("linear", optimiser.warmup_ratio)
     steps = len(learn.dls.train)
-    scheduler = phases.scheduler(HEAD_RATE * optimiser.learning_rate, rate, 1, steps)
+    scheduler = phases.scheduler(HEAD_RATE * optimiser.rate, rate, 1, steps)
     learn.freeze()
     engine.run_fit(learn, 1, scheduler, Bar(HEAD), [StopIfDiverged()], saves)
     learn.unfreeze()
@@ -150,7 +150,7 @@ class _Adapting:
             saves.remove()
             raise SteepError(
                 f"the masked loss became infinite after {bar.tokens:,} tokens; nothing was "
-                f"written. Choose a learning_rate below {self.pretrain.optimiser.learning_rate:g}."
+                f"written. {gentler(self.pretrain.optimiser)}"
             )
         _measure(self.learn, [masked], last)  # of the best weights, which need not be the last
         return _report(measures, bar, history, best, before), (guessed, last.found)
@@ -164,7 +164,7 @@ class _Adapting:
     def _rates(self, rounds: int) -> ParamScheduler:
         """Linear up and down over all steps, lower layers slower."""
         optimiser = self.pretrain.optimiser
-        lrs = phases.discriminative(self.learn, optimiser.learning_rate, optimiser.layer_decay)
+        lrs = phases.discriminative(self.learn, optimiser.rate, optimiser.layer_decay)
         lrs[-1] *= self.head_rate
         rate = phases.schedule("linear", optimiser.warmup_ratio)
         return phases.scheduler(lrs, rate, rounds, len(self.learn.dls.train), self.total)

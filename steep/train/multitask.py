@@ -28,7 +28,7 @@ from steep.models.heads import Classifier
 from steep.seeds import derive, numbers
 from steep.shelf.multitask import MultitaskArgs, Sampling
 from steep.train import engine, phases
-from steep.train.callbacks import At, Bar, Epochs, Resumable, StopIfDiverged
+from steep.train.callbacks import At, Bar, Epochs, Resumable, StopIfDiverged, gentler
 from steep.train.losses import Loss, loss_for
 from steep.train.pile import Batch, prebatched
 from steep.train.rows import ShownRows
@@ -181,7 +181,7 @@ def multitask_learner(sets: Mapping[str, Data], args: MultitaskArgs, machine: Ma
     train, valid = (_rows(sets, part, tokenizer, length) for part in ("train", "valid"))
     for rows in train.values():
         rows.check_known()
-    size = args.batch.batch_size
+    size = args.batch.size
     mixture, held = Mixture(train, size, args.tasks.sampling, seed), Validation(valid, 2 * size)
     dls = DataLoaders(
         prebatched(mixture, mixture.order),
@@ -215,20 +215,17 @@ def train_multitask(
     The weights are those of the last epoch: there is no one metric to select another by. Raises
     SteepError if the loss becomes infinite. With `saves`, a run that was killed is resumed.
     """
-    saves, optimiser, epochs = saves or Saves(), args.optimiser, args.epochs.epochs
+    saves, optimiser, epochs = saves or Saves(), args.optimiser, args.epochs.count
     torch.manual_seed(derive(args.seed.seed, "dropout"))
     bar, finite = Bar("fitting all"), StopIfDiverged()
     scores = TaskScores(sets, bar)
-    lrs = phases.discriminative(learn, optimiser.learning_rate, optimiser.layer_decay)
+    lrs = phases.discriminative(learn, optimiser.rate, optimiser.layer_decay)
     rate = phases.schedule(args.schedule.schedule, optimiser.warmup_ratio)
     scheduler = phases.scheduler(lrs, rate, epochs, len(learn.dls.train))
     engine.run_fit(learn, epochs, scheduler, bar, [finite, scores], saves)
     if finite.diverged:
         saves.remove()
-        raise SteepError(
-            "the loss became infinite; nothing was written. "
-            f"Choose a learning_rate below {optimiser.learning_rate:g}."
-        )
+        raise SteepError(f"the loss became infinite; nothing was written. {gentler(optimiser)}")
     return scores.history
 
 

@@ -18,19 +18,21 @@ from steep.train.optimizer import add_gradient
 from steep.train.pile import Stream, heldout_batches, loaders
 
 WARM, TIMED = 2, 6  # steps
+UNLIMITED = 1_000_000  # positions of a model without a limit
 ASKED = 200  # windows on which the unadapted model is measured
 
 
 def estimate(data: Data, model: str, machine: Machine, seed: int, tune: TuneArgs) -> dict[str, Any]:
     """Tokens a second and seconds a pass over the training rows, of adapt and (with labels) fit.
 
-    Also the model's `parameters`, whether it came with a masked-LM head (`own_head`) and, if so,
-    the `masked_loss` of the unadapted model on some of the training text. `tune` holds the options
-    of the fit.
+    Also the model's `parameters`, the `positions` that it reads at once, whether it came with a
+    masked-LM head (`own_head`) and, if so, the `masked_loss` of the unadapted model on some of the
+    training text. `tune` holds the options of the fit.
     """
     lm = load_masked_lm(model, machine.attention, seed)
     most = longest(lm.model, tune.length.max_length)
     times: dict[str, Any] = {"machine": str(machine), "parameters": lm.model.num_parameters()}
+    times["positions"] = longest(lm.model, UNLIMITED)
     masked = _masked(data, lm, most, machine, seed)
     times["adapt"] = _pace(masked)
     times["own_head"] = not lm.new_head

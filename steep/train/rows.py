@@ -16,11 +16,15 @@ from fastai.torch_core import TitledStr, display_df
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from steep.args import TuneArgs
+from steep.args import FitArgs, TuneArgs
+from steep.args.table import ColumnArgs
 from steep.data import weights
 from steep.data.batches import by_length, shuffled
 from steep.data.corpus import Data, corpus_of
 from steep.data.inputs import Rows, Sliding
+from steep.data.readers import listed
+from steep.errors import SteepError
+from steep.wording import quoted, some
 
 SHOWN = 150  # words of a text in a table
 
@@ -116,7 +120,17 @@ class TextLoaders(DataLoaders):
     """Training and validation batches, and batches of texts that are neither.
 
     fastai's own `test_dl`, which `predict` and `Interpretation` call, expects its `Datasets`.
+    `origin` is what `steep.learner` made them of: the data, the rows used of it, and the options.
     """
+
+    origin: tuple[Data, Data, FitArgs] | None = None
+
+    def new_empty(self) -> "TextLoaders":
+        """What `Learner.export` asks for. Raises SteepError: it would pickle code and model."""
+        raise SteepError(
+            "Learner.export pickles the Learner, its code included, and Steep pickles nothing: "
+            "steep.save(learn, folder) keeps the model, and steep.predict(folder, texts) uses it."
+        )
 
     def test_dl(
         self,
@@ -130,15 +144,36 @@ class TextLoaders(DataLoaders):
         """Batches of `test_items`, in their order, tokenised and cut like the training rows.
 
         Items are texts, pairs of texts where the training has such, or rows of a corpus's table;
-        only these have labels. `rm_type_tfms`, `num_workers` and `process` are fastai's, and mean
-        nothing here. Raises SteepError for items of another kind.
+        only these have labels. Of a DataFrame or a `datasets.Dataset`, the columns of texts are
+        taken that the training read. `rm_type_tfms`, `num_workers` and `process` are fastai's, and
+        mean nothing here. Raises SteepError for items of another kind.
         """
         like: ShownRows = self.valid_ds  # not the training rows, which may have weights
-        rows = like.over(corpus_of(list(test_items), like.corpus, with_labels))
+        label = like.corpus.table.features["label"] if with_labels else None
+        rows = like.over(corpus_of(self._items(test_items), like.corpus.has_pairs, label))
         order = list(range(len(rows)))
         loader = _loader(rows, bs or self.valid.bs, lambda: order)
         loader.to(self.device)
         return loader
+
+    def _items(self, given: Any) -> list[Any]:
+        """The items of a list; of a table, its texts. SteepError where it lacks their column."""
+        if not isinstance(given, pd.DataFrame | datasets.Dataset):
+            return listed(given)
+        own = given.columns if isinstance(given, pd.DataFrame) else given.column_names
+        if isinstance(given, datasets.Dataset) and {"row", "text"} <= set(own):
+            return list(given)  # rows of a corpus's table
+        columns = self.origin[0].table.columns if self.origin else ColumnArgs()
+        pair = columns.pair or "pair" if self.valid_ds.corpus.has_pairs else None
+        names = [columns.text or "text", *([pair] if pair else [])]
+        for name in names:
+            if name not in own:
+                kind = type(given).__name__
+                raise SteepError(
+                    f"{kind}: there is no column {quoted(name)}, which the training read. The "
+                    f"columns are {some(list(map(str, own)))}. Rename one, or give a list of texts."
+                )
+        return listed(pd.DataFrame({name: list(given[name]) for name in names}))
 
 
 def ordered(rows: ShownRows, batch_size: int) -> TfmdDL:
@@ -151,7 +186,7 @@ def loaders(
     data: Data, tokenizer: PreTrainedTokenizerBase, tune: TuneArgs, seed: int, device: torch.device
 ) -> TextLoaders:
     """Training and validation batches; of long texts, fewer are validated on at once."""
-    long, batch_size = tune.long_texts, tune.batch.batch_size
+    long, batch_size = tune.long_texts, tune.batch.size
     how = (tune.length.max_length, long.truncation, Sliding(long.max_windows))
     train, valid = (
         ShownRows(corpus, data.labelled(), tokenizer, *how) for corpus in (data.train, data.valid)

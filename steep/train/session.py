@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from fastai.callback.core import Callback
+from fastai.callback.progress import ShowGraphCallback
 
 from steep import outputs, runs
 from steep.args.running import OverwriteArgs, SaveArgs
 from steep.data.corpus import Corpus
 from steep.data.facts import fingerprint
+from steep.errors import SteepError
 from steep.models.checkpoint_files import checkpoint_identity
 from steep.models.devices import Machine
 from steep.openings import NOTHING, Follower, Openings
@@ -53,8 +55,9 @@ def session(
     """The session of the run that writes `out`; `corpora` is all data that it depends on, by name.
 
     `args` is the composition of a command with the parts `saving` and `output`. Raises SteepError
-    if `out` is in use, or an unfinished run of another kind lies there.
+    if `out` is in use, an unfinished run of another kind lies there, or a callback cannot work.
     """
+    _check_callbacks(openings.callbacks)
     saving: SaveArgs = args.saving
     output: OverwriteArgs = args.output
     options = as_mapping(args) | dict(openings.options)
@@ -81,6 +84,15 @@ def identity(
         "versions": runs.versions(),
         "machine": {"computing": str(machine), "fast layers": machine.fast},
     }
+
+
+def _check_callbacks(callbacks: Sequence[Callback]) -> None:
+    """Raises SteepError at a callback that needs fastai's own progress bar."""
+    if any(isinstance(callback, ShowGraphCallback) for callback in callbacks):
+        raise SteepError(
+            "callbacks: ShowGraphCallback draws in fastai's progress bar, which Steep's replaces. "
+            "Leave it out ('steep report' draws the losses), or train a steep.learner with it."
+        )
 
 
 @contextmanager

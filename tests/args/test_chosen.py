@@ -46,7 +46,7 @@ def test_a_file_without_a_table_of_the_command_is_said(
 def test_each_is_options_of_fit_and_compare(name: str, kind: type) -> None:
     assert name in recipe_names()
     args = make(kind, **(recipe(name) | {"batch_size": 7}))
-    assert (args.recipe.recipe, args.tune.batch.batch_size) == (name, 7)
+    assert (args.recipe.recipe, args.tune.batch.size) == (name, 7)
 
 
 def figures(name: str) -> dict[str, Any]:

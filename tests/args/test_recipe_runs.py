@@ -59,7 +59,7 @@ def test_the_command_of_a_report_needs_no_recipe(run: Callable[[str], dict]) -> 
     manifest = run("--recipe mosbach --epochs 3 --label-budget 40")
     line = command_line("fit", FitArgs, manifest["args"], ["single.csv"], "out")
     assert "--recipe" not in line
-    assert "--epochs" not in line, "3 is the default again"
+    assert "--epochs 3" in line, "the default depends on the rows"
     assert "--schedule linear" in line
 
 
@@ -72,7 +72,10 @@ def test_a_study_takes_a_recipe_too(
     steep: Steep, tables: Path, tiny_bert: Path, tiny: str, short_step2: Path, tmp_path: Path
 ) -> None:
     files = (tables / "single.csv", "--label label --model", tiny_bert, "--out", tmp_path / "study")
-    few = "--epochs 1 --label-budgets 40 --seeds 1 --arms base,adapted --recipe mosbach --config"
+    few = (
+        "--epochs 1 --label-budgets 40 --seeds 1 --arms base,adapted --keep-going --recipe mosbach "
+    )
+    few += "--config"
     steep("compare", *files, tiny, few, short_step2)
     study = json.loads((tmp_path / "study" / "study.json").read_text())
     assert (study["args"]["schedule"], study["args"]["epochs"]) == ("linear", 1)

@@ -260,7 +260,7 @@ def test_a_full_disk_is_named(cache: Path, code: int, told: str) -> None:
         raise OSError(code, os.strerror(code))
 
 
-@pytest.mark.parametrize("place", ["", "steep", "steep/tables"])
+@pytest.mark.parametrize("place", ["", "steep", "steep/read"])
 def test_a_file_in_the_place_of_a_folder(filled, cache: Path, place: str) -> None:
     (cache / place).parent.mkdir(parents=True, exist_ok=True)
     (cache / place).write_text("not a folder")
@@ -271,7 +271,7 @@ def test_a_file_in_the_place_of_a_folder(filled, cache: Path, place: str) -> Non
 
 def test_a_folder_in_the_place_of_a_file(filled, cache: Path) -> None:
     shutil.copytree(filled[1], cache)
-    (file,) = cache_folder().glob("tables/*.arrow")
+    (file,) = cache_folder().glob("read/*.arrow")
     file.unlink()
     (file / "mine").mkdir(parents=True)
     with pytest.raises(SteepError, match="the cache cannot be used: Is a directory"):

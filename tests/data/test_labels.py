@@ -144,6 +144,16 @@ def test_bad_labels_are_explained(write, header, cells, options, words):
         assert word in str(raised.value)
 
 
+def test_empty_ids_are_replaced_by_row_numbers_and_noted(write):
+    corpus = read_table(write("t.csv", "id,text\nx,a\n,b\n y,c\n  ,d\n,\n"), TableArgs())
+    assert list(corpus.table["id"]) == ["x", "1", " y", "3"]
+    told = "t.csv: 3 of 5 rows have an empty cell in column 'id': the row number is their id"
+    assert told in corpus.notes
+    assert not any(
+        "empty cell" in n for n in read_table(write("u.csv", "text\na\n"), TableArgs()).notes
+    )
+
+
 def test_ids_that_occur_twice_are_noted(write):
     path = write("t.csv", "id,text\nx,a\nx,b\ny,c\n")
     assert "t.csv: 1 rows share their id with an earlier row" in read_table(path, TableArgs()).notes

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import random
+import re
 from pathlib import Path
 
 import datasets
@@ -176,6 +177,22 @@ def test_without_blank_lines_a_line_is_a_document(write):
     corpus = read_table(write("t.txt", "one\ntwo\n"), TableArgs())
     assert texts(corpus) == ["one", "two"]
     assert "t.txt: one document a line (--unit)" in corpus.notes
+
+
+MANY = "some words of a line\n" * 15_000  # more than the choice is made from
+LATE = [
+    (MANY + "\none\n\ntwo\n", "blank lines part its text into 3 paragraphs.* --unit paragraph"),
+    ("a\n\n" + MANY, "its longest paragraph has 15,000 lines.* --unit line"),
+]
+
+
+@pytest.mark.parametrize(("content", "told"), LATE)
+def test_a_unit_that_the_rest_of_a_file_speaks_against_is_told(write, content, told):
+    path = write("t.txt", content)
+    assert any(re.search(told, note) for note in read_table(path, TableArgs()).notes)
+    for unit in ("line", "paragraph"):
+        notes = read_table(path, make(TableArgs, unit=unit)).notes
+        assert not any(re.search(told, note) for note in notes)
 
 
 BROKEN = [

@@ -15,7 +15,10 @@ def test_files_are_meant_by_name_or_path() -> None:
     assert parse_file_weights(["data/task.csv=0"], NAMES).tolist() == [0, 1, 1]
 
 
-@pytest.mark.parametrize("weight", ["pile.txt", "pile.txt=", "pile.txt=two", "pile.txt=-1"])
+ABSURD = [f"pile.txt={number}" for number in ("two", "-1", "nan", "inf", "1e15", "1e-300", "1001")]
+
+
+@pytest.mark.parametrize("weight", ["pile.txt", "pile.txt=", *ABSURD])
 def test_what_is_no_number_is_said(weight: str) -> None:
     with pytest.raises(SteepError, match="FILE=2|no such file"):
         parse_file_weights([weight], NAMES)
@@ -26,6 +29,11 @@ def test_what_is_no_file_is_said() -> None:
         parse_file_weights(["other.txt=2"], NAMES)
     with pytest.raises(SteepError, match="0 times"):
         parse_file_weights(["task.csv=0", "pile.txt=0", "a=b.txt=0"], NAMES)
+
+
+def test_a_pass_in_which_nothing_is_left_is_refused() -> None:
+    with pytest.raises(SteepError, match="nothing is left to read in a pass"):
+        repeated(np.arange(9), np.zeros(9, np.int64), np.array([0.01]), seed=0)
 
 
 def test_windows_come_as_often_as_their_file_is_read() -> None:

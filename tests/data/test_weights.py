@@ -101,7 +101,9 @@ def test_a_missing_column_is_named(write):
 
 
 @single
-@pytest.mark.parametrize("text", ["balance", "effective:1", "effective:x", "a=0", "a=x", "a=1,b"])
+@pytest.mark.parametrize(
+    "text", ["balance", "effective:1", "effective:x", "a=0", "a=x", "a=1,b", "a=1e308"]
+)
 def test_class_weights_that_are_none_are_refused(corpus, text):
     with pytest.raises(SteepError, match=r"class_weights .*expected none, balanced"):
         check_loss(corpus.task, LossArgs(class_weights=text))

@@ -44,13 +44,27 @@ def test_a_guard_against_formulas() -> None:
 
 
 PREDICTED: dict[str, tuple[Task, dict[str, Any], list[str]]] = {
-    "single": (Task("single", ("a", "id")), {}, ["id", "label", "p_a", "p_id"]),
+    "single": (Task("single", ("a", "id")), {}, ["id", "label", "probability", "p_a", "p_id"]),
     "id called label": (
         Task("single", ("a", "b")),
         {"id": "label", "abstain_below": 0.5},
-        ["label_", "label", "abstained", "p_a", "p_b"],
+        ["label_", "label", "probability", "abstained", "p_a", "p_b"],
     ),
-    "id called p_a": (Task("single", ("a", "b")), {"id": "p_a"}, ["p_a", "label", "p_a_", "p_b"]),
+    "id called p_a": (
+        Task("single", ("a", "b")),
+        {"id": "p_a"},
+        ["p_a", "label", "probability", "p_a_", "p_b"],
+    ),
+    "columns of the input": (
+        Task("single", ("a", "text")),
+        {"keep_columns": True},
+        ["id", "label", "probability", "p_a", "p_text", "text"],
+    ),
+    "columns of the input called alike": (
+        Task("multi", ("text", "a")),
+        {"keep_columns": True},
+        ["id", "text", "a", "text_"],
+    ),
     "multi": (Task("multi", ("b", "a")), {}, ["id", "b", "a"]),
     "multi called alike": (Task("multi", ("id", "decision")), {}, ["id", "id_", "decision"]),
     "multi with decisions": (

@@ -41,7 +41,8 @@ def test_lines():
     curve = {"metric": "accuracy", "area": 0.95, "curve": [{"coverage": 0.8, "value": 0.93}]}
     assert summary_lines({"metrics": {}, "calibration": error, "abstention": curve}) == [
         "ece 0.040 (0.020 to 0.050), calibration error in 15 bins",
-        "accuracy 0.930 on the most confident 80% of rows; mean over all shares 0.950",
+        "accuracy 0.930 on the 80% of rows with the highest confidence; "
+        "mean over all coverages 0.950",
     ]
 
 

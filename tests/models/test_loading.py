@@ -249,7 +249,7 @@ def test_the_head_of_the_same_labels_is_kept_and_told(tiny_bert: Path, tmp_path:
 
 
 def test_nothing_starts_from_a_head_of_steeps_own(tiny_bert: Path, tmp_path: Path) -> None:
-    load_classifier(tiny_bert, TASK, "eager", 0, pooling="mean").save_pretrained(tmp_path)
+    load_classifier(tiny_bert, TASK, "eager", 0, pooling="cls").save_pretrained(tmp_path)
     for load in (LOADERS["adapt"], LOADERS["fit"]):
         with pytest.raises(SteepError, match="Name the checkpoint that it was fitted from"):
             load(tmp_path, tiny_bert)

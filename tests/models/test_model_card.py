@@ -22,7 +22,10 @@ Json = dict[str, Any]
 def made(tmp_path: Path) -> tuple[Json, Json]:
     """The manifest and the results of a finished fit."""
     folder = samples.fit(tmp_path / "model")
-    return runs.read_manifest(folder, "fit"), runs.read_json(folder / runs.RESULTS)
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    manifest = runs.read_manifest(folder, "fit")
+    manifest["args"] |= {"pooling": "model", "epochs": 4, "batch_size": 16}  # as a fit settles them
+    return manifest, runs.read_json(folder / runs.RESULTS)
 
 
 def card(made: tuple[Json, Json], folder: Path, step2: Path | None = None, **args: Any) -> str:
@@ -102,13 +105,30 @@ def test_what_pipeline_cannot_do_is_said(made: tuple[Json, Json], tmp_path: Path
     windows = card(made, tmp_path, truncation="sliding-mean", max_windows=4)
     assert "steep all its windows" in windows
     assert "A text is read in at most 4 windows of 256 tokens." in windows
-    pooled = card(made, tmp_path, pooling="mean")
+    assert "from transformers import" in card(made, tmp_path, pooling="mean")
+    (tmp_path / "config.json").write_text('{"model_type": "steep_pooled"}')
+    pooled = card(made, tmp_path, pooling="concat")
     assert "refuses this folder" in pooled and "from transformers import" not in pooled
     assert ModelCard(pooled).data.library_name == "steep"
 
 
+def test_its_first_sentence_says_whether_anything_was_learnt(
+    made: tuple[Json, Json], tmp_path: Path
+) -> None:
+    assert "Compared with baselines" not in card(made, tmp_path)
+    gain = {"value": 0.5, "gain": 0.3, "low": 0.2, "high": 0.4}
+    counts = {"value": 0.7, "gain": 0.1, "low": 0.05, "high": 0.15}
+    found = {"metric": "accuracy", "skill": True}
+    made[1]["test"]["compared"] = found | {"baselines": {"constant": gain, "word_counts": counts}}
+    text = card(made, tmp_path)
+    said = "Better than word counts: accuracy 0.800, 0.100 above word counts (0.050 to 0.150)."
+    assert text.partition("# model\n\n")[2].startswith(said)
+    assert "| word counts | 0.700 | +0.100 | +0.050 to +0.150 |" in text
+
+
 def test_rare_classes_are_named(tmp_path: Path) -> None:
     folder = samples.fit(tmp_path / "model", labels=("a", "b", "c"))
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     made = runs.read_manifest(folder, "fit"), runs.read_json(folder / runs.RESULTS)
     made[1]["test"]["per_class"][2]["rows"] = 90
     assert "Classes with fewer than 20 of these rows: a, b." in card(made, tmp_path)
@@ -124,7 +144,7 @@ def test_features_add_sections(made: tuple[Json, Json], tmp_path: Path) -> None:
 
 
 def test_a_fit_needs_no_page_for_it(tmp_path: Path) -> None:
-    """What a fit imports for its card: two modules of steep, and no report."""
+    """What a fit imports for its card is light, and no report."""
     code = (
         "import sys, steep.runs, steep.args, steep.wording, huggingface_hub\n"
         "known = {*sys.modules}\n"
@@ -135,5 +155,5 @@ def test_a_fit_needs_no_page_for_it(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     modules, heavy = done.stdout.splitlines()
-    assert modules == "['steep.models', 'steep.models.model_card', 'steep.run_tables']"
+    assert "steep.run_tables" in modules and "steep.reports" not in modules
     assert heavy == "[]"

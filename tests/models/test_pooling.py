@@ -1,5 +1,6 @@
 """Does each pooling read what it says, and a head that reads what was kept say the same?"""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,7 +22,14 @@ from steep.models import kernels
 from steep.models.checkpoints import load_classifier, load_trained
 from steep.models.families import encoder_layers, layer_groups
 from steep.models.heads import Classifier
-from steep.models.pooling import KNOWN, POOLINGS, FeatureCache, PooledClassifier, set_pooling
+from steep.models.pooling import (
+    KNOWN,
+    NORMED,
+    POOLINGS,
+    FeatureCache,
+    PooledClassifier,
+    set_pooling,
+)
 
 TASK = Task("single", ("no", "yes"))
 POOLS = ["cls", "mean", "concat", "layer:2"]
@@ -74,14 +82,15 @@ def test_each_pooling_is_what_its_name_says(build: Callable, batch: dict[str, Te
     mask = batch["attention_mask"]
     mean = torch.stack([h[m == 1].mean(0) for h, m in zip(states[-1], mask, strict=True)])
     most = torch.stack([h[m == 1].amax(0) for h, m in zip(states[-1], mask, strict=True)])
+    normed = torch.nn.functional.layer_norm(mean, mean.shape[-1:], eps=1e-12)
     expected = {
         "cls": states[-1][:, 0],
-        "mean": mean,
+        "mean": normed,
         "concat": torch.cat([states[-1][:, 0], mean, most], 1),
         "last4": torch.cat([h[:, 0] for h in states[-4:]], 1),
         "layer:3": states[3][:, 0],
     }
-    assert {name.partition(":")[0] for name in expected} == set(POOLINGS)
+    assert {name.partition(":")[0] for name in expected} == set(POOLINGS) - {NORMED}
     for pooling, vector in expected.items():
         model = pooled(build, fresh(), pooling)
         model.base_model.load_state_dict(encoder.state_dict(), strict=False)
@@ -89,7 +98,7 @@ def test_each_pooling_is_what_its_name_says(build: Callable, batch: dict[str, Te
         torch.testing.assert_close(found, model.pooled_head(vector), msg=pooling)
 
 
-@pytest.mark.parametrize("pooling", ["mean", "concat", "layer:1"])
+@pytest.mark.parametrize("pooling", ["cls", "concat", "layer:1"])
 def test_it_is_loaded_as_it_was_saved(tiny_bert: Path, tmp_path: Path, pooling: str) -> None:
     batch = {"input_ids": torch.tensor([[2, 9, 3]]), "attention_mask": torch.ones(1, 3).long()}
     model = load_classifier(tiny_bert, TASK, "eager", 0, pooling=pooling).eval()
@@ -103,8 +112,20 @@ def test_it_is_loaded_as_it_was_saved(tiny_bert: Path, tmp_path: Path, pooling: 
             loader.from_pretrained(tmp_path)
 
 
+def test_the_mean_before_it_was_normed_is_read(tiny_bert: Path, tmp_path: Path) -> None:
+    """Of folders of the version before."""
+    model = load_classifier(tiny_bert, TASK, "eager", 0, pooling="cls")
+    model.save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"steep_pooling": "mean"}))
+    again = load_trained(tmp_path, "eager").eval()
+    batch = {"input_ids": torch.tensor([[2, 9, 3]]), "attention_mask": torch.ones(1, 3).long()}
+    mean = again.base_model(**batch).last_hidden_state.mean(1)
+    torch.testing.assert_close(again(**batch).logits, again.pooled_head(mean))
+
+
 def test_a_saved_head_that_lacks_weights_is_refused(tiny_bert: Path, tmp_path: Path) -> None:
-    load_classifier(tiny_bert, TASK, "eager", 0, pooling="mean").save_pretrained(tmp_path)
+    load_classifier(tiny_bert, TASK, "eager", 0, pooling="cls").save_pretrained(tmp_path)
     weights = load_file(tmp_path / "model.safetensors")
     del weights["pooled_head.weight"]
     save_file(weights, tmp_path / "model.safetensors")

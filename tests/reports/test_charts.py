@@ -50,9 +50,38 @@ def test_the_interval_is_the_t_interval() -> None:
     assert charts.t_interval([0.8]) is None
 
 
-def test_only_seeds_of_both_arms_are_joined() -> None:
+def test_every_arm_has_its_seeds_and_their_mean() -> None:
     arms = {"base": {0: 0.8, 1: 0.82, 2: 0.81}, "adapted": {1: 0.84, 2: 0.85}}
-    drawn = charts.seed_dots("t", "accuracy", arms, ("base", "adapted"))
-    assert len(drawn.pairs) == 2
+    drawn = charts.seed_dots("t", "accuracy", arms, "adapted")
+    assert [len(row.dots) for row in drawn.rows] == [3, 2]
     assert [row.value for row in drawn.rows] == ["0.810", "0.845"]
-    assert charts.seed_dots("t", "accuracy", {"base": {0: 0.8}}, ("base", "adapted")).pairs == []
+    assert [row.style for row in drawn.rows] == ["plain", "accent"]
+
+
+def test_only_seeds_of_both_arms_have_a_slope() -> None:
+    arms = {"base": {0: 0.8, 1: 0.82, 2: 0.86}, "adapted": {1: 0.84, 2: 0.85}}
+    drawn = charts.slopes("t", "accuracy", arms, ("base", "adapted"))
+    assert drawn is not None
+    rising, falling = drawn.panels[0].curves
+    assert (rising.name, falling.name) == ("higher", "not higher")
+    assert rising.points[0][1] > rising.points[1][1], "SVG counts from the top"
+    assert charts.slopes("t", "accuracy", {"base": {0: 0.8}}, ("base", "adapted")) is None
+
+
+def test_gains_are_drawn_against_zero_and_the_smallest_effect() -> None:
+    main = {"arm": "adapted", "against": "base", "gain": 0.02, "low": -0.01, "high": 0.05}
+    other = {"arm": "adapted", "against": "longer", "gain": -0.04}
+    drawn = charts.gains("t", "gain", [main, other], 0.01)
+    (zero, nothing), (least, smallest) = drawn.marks
+    assert (nothing, smallest) == ("no gain", "smallest effect")
+    first, second = drawn.rows
+    assert first.interval is not None and first.mean is not None and second.mean is not None
+    assert second.mean < zero < least < first.mean and first.interval[0] < zero
+    assert (first.below, second.interval) == ("over base", None)
+    assert len(charts.gains("t", "gain", [main], 0.0).marks) == 1
+
+
+def test_bars_are_shares_of_one() -> None:
+    drawn = charts.bars("t", "F1", {"a": 0.8, "b": 0.4, "c": 0.0})
+    assert [row.bar for row in drawn.rows] == [(0, 80), (0, 40), (0, 0)]
+    assert drawn.alt == "t: a 0.800, b 0.400, c 0.000"

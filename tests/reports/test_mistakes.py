@@ -90,21 +90,6 @@ def test_without_probabilities_there_is_no_worst() -> None:
     assert mistakes.worst_mistakes(mistakes.votes_of([bare], TASK), TASK, texts=True) is None
 
 
-def test_confusion_is_summed_over_seeds() -> None:
-    counts = mistakes.confusion_counts([table("nynnn"), table("yyynn")], ["no", "yes"])
-    assert counts.tolist() == [[4, 0], [2, 4]]
-
-
-def test_the_most_confused_pairs_come_first() -> None:
-    labels = [f"c{i}" for i in range(12)]
-    frame = pd.DataFrame({"truth": ["c3"] * 5 + ["c1"], "predicted": ["c7"] * 4 + ["c3", "c2"]})
-    found = mistakes.confusion_block(
-        {"base": mistakes.confusion_counts([frame], labels)}, labels, "rows"
-    )
-    assert found.rows == [("c3", "c7", "4"), ("c1", "c2", "1")]
-    assert found.note == "2 of 2 confused pairs; 12 classes in all."
-
-
 SINGLE = {"kind": "single", "labels": ["a", "b"]}
 MULTI = {"kind": "multi", "labels": ["a", "b"]}
 WRONG = [3, 50]

@@ -80,8 +80,8 @@ def test_probability_detectable_gain_and_seeds_are_said() -> None:
     ("needed", "bottleneck", "said"),
     [
         (5, "seeds", "none"),
-        (None, "rows", "more test rows are needed"),
-        (None, "seeds", "hundreds"),
+        (None, "rows", "more test rows might"),
+        (None, "seeds", "more seeds will not settle this"),
     ],
 )
 def test_what_would_settle_it(needed: int | None, bottleneck: str, said: str) -> None:

@@ -142,7 +142,7 @@ MISTAKES = [
     (ALL, "--device mps", "device mps: torch finds none"),
     (ALL, "--text nonsense", "there is no column 'nonsense'"),
     (ALL, "--splits no.json", "no.json: there is no such file"),
-    (("adapt",), "--mlm-probability 2", "'mlm_probability' must be 0.01 to 0.9"),
+    (("adapt",), "--mlm-probability 2", "'mlm_probability' must be at most 0.9, not 2"),
     (("adapt",), "--epochs 0", "'epochs' must be at least 0.001, not 0"),
     (LABELLED, "--epochs 0", "'epochs' must be at least 1, not 0"),
     (LABELLED, "--metric rmse", "no metric 'rmse' for a single task. Choose one of accuracy"),
@@ -218,7 +218,7 @@ def test_a_file_in_use_is_left_alone(
     words = ("predict", fitted("single"), tables / "single.csv", "--out", out)
     assert refused(*words) == f"{out} is in use. Choose another --out, or add --overwrite.\n"
     steep(*words, "--overwrite")
-    assert out.read_text().startswith("id,label,p_negative,p_positive\n")
+    assert out.read_text().startswith("id,label,probability,p_negative,p_positive\n")
 
 
 @pytest.mark.parametrize("command", ["fit", "adapt", "compare", "predict"])
@@ -276,7 +276,7 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_disk_without_room(
     refused: Refused, base: Words, short_step2: Path, command: str, full_disk: Path
 ) -> None:
-    study = ("--config", short_step2) if command == "compare" else ()
+    study = ("--keep-going --config", short_step2) if command == "compare" else ()
     words = (*base[:-1], full_disk / "out", "--max-length 32", *study)
     assert "MB are free. Make room" in refused(command, *words)
 
@@ -296,9 +296,9 @@ def test_a_learning_rate_beyond_reason_leaves_nothing_or_a_whole_model(
     out = base[-1]
     assert isinstance(out, Path)
     try:
-        steep(command, *base, "--max-length 32 --learning-rate 1e6 --epochs 2")
+        steep(command, *base, "--max-length 32 --learning-rate 10 --weight-decay 1000 --epochs 2")
     except AssertionError as failed:
-        assert "Choose a learning_rate below 1e+06" in str(failed)
+        assert "Choose a learning_rate below 10 or a weight_decay below 1000" in str(failed)
         assert list(out.parent.iterdir()) == []
     else:
         assert (out / "model.safetensors").is_file()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import HfApi
 
 from scripts.make_stub import COMMANDS
 from steep.options import Part, options_of
@@ -43,15 +44,18 @@ def lines(
     fitted: Callable[[str], Path],
     short_step2: Path,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> dict[str, list[tuple[Path | str, ...]]]:
     """For each command, lines that between them come past every option."""
     model, pile = tmp_path / "fitted", tmp_path / "pile.txt"
     shutil.copytree(fitted("single"), model)
+    for name in ("create_repo", "upload_folder"):
+        monkeypatch.setattr(HfApi, name, lambda *_, **__: "nowhere")
     pile.write_text("a good film .\n\na bad film .\n\none more day .\n")
     table, pairs = tables / "single.csv", tables / "pairs.csv"
     file = (table, "--label label")
     start = (*file, "--model", tiny_bert)
-    study = (*start, "--seeds 1 --config", short_step2)
+    study = (*start, "--seeds 1 --keep-going --config", short_step2)
     sliding = (*file, SHORT, "--truncation sliding-mean --model", adapted, "--base", tiny_bert)
     teacher = (table, pile, "--label label --confidence 0.5 --model", tiny_bert)
     both = (table, pairs, "--text text --text premise --label label --model", tiny_bert)
@@ -68,6 +72,7 @@ def lines(
         "self_train": [(*teacher, PHASES), (*teacher, SHORT, "--truncation sliding-mean")],
         "explain": [(model, table, "--n-steps 4 --ids row-1")],
         "export": [(model, table, "--int8")],
+        "share": [(model, "--licence mit --language en --upload me/mine")],
     }
 
 

@@ -40,4 +40,6 @@ def test_few_labels_that_cannot_be_are_refused(
     assert "fewer than 80 training rows" in said("single.csv", "--label label --shots 80")
     assert "regression task" in said("regression.csv", "--label stars --shots 8")
     assert "give one" in said("single.csv", "--label label --shots 8 --label-budget 20")
-    assert "give --epochs 4" in said("single.csv", f"--label label --head-epochs 3 {tiny}")
+    assert "give --epochs 4" in said(
+        "single.csv", f"--label label --epochs 3 --head-epochs 3 {tiny}"
+    )

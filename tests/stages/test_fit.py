@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import pytest
 from fastai.callback.core import Callback
+from fastai.callback.progress import ShowGraphCallback
 
 import steep
 
@@ -22,3 +24,18 @@ def test_callbacks_of_the_user_run(tables: Path, tiny_bert: Path, tmp_path: Path
     table, short = tables / "single.csv", {"epochs": 2, "max_length": 32, "device": "cpu"}
     steep.fit(table, model, label="label", out=tmp_path / "out", callbacks=[watch], **short)
     assert watch.seen == [0, 1]
+
+
+def test_the_graph_of_fastai_is_refused_at_once(
+    tables: Path, tiny_bert: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(steep.SteepError, match="ShowGraphCallback draws in fastai's progress bar"):
+        steep.fit(
+            tables / "single.csv",
+            tiny_bert,
+            label="label",
+            max_length=32,
+            out=tmp_path / "out",
+            callbacks=[ShowGraphCallback()],
+        )
+    assert not (tmp_path / "out").exists()

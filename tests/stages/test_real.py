@@ -66,7 +66,12 @@ def test_step_3_and_what_follows(
 def test_a_study_with_an_encoder_that_is_there_already(
     steep: Steep, reviews: Path, adapted: Path, minilm: Path, tmp_path: Path
 ) -> None:
-    words = ("--arms base,adapted --seeds 1 --epochs 1 --model", adapted, "--base", minilm)
+    words = (
+        "--arms base,adapted --seeds 1 --epochs 1 --keep-going --model",
+        adapted,
+        "--base",
+        minilm,
+    )
     steep("compare", reviews, REAL, *words, "--out", tmp_path / "study")
     assert json.loads((tmp_path / "study" / "verdict.json").read_text())["sentence"]
     kept = {path.name for path in (tmp_path / "study" / "adapted").iterdir()}

@@ -51,7 +51,7 @@ def test_a_study_of_several_targets(
 ) -> None:
     config = tmp_path / "study.toml"
     config.write_text("[adapt]\nepochs = 0.2\nmax-length = 32\n")
-    how = f"--seeds 2 --epochs 1 --config {config}"
+    how = f"--arms tfidf,base,adapted --keep-going --seeds 2 --epochs 1 --config {config}"
     steep("compare", table, LEARN, how, "--model", tiny_bert, "--out", tmp_path / "study")
     verdict = json.loads((tmp_path / "study" / "verdict.json").read_text())
     assert verdict["metric"] == "r2"

@@ -22,6 +22,7 @@ Words = tuple[Path | str, ...]
 def base(tables: Path, tiny_bert: Path, tiny: str, short_step2: Path) -> Words:  # noqa: F811
     """The words of a study of two seeds."""
     options = "--label label --epochs 1 --seeds 2 --learning-rate 2e-3"
+    options += " --arms tfidf,base,adapted --keep-going"  # quick, and whatever base learns
     files = ("--model", tiny_bert, "--config", short_step2)
     return ("compare", tables / "single.csv", options, tiny, *files)
 

@@ -128,6 +128,7 @@ def test_an_arm_of_functions(tables: Path, tiny_bert: Path, tmp_path: Path) -> N
     args = make(
         CompareArgs,
         **{"model": tiny_bert, "label": "label", "arms": "base,adapted,guess", "seeds": 2},
+        keep_going=True,
         **{"epochs": 1, "max_length": 32, "adapt": {"max_length": 32}, "unlabelled": (more,)},
         **{"precision": "fp32", "device": "cpu", "label_budgets": (40,), "jobs": 2},
     )

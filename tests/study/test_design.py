@@ -29,6 +29,10 @@ def test_cells_come_seed_by_seed() -> None:
     ]
 
 
+def test_word_counts_and_frozen_features_are_arms_by_default() -> None:
+    assert plan_design(make(CompareArgs)).names == ("tfidf", "features", "base", "adapted")
+
+
 def test_every_cell_has_a_file_of_its_own_and_the_longest_come_last() -> None:
     arms = "longer,tfidf,base,adapted,in-domain,cross-domain"
     text, labels = ("a.txt",), (200, 100, 200)
@@ -74,7 +78,7 @@ def test_a_recipe_is_an_arm(tmp_path: Path) -> None:
     base, adapted, features, mine = map(design.tune_of, design.arms)
     assert base == adapted == make(TuneArgs, **study)
     assert mine == change(base, {"epochs": 7, "weight_decay": 0.5})
-    assert (features.layers.unfreeze, features.optimiser.learning_rate) == ("never", 1e-2)
+    assert (features.layers.unfreeze, features.optimiser.rate) == ("never", 1e-2)
     assert features.epochs.epochs == 50
     assert (features.length, features.optimiser.max_grad_norm) == (base.length, 3.0)
     assert design.notes()[1] == "arm mine: base with epochs 7, weight_decay 0.5"
@@ -87,7 +91,7 @@ def test_an_arm_may_have_a_step_2_of_its_own(tmp_path: Path) -> None:
     both.write_text("[adapt]\nmasking = 'word'\n[fit]\nepochs = 9")
     same.write_text("[adapt]\n[fit]\nepochs = 9")
     arms = f"base,{same},{both},{words},adapted"
-    design = design_of(arms, adapt={"mlm_probability": 0.3, "epochs": 2})
+    design = design_of(arms, epochs=3, adapt={"mlm_probability": 0.3, "epochs": 2})
     step2 = {arm.name: design.step2_of(arm) for arm in design.arms}
     assert step2["base"] is None
     assert step2["adapted"] == step2["same"]
@@ -98,7 +102,7 @@ def test_an_arm_may_have_a_step_2_of_its_own(tmp_path: Path) -> None:
         **{"adapted": "adapted", "same": "adapted"},
         **{"both": "both", "words": "both"},  # one run, one folder for both
     }
-    epochs = {arm.name: design.tune_of(arm).epochs.epochs for arm in design.arms}
+    epochs = {arm.name: design.tune_of(arm).epochs.count for arm in design.arms}
     assert epochs == {"base": 3, "adapted": 3, "words": 3, "both": 9, "same": 9}
     assert [arm.name for arm in design.arms if arm.rival] == ["same", "both", "words"]
     assert design.notes() == [

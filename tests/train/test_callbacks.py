@@ -6,9 +6,22 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from steep.train.callbacks import Epochs, FollowHistory
+from steep.args.training import LayerArgs, OptimiserArgs
+from steep.train.callbacks import Epochs, FollowHistory, gentler
 from steep.train.heldout import MaskedScores
 from steep.train.pile import IGNORED
+
+
+def test_what_diverged_is_told_with_all_that_may_have_done_it() -> None:
+    usual, decayed = (
+        OptimiserArgs(learning_rate=0.5),
+        OptimiserArgs(learning_rate=0.5, weight_decay=900),
+    )
+    assert gentler(usual, LayerArgs()) == "Choose a learning_rate below 0.5."
+    assert gentler(decayed).endswith(" or a weight_decay below 900.")
+    alone = LayerArgs(head_epochs=1, head_learning_rate=9)
+    assert "or a head_learning_rate below 9" in gentler(usual, alone)
+    assert "head" not in gentler(usual, LayerArgs(head_learning_rate=9))
 
 
 def test_epochs_are_counted_over_all_fits() -> None:

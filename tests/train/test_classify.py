@@ -18,6 +18,7 @@ from steep.models.devices import choose
 from steep.options import change, make
 from steep.train import callbacks, classify, engine
 from steep.train.classify import Fitted
+from tests.conftest import overflowing
 
 LONG = 12  # epochs to learn from 140 rows with a random encoder
 ARGS = make(
@@ -28,6 +29,7 @@ ARGS = make(
     learning_rate=0.005,
     device="cpu",
     precision="fp32",
+    keep_epoch="best",
 )
 
 
@@ -158,29 +160,27 @@ def test_a_loss_that_is_no_number_ends_the_run(single: Data, tiny_bert: Path) ->
     assert (later.diverged, len(later.history)) == (True, 1)
     for fitted, epoch in ((first, 1), (later, 2)):
         with pytest.raises(SteepError, match=rf"infinite in epoch {epoch}.* below 0\.005"):
-            classify.check_finite(fitted, 0.005)
+            classify.check_finite(fitted, ARGS.tune)
         # No step was taken with it, so a study can still score what there is.
         assert np.isfinite(fitted.predict(single.valid, choose(ARGS.machine))).all()
 
 
 def test_a_good_run_passes_the_check(fitted: Fitted) -> None:
-    classify.check_finite(fitted, 0.005)
+    classify.check_finite(fitted, ARGS.tune)
 
 
 def test_weights_that_overflow_are_told(single: Data, tiny_bert: Path) -> None:
-    args = change(ARGS, {"learning_rate": 1e30, "warmup_ratio": 0.0, "epochs": 1})
+    args = overflowing(change(ARGS, {"epochs": 1}))
     fitted = fit(single, tiny_bert, args)
     assert fitted.diverged
     with pytest.raises(SteepError, match="Choose a learning_rate below"):
-        classify.check_finite(fitted, 1e30)
+        classify.check_finite(fitted, args.tune)
 
 
 def test_weights_that_overflow_in_an_epochs_last_step_are_told(
     single: Data, tiny_bert: Path
 ) -> None:
-    args = change(
-        ARGS, {"learning_rate": 1e30, "warmup_ratio": 0.0, "epochs": 1, "batch_size": 512}
-    )
+    args = overflowing(change(ARGS, {"epochs": 1, "batch_size": 512}))
     fitted = fit(single, tiny_bert, args)
     assert fitted.diverged
 

@@ -2,19 +2,23 @@
 
 from pathlib import Path
 
+import datasets
 import fastai.text.learner  # noqa: F401  (its own forms of what is shown must not get in the way)
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from fastai.callback.progress import ShowGraphCallback
 from fastai.interpret import ClassificationInterpretation, Interpretation
 from fastai.learner import Learner
+from fastprogress.fastprogress import ConsoleMasterBar
 
 from steep.args import FitArgs
 from steep.data.corpus import Data
 from steep.errors import SteepError
 from steep.models.devices import choose
+from steep.models.fit_defaults import settled_for
 from steep.options import change, make
 from steep.train import engine, rows
 
@@ -24,7 +28,8 @@ ARGS = make(
 
 
 def learner(data: Data, checkpoint: Path, args: FitArgs = ARGS) -> Learner:
-    return engine.learner(data, checkpoint, args.tune, choose(args.machine), args.seed.seed)
+    tune = settled_for(args.tune, data, checkpoint)
+    return engine.learner(data, checkpoint, tune, choose(args.machine), args.seed.seed)
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +95,37 @@ def test_items_that_are_no_texts_are_refused(learn: Learner) -> None:
         learn.dls.test_dl(["fine"], with_labels=True)
     with pytest.raises(SteepError, match="no items"):
         learn.dls.test_dl([])
+
+
+def test_tables_give_their_texts_not_their_column_names(learn: Learner, single: Data) -> None:
+    texts = list(single.valid.table["text"])
+    wanted, _ = learn.get_preds(dl=learn.dls.test_dl(texts))
+    table = {"other": ["x"] * len(texts), "text": texts, "label": ["positive"] * len(texts)}
+    for form in (pd.DataFrame(table), datasets.Dataset.from_dict(table), pd.Series(texts)):
+        found, _ = learn.get_preds(dl=learn.dls.test_dl(form))
+        torch.testing.assert_close(found, wanted)
+    with pytest.raises(
+        SteepError, match="DataFrame: there is no column 'text', which the training"
+    ):
+        learn.dls.test_dl(pd.DataFrame({"review": texts}))
+
+
+def test_learners_are_not_pickled(learn: Learner, tmp_path: Path) -> None:
+    with pytest.raises(SteepError, match=r"steep\.save\(learn, folder\) keeps the model"):
+        learn.export(tmp_path / "export.pkl")
+    assert not list(tmp_path.iterdir())
+    assert learn.predict("a good film")[0] in ("negative", "positive")
+
+
+def test_the_graph_of_losses_is_drawn(
+    single: Data, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[int] = []
+    monkeypatch.setattr(ConsoleMasterBar, "update_graph", lambda *_: drawn.append(1), raising=False)
+    learn = learner(single, tiny_bert)
+    with learn.no_logging():
+        learn.fit_one_cycle(2, 5e-3, cbs=ShowGraphCallback())
+    assert len(drawn) == 2
 
 
 def test_top_losses_are_those_of_their_rows(learn: Learner, single: Data) -> None:

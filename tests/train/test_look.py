@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from transformers import AutoTokenizer
@@ -78,3 +79,17 @@ def test_adapt_keeps_what_it_looked_at(seen: dict) -> None:
     for example in seen["examples"]:
         assert "____" in example["text"]
         assert len(example["before"]) == len(example["after"]) == look.TOP
+
+
+def test_stop_words_single_letters_and_punctuation_have_no_content() -> None:
+    names = ["the", "t", "##s", ",", "film", "of", "Acting", "犬", "##ing"]
+    found = look.has_content(names, np.array([9, 1, 1, 4, 1, 3, 1, 1, 1]))
+    assert [name for name, kept in zip(names, found, strict=True) if kept] == [
+        "film", "Acting", "犬", "##ing"
+    ]  # fmt: skip
+
+
+def test_only_an_english_corpus_has_english_stop_words() -> None:
+    names = ["so", "der", "Hund", "a"]
+    found = look.has_content(names, np.array([1, 9, 4, 1]))
+    assert found.tolist() == [True, True, True, False], "a single letter says nothing anywhere"

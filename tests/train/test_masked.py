@@ -24,6 +24,7 @@ from steep.train import masked
 from steep.train.masked import Laid
 from steep.train.pile import IGNORED, Pile, heldout_batches
 from steep.train.session import Hooks
+from tests.conftest import overflowing
 
 CPU = Machine(torch.device("cpu"), bf16=False, attention="eager")
 ARGS = make(AdaptArgs, max_length=16, batch_tokens=256, epochs=3, learning_rate=0.003, device="cpu")
@@ -149,7 +150,7 @@ def test_minutes_bound_the_steps(
 
 def test_a_rate_that_is_too_high_is_a_clear_message(tiny_bert: Path, pile: Pile) -> None:
     with pytest.raises(SteepError, match=r"nothing was written.*learning_rate below 1e\+30"):
-        train(tiny_bert, pile, change(ARGS, {"learning_rate": 1e30, "warmup_ratio": 0.0}))
+        train(tiny_bert, pile, overflowing(ARGS))
 
 
 class Rates(Callback):
@@ -178,7 +179,7 @@ def test_the_rate_rises_and_falls_once_over_all_rounds(
     assert len(rates) == report["steps"]
     peak = int(rates.argmax())
     assert peak == pytest.approx(len(rates) / 5, abs=1)
-    assert rates.max() == pytest.approx(ARGS.pretrain.optimiser.learning_rate, rel=0.1)
+    assert rates.max() == pytest.approx(ARGS.pretrain.optimiser.rate, rel=0.1)
     assert (np.diff(rates[: peak + 1]) > 0).all()
     assert (np.diff(rates[peak:]) < 0).all()
     assert 0 < rates[-1] < 0.1 * rates.max()
@@ -200,9 +201,7 @@ def test_steps_are_met_exactly_and_the_rate_falls_to_the_end(
     assert report["steps"] == len(seen.kept) == 11
     assert [line["step"] for line in report["history"]] == [0, 4, 8, 11]
     assert seen.kept[-1] == pytest.approx(
-        ARGS.pretrain.optimiser.learning_rate
-        * 0.5
-        / (11 * (1 - args.pretrain.optimiser.warmup_ratio))
+        ARGS.pretrain.optimiser.rate * 0.5 / (11 * (1 - args.pretrain.optimiser.warmup_ratio))
     )
 
 

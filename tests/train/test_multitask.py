@@ -20,6 +20,7 @@ from steep.train import multitask
 from steep.train.multitask import Mixture
 from steep.train.rows import ShownRows
 from steep.train.saves import Saves, open_saves
+from tests.conftest import overflowing
 
 ARGS = make(MultitaskArgs, max_length=32, batch_size=16, epochs=2, learning_rate=1e-3, device="cpu")
 
@@ -126,7 +127,7 @@ def test_a_killed_run_ends_in_the_same_bits(
 
 
 def test_a_diverged_run_is_told(sets: dict[str, Data], tiny_bert: Path) -> None:
-    args = change(ARGS, {"learning_rate": 1e30, "warmup_ratio": 0.0})
+    args = overflowing(ARGS)
     with pytest.raises(SteepError, match="Choose a learning_rate below"):
         multitask.train_multitask(learner(sets, tiny_bert, args), sets, args)
 

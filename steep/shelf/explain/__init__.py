@@ -24,7 +24,7 @@ class AttributionArgs(Part):
     target: str | None = option(
         None, "Label whose score is explained; by default the most probable one.", common=True
     )
-    n_steps: int = option(50, "Steps in which the gradients are integrated.", least=2)
+    n_steps: int = option(50, "Steps in which the gradients are integrated.", least=2, most=100_000)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from steep.data.words import borders_in
 from steep.models.heads import Classifier
 
 if TYPE_CHECKING:
@@ -91,13 +92,16 @@ def words_of(text: str, tokenizer: "PreTrainedTokenizerBase", kept: np.ndarray) 
     """The words of the tokens `kept` of a text, int64 (tokens,): their numbers in the whole text.
 
     Words are those that the tokenizer makes sub-words of; whitespace at their edges is no part
-    of them.
+    of them. In scripts without blanks, whose sentences some tokenizers take for one word, a word is
+    a token, or the tokens of one character.
     """
     found = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     spans = np.array(found["offset_mapping"], np.int64).reshape(-1, 2)[kept]
     # A token that is in no word (one that was added to the tokenizer) is a word of its own.
     numbers = [-1 - i if word is None else word for i, word in enumerate(found.word_ids())]
     changes = np.diff(np.array(numbers, np.int64)[kept], prepend=np.iinfo(np.int64).min) != 0
+    further = np.diff(spans[:, 0], prepend=-1) > 0  # not of a character in several tokens
+    changes |= further & np.isin(spans[:, 0], [*borders_in(text)])
     owner = np.cumsum(changes) - 1
     firsts = np.flatnonzero(changes)
     lasts = np.append(firsts[1:], len(kept))[: len(firsts)] - 1

@@ -15,8 +15,12 @@ from steep.data.inputs import SLIDING, Rows
 from steep.data.load import read_table
 from steep.data.readers import Source
 from steep.errors import SteepError
+from steep.metrics.baselines import headline
 from steep.models.trained import Trained, load_trained_model
 from steep.places import find_place, inputs_of
+from steep.run_shapes import COMPARED_FIT
+from steep.run_tables import summaries
+from steep.shapes import Maybe
 from steep.shelf.explain import ExplainArgs
 from steep.stages.predict import table_for
 from steep.wording import some, split_at_commas
@@ -24,6 +28,7 @@ from steep.wording import some, split_at_commas
 if TYPE_CHECKING:
     from steep.shelf.explain.attribution import Attribution
 
+NO_SKILL = "What single words add to its predictions says nothing about the task."
 DEFAULT_ROWS = 8  # the first rows are explained where none are named
 TOLERANCE = 0.05  # of the change of the score, that attributions may miss without a note
 EXACT = MachineArgs(precision="fp32", plain=True)  # gradients in fp32, through the plain layers
@@ -54,6 +59,7 @@ def explain(model: str | Path, source: Source, *, out: Path, args: ExplainArgs) 
         run.record(base=str(model), precision="fp32", data={"files": files})
         results: dict[str, Any] = {"model": str(model), "task": trained.task.described()}
         results |= {"steps": args.attribution.n_steps, "rows": found}
+        results["warnings"] = without_skill(Path(model))
         runs.write_json(run.folder / runs.RESULTS, results)
         runs.write_csv(run.folder / runs.WORDS, _lines(found))
     from steep.reports.page import write_report
@@ -61,6 +67,14 @@ def explain(model: str | Path, source: Source, *, out: Path, args: ExplainArgs) 
 
     say(f"page: {write_report(out, pages={'explain': EXPLAIN_PAGE})}")
     return out
+
+
+def without_skill(model: Path) -> list[str]:
+    """What a reader has to know first, if the model learnt nothing according to its fit."""
+    part = Maybe({"compared?": Maybe(COMPARED_FIT)})
+    found = runs.read_shaped(model / runs.RESULTS, {"valid?": part, "test?": part})
+    compared = [one.get("compared") for one in summaries(found).values()][-1:]
+    return [f"{headline(one)}. {NO_SKILL}" for one in compared if one and not one["skill"]]
 
 
 def rows_with_ids(corpus: Corpus, ids: str | None) -> Corpus:

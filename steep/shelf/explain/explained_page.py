@@ -29,6 +29,7 @@ def page(run: RunFolder, texts: bool) -> Page:
         answer=count,
         sentence=f"Integrated gradients for {count}, in {run.results['steps']} steps; the "
         f"attributions miss their sum by {number(worst)} at most.",
+        warnings=run.results.get("warnings", []),
         sections=[Section("Words", blocks, LEAD)],
     )
 
@@ -86,6 +87,7 @@ PART = {"begin": COUNT, "end": COUNT, "part": NUMBER}
 EXPLAINED = {  # results.json
     "task": TASK,
     "steps": COUNT,
+    "warnings?": [str],
     "rows": [
         {"id": str, "label": str, "texts": [{"text": str, "words": [PART]}]}
         | dict.fromkeys(("output", "score", "hidden", "error"), NUMBER)

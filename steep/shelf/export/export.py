@@ -115,7 +115,7 @@ def _write(trained: Trained, corpus: Corpus, args: ExportArgs, aside: Path) -> F
     from steep.shelf.export import onnx
 
     onnx.check_onnx_installed()
-    rows, size = trained.rows(corpus), args.batch.batch_size
+    rows, size = trained.rows(corpus), args.batch.size
     machine, net = choose(EXACT), trained.model(rows, "eager")
     engines: Found = {}
     weights, file = trained.folder / runs.WEIGHTS, aside / runs.ONNX["onnx"]

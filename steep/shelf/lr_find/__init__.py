@@ -36,12 +36,19 @@ def _same(part: type[Part], name: str) -> Any:
 class CurveArgs(Part):
     """Curves."""
 
-    start_lr: float = option(1e-6, "Learning rate at which a curve starts.", least=1e-12)
+    start_lr: float = option(1e-6, "Learning rate at which a curve starts.", least=1e-12, most=10)
     end_lr: float = option(
-        1e-2, "Learning rate at which it ends, unless the loss diverges before.", least=1e-12
+        1e-2,
+        "Learning rate at which it ends, unless the loss diverges before.",
+        least=1e-12,
+        most=10,
     )
     curves: int = option(
-        3, "Curves, each with its own new head, order of rows and dropout.", least=1, common=True
+        3,
+        "Curves, each with its own new head, order of rows and dropout.",
+        least=1,
+        most=1000,
+        common=True,
     )
     curve_steps: int = option(80, "Steps of a curve.", least=20, most=1000, common=True)
 
@@ -81,7 +88,7 @@ class LrFindArgs:
     base: BaseArgs = BaseArgs()
     curve: CurveArgs = CurveArgs()
     length: LengthArgs = LengthArgs()
-    batch: BatchArgs = BatchArgs()
+    batch: BatchArgs = BatchArgs(batch_size=16)
     steps: StepArgs = StepArgs()
     memory: MemoryArgs = MemoryArgs()
     head: HeadArgs = HeadArgs()

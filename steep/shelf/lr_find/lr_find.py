@@ -52,7 +52,7 @@ def _findings(source: Source | Data, args: LrFindArgs) -> dict[str, Any]:
     curves = _curves(data, args)
     rows = len(budget.chosen(data, args.few, args.seed.seed).train)
     rate = statistics.median(curve.suggested for curve in curves)
-    warnings = _warnings(curves, args.curve.curve_steps, args.batch.batch_size, rows)
+    warnings = _warnings(curves, args.curve.curve_steps, args.batch.size, rows)
     return {"learning_rate": rate, "warnings": warnings, "curves": [asdict(c) for c in curves]}
 
 

@@ -19,6 +19,7 @@ from steep.data.readers import Source
 from steep.errors import SteepError
 from steep.metrics.scores import primary
 from steep.models.checkpoint_files import check_checkpoint
+from steep.models.hub import no_checkpoint
 from steep.options import make
 from steep.places import find_place, inputs_of
 from steep.shelf.multitask import MultitaskArgs
@@ -37,7 +38,7 @@ def multitask(files: Sequence[Source], *, out: Path, args: MultitaskArgs) -> Pat
     """
     find_place(out, "folder", args.output.overwrite, inputs_of(args, files))
     if args.start.model is None:
-        raise SteepError("Name a checkpoint with --model.")
+        raise no_checkpoint()
     start = check_checkpoint(args.start.model)
     sets = read_sets(files, args)
     # Only now: importing torch takes longer than finding a mistake in a file or an option.

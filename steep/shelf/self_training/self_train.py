@@ -28,7 +28,7 @@ from steep.openings import Follower, Openings
 from steep.options import as_mapping, change, identity_of
 from steep.places import find_place, inputs_of
 from steep.shelf.self_training import SelfTrainArgs
-from steep.stages.fit import check_fit, describe_model, fit, splits_of
+from steep.stages.fit import check_fit, describe_model, fit, settled_fit, splits_of
 
 TEACHER = "teacher"  # OUT.teacher is the folder of the teacher
 
@@ -122,7 +122,8 @@ def _unlabelled(
 def _teacher(data: Data, args: FitArgs, folder: Path) -> Path:
     """The folder of the teacher: fitted, unless it is there already from a run of the same kind."""
     if folder.is_dir():
-        made, mine = runs.read_manifest(folder, "fit"), identity_of(args)
+        used = budget.chosen(data, args.few, args.seed.seed)
+        made, mine = runs.read_manifest(folder, "fit"), identity_of(settled_fit(used, args))
         theirs = {name: made["args"].get(name) for name in mine}
         if (mine, describe(data)) == (theirs, made.get("data")):
             say(f"teacher: {folder}, as it is")
@@ -133,7 +134,7 @@ def _teacher(data: Data, args: FitArgs, folder: Path) -> Path:
 
 def _pseudo_labelled(teacher: Path, pile: Corpus, task: Task, args: SelfTrainArgs) -> PseudoLabels:
     """The texts that the teacher labels with confidence; SteepError if there are none."""
-    size, asked = PredictArgs().batch.batch_size, args.pseudo
+    size, asked = PredictArgs().batch.size, args.pseudo
     given = load_trained_model(teacher).predict(pile, size, args.fit.machine, None)
     confident = len(pseudo_labels(task, given, asked.confidence, len(pile))[0])
     if not confident:

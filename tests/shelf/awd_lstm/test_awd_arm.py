@@ -25,7 +25,8 @@ def test_the_awd_lstm_of_fastai_is_an_arm(
     config.write_text("[adapt]\nmax-length = 32\n")
     held = (tables / "single.csv").read_text().splitlines()[1:]
     text.write_text("a fine film about nothing at all\n" * 40 + "\n".join(x[6:] for x in held))
-    options = "--label label --epochs 1 --seeds 2 --learning-rate 2e-3 --label-budgets 40"
+    options = "--label label --epochs 1 --seeds 2 --label-budgets 40 --learning-rate 2e-3"
+    options += " --keep-going"
     base = ("compare", tables / "single.csv", options, tiny, "--model", tiny_bert)
     words = (*base, "--arms base,adapted,awd-lstm --unlabelled", text, "--config", config)
     empty = tmp_path / "empty"

@@ -96,6 +96,24 @@ def test_words_are_slices_of_the_text(tiny_bert: Path) -> None:
     assert sums[3] == 3
 
 
+def test_a_sentence_without_blanks_has_many_words() -> None:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    pieces = ["▁", "这部", "电影", "很", "好", "abc", "▁film", "ดี", "น", "้ำ", "<unk>"]
+    inner = Tokenizer(models.Unigram([(piece, -1.0) for piece in pieces], 10, True))
+    inner.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner)
+    text = "这部电影很好abc film ดีน้ำ"
+    count = len(tokenizer(text)["input_ids"])
+    found = words_of(text, tokenizer, np.arange(count))
+    words = [text[a:b] for a, b in zip(found.begins, found.ends, strict=True)]
+    assert [word for word in words if word] == [
+        *("这部", "电影", "很", "好", "abc", "film", "ดี", "น้ำ")
+    ]
+    assert found.sums(np.ones(count)).sum() == count
+
+
 def test_of_a_text_that_is_cut_only_what_is_read(tiny_bert: Path) -> None:
     count = len(load_tokenizer(tiny_bert)(TEXT, add_special_tokens=False)["input_ids"])
     kept = np.array([0, 1, count - 2, count - 1])

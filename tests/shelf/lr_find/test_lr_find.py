@@ -1,17 +1,21 @@
 """Does `steep lr-find` suggest a rate, leave nothing behind, and say if it is reliable?"""
 
 import json
+import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from steep.args.training import LayerArgs, OptimiserArgs
+from steep.errors import SteepError
 from steep.options import as_mapping, make, options_of
 from steep.shelf.lr_find import LrFindArgs
 from steep.shelf.lr_find.lr_find import _warnings
-from steep.train.lr_find import LrCurve
+from steep.train.lr_find import LrCurve, lr_curve
 
 Steep = Callable[..., Any]
 
@@ -40,6 +44,14 @@ def test_a_rate_is_suggested_and_the_same_again(
     assert again.stdout == shown.stdout
     assert {path: path.read_bytes() for path in tiny_bert.iterdir()} == before
     assert not (tables / "models").exists()
+
+
+@pytest.mark.parametrize("losses", [[1.0, math.nan, 2.0], [math.inf], [1.0] * 7])
+def test_a_curve_that_diverges_at_once_is_told(losses: list[float]) -> None:
+    learn = SimpleNamespace(no_bar=nullcontext, lr_find=lambda *_, **__: None)
+    learn.recorder = SimpleNamespace(losses=losses, lrs=[9.0] * len(losses))
+    with pytest.raises(SteepError, match="too early for a curve. Choose a start_lr far below 9"):
+        lr_curve(learn, 9.0, 10.0, 20, 0)  # type: ignore[arg-type]
 
 
 def curve(suggested: float, fall: float = 0.5) -> LrCurve:

@@ -1,0 +1,87 @@
+"""Which options of a fit follow from its rows, classes and checkpoint, where they are not given?
+
+Measured with all-MiniLM-L6-v2 (docs/fitting.md). For checkpoints of the size of BERT-base the rates
+and epochs are the published ones (Devlin et al. 2019; Sun et al. 2019; Mosbach et al. 2021), not
+measured here.
+"""
+
+from math import ceil, prod
+from pathlib import Path
+from typing import Any
+
+from steep.args import TuneArgs
+from steep.data.corpus import Data, Task
+from steep.models import sentence_folder
+from steep.models.checkpoint_files import read_checkpoint
+from steep.options import as_mapping, change
+
+SMALL = 60_000_000  # weights: all-MiniLM-L6-v2 has 23 million, BERT-base 110
+RATE_SMALL, RATE = 3e-4, 2e-5
+BATCH = 16
+STEPS_SMALL, STEPS = 200, 300  # optimiser steps that are enough where rows are few
+LEAST, MOST = 3, 40  # epochs
+FEW = 8  # rows of a class, on average, below which the head begins as a linear probe
+NAMES = {
+    "epochs": "{:,} epochs",
+    "batch_size": "batches of {}",
+    "learning_rate": "learning rate {:g}",
+    "pooling": "the head reads {}",
+    "head_init": "the head begins {}",
+}
+WORDS = {
+    "model": "what the checkpoint's own does",
+    "mean": "the mean of all tokens",
+    "random": "at random",
+    "probe": "as a linear probe",
+}
+
+
+def settled(tune: TuneArgs, rows: int, task: Task, checkpoint: str | Path) -> TuneArgs:
+    """`tune` with a value for every option; what is given stays. `rows` are those trained on."""
+    given = as_mapping(tune)
+    small = weights_of(checkpoint) < SMALL
+    batch = given["batch_size"] or BATCH
+    steps = STEPS_SMALL if small else STEPS
+    found: dict[str, Any] = {
+        "batch_size": batch,
+        "epochs": min(max(LEAST, ceil(steps / ceil(rows / batch))), MOST),
+        "learning_rate": RATE_SMALL if small else RATE,
+        "pooling": "mean" if sentence_folder.pools_by_mean(checkpoint) else "model",
+    }
+    found = {name: value for name, value in found.items() if given[name] in (None, "auto")}
+    if given["head_init"] == "auto":
+        found["head_init"] = _head(given | found, rows, task)
+    return change(tune, found)
+
+
+def settled_for(tune: TuneArgs, data: Data, checkpoint: str | Path) -> TuneArgs:
+    """`tune` with a value for every option, for the training rows of `data`."""
+    return settled(tune, len(data.train), data.labelled(), checkpoint)
+
+
+def told(before: TuneArgs, after: TuneArgs, rows: int, task: Task, checkpoint: str) -> list[str]:
+    """What was chosen, in a line; nothing where all was given."""
+    old, new = as_mapping(before), as_mapping(after)
+    parts = [
+        text.format(WORDS.get(new[name], new[name]) if isinstance(new[name], str) else new[name])
+        for name, text in NAMES.items()
+        if old[name] != new[name] and not (name == "head_init" and new[name] == "random")
+    ]
+    if not parts:
+        return []
+    classes = f", {len(task.labels):,} classes" if task.kind == "single" else ""
+    size = f"{weights_of(checkpoint) / 1e6:,.0f} M weights"
+    return [f"{rows:,} rows{classes}, {size}: {', '.join(parts)}"]
+
+
+def weights_of(checkpoint: str | Path) -> int:
+    """How many numbers the weights of a checkpoint hold."""
+    return sum(map(prod, read_checkpoint(checkpoint).shapes.values()))
+
+
+def _head(tune: dict[str, Any], rows: int, task: Task) -> str:
+    """A probe, where it is possible and classes have few rows; else a random head."""
+    trained = tune["unfreeze"] == "none" and not tune["head_epochs"] and not tune["reinit_layers"]
+    possible = trained and tune["pooling"] == "mean" and "sliding" not in tune["truncation"]
+    few = task.kind == "single" and rows < FEW * len(task.labels)
+    return "probe" if possible and few else "random"

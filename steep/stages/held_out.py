@@ -1,0 +1,133 @@
+"""How good is a fitted classifier on held-out rows? Beside word counts, and a constant answer."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from steep import runs
+from steep.args import FitArgs
+from steep.args.training import DecisionArgs, LossArgs
+from steep.console import say
+from steep.data import weights
+from steep.data.corpus import Corpus, Data, Task
+from steep.errors import SteepError
+from steep.metrics import decisions
+from steep.metrics.baselines import CONSTANT, COUNTS, beside, constant, headline
+from steep.metrics.calibration import ece
+from steep.metrics.predictions import prediction_lines
+from steep.metrics.scores import primary, score
+from steep.metrics.summary import summarise, summary_lines
+from steep.metrics.word_counts import fit_tfidf
+
+if TYPE_CHECKING:
+    from steep.train.classify import Fitted
+
+FLATTERING = (
+    "thresholds and temperatures were chosen on the validation rows, so their scores are optimistic"
+)
+
+
+def held_out(
+    fitted: "Fitted", data: Data, used: Data, args: FitArgs, run: runs.Run
+) -> dict[str, Any]:
+    """{"valid", "test", "decisions"} for the results; `test` and `decisions` are None without.
+
+    Writes the predictions, and decisions.json where thresholds or temperatures are chosen. Each
+    part is set `beside` a constant answer and word counts, both of the training rows of `used`.
+    """
+    from steep.models.devices import choose
+
+    machine, how = choose(args.machine), args.decisions
+    task, parts = data.labelled(), {p: c for p, c in data.parts.items() if p != "train"}
+    raw = {part: fitted.predict(corpus, machine) for part, corpus in parts.items()}
+    labels = data.valid.labels()
+    chosen, notes = decisions.fit_decisions(
+        task, labels, raw["valid"], threshold_of(task, how), how.calibrate
+    )
+    for note in [*notes, FLATTERING] if chosen else notes:
+        run.note(note)
+    results: dict[str, Any] = {"valid": None, "test": None, "decisions": None}
+    for part, corpus in parts.items():
+        given = chosen.probabilities(task, raw[part])
+        results[part] = _measure(part, corpus, chosen.task(task), given, run)
+        others = baselines(used, corpus, args.tune.loss, args.seed.seed)
+        metric = args.metric.metric or primary(task)
+        results[part]["compared"] = beside(task, corpus.labels(), raw[part], others, metric)
+    if chosen:
+        asked = {
+            "threshold": threshold_of(task, how),
+            "calibrate": how.calibrate,
+            "rows": len(labels),
+        }
+        before = {part: _scored(task, corpus.labels(), raw[part]) for part, corpus in parts.items()}
+        results["decisions"] = asked | chosen.as_json(task) | {"before": before}
+        runs.write_json(run.folder / runs.DECISIONS, results["decisions"])
+    return results
+
+
+def _measure(
+    part: str, corpus: Corpus, task: Task, probabilities: np.ndarray, run: runs.Run
+) -> dict[str, Any]:
+    if task.kind == "multi" and not task.thresholds and not (probabilities >= 0.5).any():
+        run.note(f"{part}: no label reaches probability 1/2 in any row, so F1 is 0; train longer?")
+    path = run.folder / runs.PREDICTIONS / f"{part}.csv"
+    runs.write_csv(path, prediction_lines(corpus, task, probabilities))
+    return summarise(task, corpus.labels(), probabilities)
+
+
+def _scored(task: Task, labels: np.ndarray, raw: np.ndarray) -> dict[str, float]:
+    """The metrics and the calibration error as they would be without any decision."""
+    return score(task, labels, raw) | {"ece": ece(task, labels, raw)}
+
+
+def threshold_of(task: Task, how: DecisionArgs) -> str | None:
+    """How thresholds are chosen: of several labels a row, by default for the best F1 of each."""
+    return how.threshold or ("f1" if task.kind == "multi" else None)
+
+
+def baselines(used: Data, corpus: Corpus, loss: LossArgs, seed: int) -> dict[str, np.ndarray]:
+    """What a constant answer, and word counts, predict for the rows of `corpus`."""
+    task, (train, valid) = used.labelled(), (used.train, used.valid)
+    found = {CONSTANT: constant(task, train.labels(), len(corpus))}
+    counts = weights.of_rows(train, task, loss)
+    labelled, asked = ((part.whole(), part.labels()) for part in (train, valid))
+    try:
+        model = fit_tfidf(labelled, asked, task, seed, counts)
+    except SteepError as error:  # texts without words
+        say(f"no word counts beside the model: {error}")
+        return found
+    return found | {COUNTS: model.predict(corpus.whole())}
+
+
+def scores_by_part(results: dict[str, Any]) -> dict[str, float]:
+    """What was found on held-out rows, by names such as 'test_accuracy'."""
+    return {
+        f"{part}_{name}": found["value"]
+        for part in ("valid", "test")
+        if results[part]
+        for name, found in results[part]["metrics"].items()
+    }
+
+
+def result_lines(results: dict[str, Any]) -> list[str]:
+    """What a fit found, as lines to print: first whether it learnt more than word counts do."""
+    best = results["test"] or results["valid"]
+    part = "test" if results["test"] else "validation"
+    lines = [f"{part} ({best['rows']:,} rows):"]
+    said = headline(best["compared"])
+    return lines + [f"  {line}" for line in (said, *summary_lines(best), *_gains(results)) if line]
+
+
+def _gains(results: dict[str, Any]) -> list[str]:
+    """A line a metric that decisions changed: 'macro_f1 0.412 before thresholds, 0.487 after'."""
+    part = "test" if results["test"] else "valid"
+    if not results["decisions"]:
+        return []
+    before, after = results["decisions"]["before"][part], results[part]
+    now = {name: found["value"] for name, found in after["metrics"].items()}
+    now["ece"] = after["calibration"]["ece"]
+    return [
+        f"{name} {value:.3f} without thresholds and calibration, {now[name]:.3f} with them"
+        for name, value in before.items()
+        if name in now and abs(now[name] - value) >= 0.0005
+    ]

@@ -1,0 +1,98 @@
+"""Do defaults follow from rows, classes and checkpoint, and does what is given win?"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from steep.args import TuneArgs
+from steep.data.corpus import Task
+from steep.models import fit_defaults
+from steep.models.fit_defaults import settled, told
+from steep.models.sentence_folder import FILES, carry, pools_by_mean
+from steep.options import as_mapping, make
+
+TWO = Task("single", ("no", "yes"))
+MANY = Task("single", tuple(f"class {i}" for i in range(50)))
+SEVERAL = Task("multi", ("a", "b", "c"))
+
+
+@pytest.fixture
+def sentences(bert_copy: Callable[..., Path]) -> Path:
+    from transformers import BertModel
+
+    folder = bert_copy(BertModel)
+    (folder / "1_Pooling").mkdir()
+    (folder / "modules.json").write_text("[]")
+    pooling = {"word_embedding_dimension": 64, "pooling_mode_mean_tokens": True}
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
+    return folder
+
+
+@pytest.mark.parametrize(("rows", "epochs"), [(10, 40), (100, 29), (400, 8), (5000, 3)])
+def test_few_rows_are_read_more_often(tiny_bert: Path, rows: int, epochs: int) -> None:
+    found = settled(TuneArgs(), rows, TWO, tiny_bert)
+    assert (found.epochs.count, found.batch.size, found.optimiser.rate) == (epochs, 16, 3e-4)
+    assert (found.layers.pooling, found.layers.head_init) == ("model", "random")
+
+
+def test_a_large_checkpoint_has_the_published_rate(
+    tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fit_defaults, "weights_of", lambda _: 110_000_000)
+    found = settled(TuneArgs(), 240, TWO, tiny_bert)
+    assert (found.optimiser.rate, found.epochs.count) == (2e-5, 20)
+
+
+def test_what_is_given_wins(sentences: Path) -> None:
+    given = make(
+        *(TuneArgs,),
+        **{"epochs": 2, "batch_size": 4, "learning_rate": 1e-3, "pooling": "cls"},
+        head_init="random",
+    )
+    assert settled(given, 100, MANY, sentences) == given
+    assert told(given, given, 100, MANY, str(sentences)) == []
+
+
+@pytest.mark.parametrize(
+    ("task", "rows", "options", "begins"),
+    [
+        (MANY, 200, {}, "probe"),
+        (MANY, 400, {}, "random"),
+        (TWO, 10, {}, "probe"),
+        (SEVERAL, 10, {}, "random"),
+        (MANY, 200, {"pooling": "model"}, "random"),
+        (MANY, 200, {"unfreeze": "gradual"}, "random"),
+        (MANY, 200, {"truncation": "sliding-mean"}, "random"),
+    ],
+)
+def test_a_head_begins_as_a_probe_where_classes_have_few_rows(
+    sentences: Path, task: Task, rows: int, options: dict[str, str], begins: str
+) -> None:
+    found = settled(make(TuneArgs, **options), rows, task, sentences)
+    assert found.layers.head_init == begins
+
+
+def test_what_was_chosen_is_said_in_a_line(sentences: Path) -> None:
+    before = make(TuneArgs, epochs=4)
+    after = settled(before, 200, MANY, sentences)
+    (line,) = told(before, after, 200, MANY, str(sentences))
+    assert line.startswith("200 rows, 50 classes, 0 M weights: batches of 16, learning rate 0.0003")
+    assert line.endswith("reads the mean of all tokens, the head begins as a linear probe")
+    assert "epochs" not in line
+    assert None not in as_mapping(after).values()
+
+
+def test_the_pooling_of_a_sentence_encoder_is_known(tiny_bert: Path, sentences: Path) -> None:
+    assert pools_by_mean(sentences)
+    assert not pools_by_mean(tiny_bert)
+    path = sentences / "1_Pooling" / "config.json"
+    for content in ('{"pooling_mode": "mean"}', '{"pooling_mode": "cls"}', "[]", "{"):
+        path.write_text(content)
+        assert pools_by_mean(sentences) == ("mean" in content)
+
+
+def test_its_files_are_carried_along(sentences: Path, tmp_path: Path) -> None:
+    carry(sentences, tmp_path)
+    assert [file for file in FILES if (tmp_path / file).is_file()] == [FILES[0], FILES[2]]
