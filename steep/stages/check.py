@@ -86,6 +86,8 @@ def _with_checkpoint(data: Data, everything: Corpus, model: str, args: CheckArgs
     tokens = tokenize(everything, tokenizer)
     tune = TuneArgs() if data.task is None else settled_for(TuneArgs(), data, model)
     time = pace.estimate(data, model, choose(args.machine), args.seed.seed, tune)
+    if "fit" in time:
+        time["fit"]["epochs"] = tune.epochs.count
     hopes = {}
     if data.task is not None:
         hopes["forecast"] = str(forecast(len(data.train), time["own_head"]))
@@ -228,10 +230,13 @@ def _time(times: dict[str, Any]) -> list[str]:
     found = [f"on this machine ({times['machine']}), by a few timed steps:"]
     for name in ("adapt", "fit"):
         if name in times:
-            one = times[name]
+            one, whole = times[name], ""
+            if "epochs" in one:
+                seconds = one["epochs"] * one["seconds_per_epoch"]
+                whole = f"; the default, {one['epochs']} epochs: about {duration(seconds)}"
             found.append(
                 f"  {name}: {one['tokens_per_second']:,.0f} tokens/s, about "
-                f"{duration(one['seconds_per_epoch'])} a pass over the training rows"
+                f"{duration(one['seconds_per_epoch'])} a pass over the training rows{whole}"
             )
     if times.get("masked_loss") is not None:
         found.append(f"masked loss before step 2: {times['masked_loss']:.3f}")
