@@ -48,7 +48,7 @@ def notes(data: Data, used: Data, few: FewArgs) -> list[str]:
     found = [f"{told}, {few.shots} of each class"]
     if len(data.valid) > kept:
         held = f"{len(data.valid):,} validation labels"
-        found.append(f"the epoch is chosen by {held}, more than are trained on")
+        found.append(f"{held} are used to measure and choose, more than are trained on")
     return found
 
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from steep.data.corpus import Task
 
 CONSTANT, COUNTS = "constant", "word_counts"
+Output = tuple["Task", np.ndarray]
+"""What was predicted, and the task with the thresholds that decide it."""
 LOSS, ERROR = "log_loss", "rmse"  # of probabilities, and of numbers: defined for a constant
 
 
@@ -28,10 +30,9 @@ def constant(task: "Task", labels: np.ndarray, rows: int) -> np.ndarray:
 
 
 def beside(
-    task: "Task",
     labels: np.ndarray,
-    outputs: np.ndarray,
-    baselines: Mapping[str, np.ndarray],
+    model: Output,
+    baselines: Mapping[str, Output],
     metric: str,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -42,11 +43,11 @@ def beside(
     None where the metric is undefined. `skill` is False where neither that nor the log loss (of
     a regression, the RMSE) shows the model to be better than the constant.
     """
-    names = list(baselines)
-    asked = tuple(dict.fromkeys((metric, ERROR if task.kind == "regression" else LOSS)))
-    given = [outputs, *baselines.values()]
-    values = [score(task, labels, one) for one in given]
-    drawn = resampled(task, labels, given, asked, seed=seed)
+    names, given = list(baselines), [model, *baselines.values()]
+    asked = tuple(dict.fromkeys((metric, ERROR if model[0].kind == "regression" else LOSS)))
+    values = [score(task, labels, one) for task, one in given]
+    # The same rows are drawn each time: for the same seed and number of rows.
+    drawn = [resampled(task, labels, [one], asked, seed=seed)[0] for task, one in given]
     found = {
         name: {of: _gain(of, (values[0], values[i]), (drawn[0], drawn[i])) for of in asked}
         for i, name in enumerate(names, start=1)

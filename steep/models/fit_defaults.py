@@ -15,7 +15,7 @@ from steep.models import sentence_folder
 from steep.models.checkpoint_files import read_checkpoint
 from steep.options import as_mapping, change
 
-SMALL = 60_000_000  # weights: all-MiniLM-L6-v2 has 23 million, BERT-base 110
+SMALL = 60_000_000  # parameters: all-MiniLM-L6-v2 has 23 million, BERT-base 110
 RATE_SMALL, RATE = 3e-4, 2e-5
 BATCH = 16
 STEPS_SMALL, STEPS = 200, 300  # optimiser steps that are enough where rows are few
@@ -70,7 +70,7 @@ def told(before: TuneArgs, after: TuneArgs, rows: int, task: Task, checkpoint: s
     if not parts:
         return []
     classes = f", {len(task.labels):,} classes" if task.kind == "single" else ""
-    size = f"{weights_of(checkpoint) / 1e6:,.0f} M weights"
+    size = f"{weights_of(checkpoint) / 1e6:,.0f} M parameters"
     return [f"{rows:,} rows{classes}, {size}: {', '.join(parts)}"]
 
 

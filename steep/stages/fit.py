@@ -120,7 +120,7 @@ def check_fit(data: Data, args: FitArgs) -> None:
     """Raises SteepError if `data` and `args` make no training."""
     task = data.labelled()
     if not len(data.valid):
-        raise SteepError("valid_share 0: fit needs validation rows to choose its epoch by.")
+        raise SteepError("valid_share 0: fit needs validation rows to measure each epoch on.")
     if args.start.model is None:
         raise no_checkpoint()
     check_checkpoint(args.start.model)

@@ -6,13 +6,12 @@ import numpy as np
 
 from steep import runs
 from steep.args import FitArgs
-from steep.args.training import DecisionArgs, LossArgs
-from steep.console import say
+from steep.args.training import DecisionArgs
 from steep.data import weights
 from steep.data.corpus import Corpus, Data, Task
 from steep.errors import SteepError
 from steep.metrics import decisions
-from steep.metrics.baselines import CONSTANT, COUNTS, beside, constant, headline
+from steep.metrics.baselines import CONSTANT, COUNTS, Output, beside, constant, headline
 from steep.metrics.calibration import ece
 from steep.metrics.predictions import prediction_lines
 from steep.metrics.scores import primary, score
@@ -47,12 +46,11 @@ def held_out(
     for note in [*notes, FLATTERING] if chosen else notes:
         run.note(note)
     results: dict[str, Any] = {"valid": None, "test": None, "decisions": None}
+    others, metric = baselines(used, parts, args, run), args.metric.metric or primary(task)
     for part, corpus in parts.items():
-        given = chosen.probabilities(task, raw[part])
-        results[part] = _measure(part, corpus, chosen.task(task), given, run)
-        others = baselines(used, corpus, args.tune.loss, args.seed.seed)
-        metric = args.metric.metric or primary(task)
-        results[part]["compared"] = beside(task, corpus.labels(), raw[part], others, metric)
+        given = chosen.task(task), chosen.probabilities(task, raw[part])
+        results[part] = _measure(part, corpus, *given, run)
+        results[part]["compared"] = beside(corpus.labels(), given, others[part], metric)
     if chosen:
         asked = {
             "threshold": threshold_of(task, how),
@@ -85,18 +83,31 @@ def threshold_of(task: Task, how: DecisionArgs) -> str | None:
     return how.threshold or ("f1" if task.kind == "multi" else None)
 
 
-def baselines(used: Data, corpus: Corpus, loss: LossArgs, seed: int) -> dict[str, np.ndarray]:
-    """What a constant answer, and word counts, predict for the rows of `corpus`."""
-    task, (train, valid) = used.labelled(), (used.train, used.valid)
-    found = {CONSTANT: constant(task, train.labels(), len(corpus))}
-    counts = weights.of_rows(train, task, loss)
-    labelled, asked = ((part.whole(), part.labels()) for part in (train, valid))
+def baselines(
+    used: Data, parts: dict[str, Corpus], args: FitArgs, run: runs.Run
+) -> dict[str, dict[str, Output]]:
+    """What a constant answer, and word counts, predict for the rows of each part.
+
+    Thresholds and temperatures of word counts are chosen as the model's are.
+    """
+    task, (train, valid), how = used.labelled(), (used.train, used.valid), args.decisions
+    known = train.labels()
+    found: dict[str, dict[str, Output]] = {
+        part: {CONSTANT: (task, constant(task, known, len(rows)))} for part, rows in parts.items()
+    }
+    labelled, asked = ((rows.whole(), rows.labels()) for rows in (train, valid))
     try:
-        model = fit_tfidf(labelled, asked, task, seed, counts)
+        counts = weights.of_rows(train, task, args.tune.loss)
+        model = fit_tfidf(labelled, asked, task, args.seed.seed, counts)
     except SteepError as error:  # texts without words
-        say(f"no word counts beside the model: {error}")
+        run.note(f"no word counts beside the model: {error}")
         return found
-    return found | {COUNTS: model.predict(corpus.whole())}
+    raw = {part: model.predict(rows.whole()) for part, rows in parts.items()}
+    threshold = threshold_of(task, how)
+    chosen, _ = decisions.fit_decisions(task, asked[1], raw["valid"], threshold, how.calibrate)
+    for part, outputs in raw.items():
+        found[part][COUNTS] = (chosen.task(task), chosen.probabilities(task, outputs))
+    return found
 
 
 def scores_by_part(results: dict[str, Any]) -> dict[str, float]:

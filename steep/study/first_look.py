@@ -63,8 +63,8 @@ def _beside_constant(study: Study, found: CellResult) -> dict[str, Any]:
     """A cell of base beside the constant that knows its labels (`steep.metrics.baselines`)."""
     task, test, seed = study.data.labelled(), study.test, study.args.seed.seed
     train = within(study.data, found.labels, found.seed).train
-    known = {CONSTANT: constant(task, train.labels(), len(test))}
-    return beside(task, test.labels(), found.probabilities, known, study.metric, seed)
+    known = {CONSTANT: (task, constant(task, train.labels(), len(test)))}
+    return beside(test.labels(), (task, found.probabilities), known, study.metric, seed)
 
 
 def _sentence(study: Study, looked: dict[str, Any] | None) -> str:

@@ -233,7 +233,9 @@ class Scores(Resumable):
         self.history.append(line | scores | rate | seconds)
         sign = 1 if higher_is_better(self.metric) else -1
         rank = [sign * scores.get(self.metric, -math.inf), -valid_loss]
-        if self.last or rank > self.best:
+        if self.last:  # nothing to keep, or to restore
+            self.best_epoch = self.epoch + 1
+        elif rank > self.best:
             self.best, self.best_epoch = rank, self.epoch + 1
             self.weights = copied_weights(self.model)
 

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from steep.data.corpus import Task
-from steep.metrics.baselines import CONSTANT, behind, beside, constant, headline, own_value
+from steep.metrics.baselines import (
+    CONSTANT,
+    COUNTS,
+    behind,
+    beside,
+    constant,
+    headline,
+    own_value,
+)
 
 Numbers = tuple[float | None, float | None, float | None, float | None]
 NONE: Numbers = (None, None, None, None)
@@ -76,7 +84,20 @@ def test_the_own_value_is_that_of_the_metric_not_of_its_gain() -> None:
 
 def test_a_rank_correlation_needs_no_constant_to_show_skill() -> None:
     task, truth = Task("regression", ("y",)), np.linspace(0, 1, 60)
-    known = {CONSTANT: constant(task, truth, 60)}
-    good, bad = (beside(task, truth, one[:, None], known, "spearman") for one in (truth, 0 * truth))
+    known = {CONSTANT: (task, constant(task, truth, 60))}
+    good, bad = (
+        beside(truth, (task, one[:, None]), known, "spearman") for one in (truth, 0 * truth)
+    )
     assert good["skill"] and not bad["skill"]
     assert good["baselines"][CONSTANT]["gain"] is None
+
+
+def test_each_is_decided_by_its_own_thresholds() -> None:
+    """The model has F1 1 by its thresholds of 0.2, where 0.5 would find nothing."""
+    truth = np.tile([[1, 0], [0, 1]], (20, 1))
+    plain, eased = (Task("multi", ("a", "b"), thresholds=given) for given in ((), (0.2, 0.2)))
+    outputs = truth * 0.3 + 0.1
+    known = {COUNTS: (plain, outputs), CONSTANT: (plain, constant(plain, truth, 40))}
+    found = beside(truth, (eased, outputs), known, "macro_f1")
+    assert own_value(found) == pytest.approx(1)
+    assert found["baselines"][COUNTS]["value"] == 0

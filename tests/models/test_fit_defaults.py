@@ -78,7 +78,9 @@ def test_what_was_chosen_is_said_in_a_line(sentences: Path) -> None:
     before = make(TuneArgs, epochs=4)
     after = settled(before, 200, MANY, sentences)
     (line,) = told(before, after, 200, MANY, str(sentences))
-    assert line.startswith("200 rows, 50 classes, 0 M weights: batches of 16, learning rate 0.0003")
+    assert line.startswith(
+        "200 rows, 50 classes, 0 M parameters: batches of 16, learning rate 0.0003"
+    )
     assert line.endswith("reads the mean of all tokens, the head begins as a linear probe")
     assert "epochs" not in line
     assert None not in as_mapping(after).values()
