@@ -6,27 +6,26 @@ imported when it is needed.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from steep.args import (
-    AdaptArgs,
     CheckArgs,
-    CompareArgs,
     DataArgs,
     DemoArgs,
-    EvaluateArgs,
     FitArgs,
-    PredictArgs,
 )
 from steep.args.chosen import options_for
+from steep.joined import (
+    AdaptCommand,
+    CompareCommand,
+    EvaluateCommand,
+    FitCommand,
+    PredictCommand,
+    SelfTrainCommand,
+)
 from steep.openings import Openings
-from steep.shelf.awd_lstm import AwdArgs
-from steep.shelf.export import EngineArgs
-from steep.shelf.self_training import SelfTrainArgs
-from steep.shelf.sentence_pairs import PairArgs
-from steep.shelf.trackers import TrackArgs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,55 +37,6 @@ if TYPE_CHECKING:
 
     Model = str | Path
     Config = str | Path | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class AdaptCommand:
-    """steep adapt, with what the shelf adds."""
-
-    core: AdaptArgs = AdaptArgs()
-    pairs: PairArgs = PairArgs()
-    track: TrackArgs = TrackArgs()
-
-
-@dataclass(frozen=True, kw_only=True)
-class FitCommand:
-    """steep fit, with what the shelf adds."""
-
-    core: FitArgs = FitArgs()
-    track: TrackArgs = TrackArgs()
-
-
-@dataclass(frozen=True, kw_only=True)
-class SelfTrainCommand:
-    """steep self-train, with what else the shelf adds."""
-
-    core: SelfTrainArgs = SelfTrainArgs()
-    track: TrackArgs = TrackArgs()
-
-
-@dataclass(frozen=True, kw_only=True)
-class PredictCommand:
-    """steep predict, with what the shelf adds."""
-
-    core: PredictArgs = PredictArgs()
-    engine: EngineArgs = EngineArgs()
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluateCommand:
-    """steep evaluate, with what the shelf adds."""
-
-    core: EvaluateArgs = EvaluateArgs()
-    engine: EngineArgs = EngineArgs()
-
-
-@dataclass(frozen=True, kw_only=True)
-class CompareCommand:
-    """steep compare, with what the shelf adds."""
-
-    core: CompareArgs = CompareArgs()
-    awd: AwdArgs = AwdArgs()
 
 
 def read(source: "Source", **options: Any) -> "Data":

@@ -45,8 +45,7 @@ def evaluate(
     notes = [*corpus.notes, *_seen(trained, corpus, known)]
     for note in notes:
         say(note)
-    below = args.abstain.abstain_below
-    check_abstention(trained.task, below)
+    check_abstention(trained.task, below := args.abstain.abstain_below)
     compute = None if engine is None else engine.compute
     probabilities = trained.predict(corpus, args.batch.size, args.machine, compute)
     resampling = (args.intervals.resamples, args.seed.seed)
