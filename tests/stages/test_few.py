@@ -20,7 +20,9 @@ def test_a_fit_on_eight_labels_a_class(
         few = "--shots 8 --head-epochs 2 --epochs 4 --seed 3 --out"
         said = steep(*words, few, out).stderr
         assert "16 of 140 training labels are used, 8 of each class" in said
-        assert "20 validation labels are used to measure and choose, more than are trained on" in said
+        assert (
+            "20 validation labels are used to measure and choose, more than are trained on" in said
+        )
         assert "16 labels make 4 steps of the optimiser" in said
         assert "--batch-size 8 --epochs 40 makes 80 or more" in said
         seen.append(np.load(out / "seen.npy"))
