@@ -1,13 +1,58 @@
-"""Which options has a command, once the shelf is joined to the core? A composition for each."""
+"""Which options does the shelf add to commands of the core? Parts, and compositions with them.
+
+They stand here, so that a command imports no feature that it was not asked for.
+"""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 from steep.args import AdaptArgs, CompareArgs, EvaluateArgs, FitArgs, PredictArgs
-from steep.shelf.awd_lstm import AwdArgs
-from steep.shelf.export import EngineArgs
-from steep.shelf.self_training import SelfTrainArgs
-from steep.shelf.sentence_pairs import PairArgs
-from steep.shelf.trackers import TrackArgs
+from steep.options import Part, option
+
+Sentences = Literal["none", "next", "order"]
+Tracker = Literal["none", "tensorboard", "mlflow", "wandb"]
+EngineName = Literal["torch", "onnx", "int8"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairArgs(Part):
+    """Sentence pairs."""
+
+    sentences: Sentences = option(
+        "none",
+        "Also predict whether a sentence follows (next, as BERT), or the order of two (order, as "
+        "ALBERT).",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackArgs(Part):
+    """Experiment tracking."""
+
+    track: Tracker = option(
+        "none",
+        "Also send options, history and scores to an experiment tracker; each needs its extra.",
+        harmless=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineArgs(Part):
+    """Hardware."""
+
+    engine: EngineName = option(
+        "torch", "What computes the predictions; onnx and int8 need the files of 'steep export'."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AwdArgs(Part):
+    """Study."""
+
+    awd_lstm: Path | None = option(
+        None, "Folder of fastai's AWD-LSTM, for the arm awd-lstm; by default fastai's cache."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,14 +69,6 @@ class FitCommand:
     """steep fit, with what the shelf adds."""
 
     core: FitArgs = FitArgs()
-    track: TrackArgs = TrackArgs()
-
-
-@dataclass(frozen=True, kw_only=True)
-class SelfTrainCommand:
-    """steep self-train, with what else the shelf adds."""
-
-    core: SelfTrainArgs = SelfTrainArgs()
     track: TrackArgs = TrackArgs()
 
 
