@@ -35,8 +35,7 @@ from steep.args.running import MachineArgs, OverwriteArgs, SeedArgs, SeedsArgs
 from steep.args.table import SplitArgs, TableArgs
 from steep.args.training import BaseArgs, BatchArgs, EpochArgs, LayerArgs, LengthArgs, ModelArgs
 from steep.console import say
-from steep.data import facts
-from steep.data.corpus import Data, Task
+from steep.data.corpus import Data, Task, describe
 from steep.data.load import load
 from steep.errors import SteepError
 from steep.flags import command
@@ -202,7 +201,7 @@ def begin_ablation(data: Data, start: Start, out: Path, args: AblationArgs) -> N
     machine = choose(args.machine)
     learn = engine.learner(data, start.base, args.tune, machine, args.seed.seed)
     phases.unfreezing("chain-thaw", args.epochs.count, len(learn.splitter(learn.model)))
-    described = facts.describe(data)
+    described = describe(data)
     if (out / runs.STUDY).is_file() and not args.output.overwrite:
         known = runs.read_json(out / runs.STUDY)
         asked = identity_of(args)

@@ -16,9 +16,8 @@ from pandas.util import hash_array
 
 from steep.args.table import ColumnArgs, SplitArgs, TableArgs, Unit
 from steep.data import store
-from steep.data.conflicts import find_conflicts
 from steep.data.corpus import Corpus, Data, Task, join_corpora
-from steep.data.duplicates import find_duplicates
+from steep.data.duplicates import find_conflicts, find_duplicates
 from steep.data.labels import encode_labels
 from steep.data.raw import TEXT, TEXTS, Column, Raw, check_named_once
 from steep.data.readers import Source, is_by_class, open_raw

@@ -1,22 +1,17 @@
 """How do probabilities become decisions? Thresholds and temperatures, by validation rows."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from steep.errors import SteepError
 from steep.metrics.calibration import SCARCE, calibrated, fit_temperatures
-from steep.shapes import Keyed, Maybe, Number, checked
 from steep.wording import some
 
 if TYPE_CHECKING:
     from steep.data.corpus import Task
 
-TEMPERATURE = Number(1e-6, 1e6)
-THRESHOLD = Number(0, 2)  # where the best is none, it lies above 1
-REMEDY = "Put it right, remove the file to go without, or run 'steep fit' again."
 FORMS = "'f1', 'precision:0.9', 'recall:0.9', 'cost:FP,FN' or a number between 0 and 1"
 
 
@@ -74,24 +69,6 @@ def fit_decisions(
     given = calibrated(task, probabilities, temperatures)
     thresholds, more = choose_thresholds(task, labels, given, check_rule(task, threshold))
     return Decisions(temperatures, thresholds), [*notes, *more]
-
-
-def decisions_from_json(found: Any, task: "Task", source: Path) -> Decisions:
-    """The decisions that were saved as `source`; SteepError if they are not of this task."""
-    names = task.labels if task.kind == "multi" else task.labels[1:]
-    several = isinstance(found, dict) and isinstance(found.get("temperatures"), dict)
-    shape = {
-        "temperatures": Keyed(task.labels, TEMPERATURE) if several else Maybe(TEMPERATURE),
-        "thresholds": Maybe(Keyed(names, THRESHOLD)),
-    }
-    checked(found, shape, source, REMEDY)
-    thresholds, temperatures = found["thresholds"], found["temperatures"]
-    if several:
-        temperatures = [temperatures[name] for name in task.labels]
-    elif temperatures is not None:
-        temperatures = [temperatures]
-    chosen = [thresholds[name] for name in names] if thresholds else []
-    return Decisions(tuple(map(float, temperatures or ())), tuple(map(float, chosen)))
 
 
 @dataclass(frozen=True)

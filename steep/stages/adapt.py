@@ -10,9 +10,8 @@ import numpy as np
 from steep import runs
 from steep.args import AdaptArgs, FitArgs, PretrainArgs
 from steep.console import say, say_next
-from steep.data import facts
 from steep.data.budget import labelled_parts, probe_on
-from steep.data.corpus import Data
+from steep.data.corpus import Data, record_data
 from steep.data.duplicates import corpus_hashes
 from steep.data.readers import Source
 from steep.data.step2_text import Step2Text, gather, read_corpora, repeated
@@ -69,7 +68,7 @@ def adapt(
     with session("adapt", out, args, corpora, machine, openings) as opened:
         run = opened.run
         opened.check_space(lm.model.num_parameters())
-        facts.record(run, data, str(folder))
+        record_data(run, data, str(folder))
         text = gather(data, further, args.text, run)
         rows = probe_on(labelled, data, lm.tokenizer, args.pretrain.length.max_length, run)
         results = _train(lm, text, rows, args, opened)

@@ -9,8 +9,7 @@ import numpy as np
 from steep import outputs, runs
 from steep.args import EvaluateArgs
 from steep.console import say, say_next, tell
-from steep.data import facts
-from steep.data.corpus import Corpus, Task
+from steep.data.corpus import Corpus, Task, label_counts
 from steep.data.duplicates import row_hashes
 from steep.data.readers import Source
 from steep.metrics.predictions import prediction_lines
@@ -121,7 +120,7 @@ def _keep(
 
     machine = choose(args.machine)
     files = [{"name": corpus.source, "rows": len(corpus), "fingerprint": ""}]
-    counts = {"test": facts.label_counts(corpus)}
+    counts = {"test": label_counts(corpus)}
     with outputs.writing(out, "evaluate", args, args.output.overwrite) as run:
         run.record(device=str(machine.device), base=results["model"], **record)
         run.record(data={"files": files, "parts": {"test": len(corpus)}, "labels": counts})

@@ -10,10 +10,9 @@ import numpy as np
 from steep import runs
 from steep.args import FitArgs
 from steep.args.chosen import told
-from steep.args.training import BaseArgs, ModelArgs
+from steep.args.training import BaseArgs, FewArgs, ModelArgs
 from steep.console import say, say_next
-from steep.data import budget, facts
-from steep.data.corpus import Data
+from steep.data.corpus import Data, record_data
 from steep.data.duplicates import corpus_hashes, row_hashes
 from steep.data.load import load
 from steep.data.readers import Source
@@ -22,7 +21,7 @@ from steep.errors import SteepError
 from steep.metrics import decisions
 from steep.metrics.scores import check_metric, primary
 from steep.models.checkpoint_files import check_checkpoint, read_checkpoint
-from steep.models.fit_defaults import settled_for
+from steep.models.fit_defaults import few_steps, settled_for
 from steep.models.fit_defaults import told as told_defaults
 from steep.models.hub import find, no_checkpoint
 from steep.openings import NOTHING, Openings
@@ -45,7 +44,7 @@ def fit(source: Source | Data, *, out: Path, args: FitArgs, openings: Openings =
     find_place(out, "folder", args.output.overwrite, inputs_of(args, source))
     data = load(source, args.table, args.split, splits_of(args.start))
     check_fit(data, args)
-    used = budget.chosen(data, args.few, args.seed.seed)
+    used = used_rows(data, args)
     asked, args = args, settled_fit(used, args)
     # Only now: importing torch takes longer than finding a mistake in a file or an option.
     from steep.models.devices import choose
@@ -75,7 +74,7 @@ def learner(source: Source | Data, args: FitArgs) -> "Learner":
     """A plain fastai `Learner` on the rows that `fit` would train on, not trained yet."""
     data = load(source, args.table, args.split, splits_of(args.start))
     check_fit(data, args)
-    used = budget.chosen(data, args.few, args.seed.seed)
+    used = used_rows(data, args)
     asked, args = args, settled_fit(used, args)
     for note in chosen_options(asked, args, used):
         say(note)
@@ -83,6 +82,15 @@ def learner(source: Source | Data, args: FitArgs) -> "Learner":
     learn.dls.origin = data, used, args  # for steep.save
     say_start(learn)
     return learn
+
+
+def used_rows(data: Data, args: FitArgs) -> Data:
+    """`data` with the training rows that are used: all, unless fewer were asked for."""
+    if args.few == FewArgs():
+        return data
+    from steep.data import budget
+
+    return budget.chosen(data, args.few, args.seed.seed)
 
 
 def settled_fit(used: Data, args: FitArgs) -> FitArgs:
@@ -168,13 +176,18 @@ def _train(
     from steep.train.session import Hooks
 
     run, task = opened.run, data.labelled()
-    facts.record(run, data, str(find(args.base.base or str(args.start.model))))
+    record_data(run, data, str(find(args.base.base or str(args.start.model))))
     learn = make_learner(used, args)
+    few_notes = []
+    if used is not data:
+        from steep.data import budget
+
+        few_notes = budget.notes(data, used, args.few)
     for note in [
         *told(args.recipe, args.tune),
         *leaks(data, args.start, args.base),
-        *budget.notes(data, used, args.few),
-        *budget.few_steps(len(used.train), args.tune.epochs.count, args.tune.batch.size),
+        *few_notes,
+        *few_steps(len(used.train), args.tune.epochs.count, args.tune.batch.size),
         *engine.start_notes(learn),
         *learn.dls.train_ds.notes("training"),
         *classify.notes(learn, args.tune),

@@ -15,7 +15,7 @@ from steep.data.corpus import Corpus, Data
 from steep.data.inputs import Rows
 from steep.errors import SteepError
 from steep.metrics.scores import check_metric, primary
-from steep.models import inference, sentence_folder
+from steep.models import heads, hub
 from steep.models.devices import Machine, checkpointing_notes
 from steep.models.heads import rescale_output
 from steep.seeds import derive
@@ -23,7 +23,6 @@ from steep.train import engine, phases
 from steep.train.callbacks import Bar, FollowHistory, Scores, StopIfDiverged, gentler
 from steep.train.losses import Loss
 from steep.train.phases import Phase, Unfreeze, head_alone, in_every_phase, never_trained, phases_of
-from steep.train.probe_head import begin_as_probe
 from steep.train.session import Hooks
 
 ENOUGH = 500  # validation rows to choose an epoch by: with 20 to 200 the last one was better
@@ -44,7 +43,7 @@ class Fitted:
         like: Rows = self.learn.dls.train_ds
         rows, adapter = like.over(corpus), self.learn.model
         size = 2 * self.learn.dls.train.bs
-        return inference.predict(adapter.model, rows, machine, size, adapter.window_pooling)
+        return heads.predict(adapter.model, rows, machine, size, adapter.window_pooling)
 
     def save(self, folder: Path) -> None:
         """Write the checkpoint, weights and tokenizer, as Hugging Face does.
@@ -54,7 +53,7 @@ class Fitted:
         model = self.learn.model.model
         model.save_pretrained(folder)
         self.learn.dls.train_ds.tokenizer.save_pretrained(folder)
-        sentence_folder.carry(Path(model.name_or_path), folder)
+        hub.carry(Path(model.name_or_path), folder)
 
 
 def train(
@@ -81,6 +80,8 @@ def train(
     own = [scores, finite, Unfreeze(plan), *_kept_features(learn, plan, bar), follow]
     rates = _rates(learn, tune, plan)
     if tune.layers.head_init == "probe":
+        from steep.train.probe_head import begin_as_probe
+
         begin_as_probe(learn, data)
     engine.run_fit(learn, tune.epochs.count, rates, bar, [*own, *hooks.callbacks], hooks.saves)
     return Fitted(

@@ -39,8 +39,8 @@ from steep.train.callbacks import Bar, Epochs, PlainLosses
 from steep.train.losses import loss_for
 from steep.train.optimizer import Accumulation, AdamW, Clip, cut_rows
 from steep.train.phases import FrozenWithoutDropout
-from steep.train.resume import saving
 from steep.train.saves import Saves
+from steep.train.session import saving
 
 
 def learner(

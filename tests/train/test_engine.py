@@ -17,7 +17,7 @@ from steep.data.inputs import Rows
 from steep.errors import SteepError
 from steep.models.checkpoints import load_tokenizer
 from steep.models.devices import choose
-from steep.models.inference import predict
+from steep.models.heads import predict
 from steep.options import change, make
 from steep.train import engine, phases
 from steep.train.losses import loss_for

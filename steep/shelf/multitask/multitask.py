@@ -11,9 +11,8 @@ import numpy as np
 from steep import runs
 from steep.args.table import SplitArgs, TableArgs
 from steep.console import say
-from steep.data.corpus import Data
+from steep.data.corpus import Data, describe
 from steep.data.duplicates import row_hashes
-from steep.data.facts import describe
 from steep.data.load import load
 from steep.data.readers import Source
 from steep.errors import SteepError
