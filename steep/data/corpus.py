@@ -11,7 +11,7 @@ import numpy as np
 
 from steep import runs
 from steep.args.table import SplitArgs, TableArgs
-from steep.data.store import flattened
+from steep.data.cache_files import flattened
 from steep.errors import SteepError
 from steep.wording import quoted
 

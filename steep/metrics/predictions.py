@@ -11,7 +11,7 @@ import pandas as pd
 
 from steep.data.raw import number_or_none
 from steep.errors import SteepError
-from steep.metrics.decisions import decide
+from steep.metrics.calibration import decide
 from steep.wording import brief, quoted, some
 
 if TYPE_CHECKING:

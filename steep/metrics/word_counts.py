@@ -60,7 +60,7 @@ def fit_tfidf(
 ) -> Tfidf:
     """The baseline fitted on the training rows.
 
-    `weights` of the training rows (n,), or (n, labels), are as `steep.data.weights` gives them.
+    `weights` of the training rows (n,), or (n, labels), are as `steep.data.batches` gives them.
     Of several strengths the one with the best primary metric on the validation rows is kept (log
     loss where that metric is undefined there); among equals, the strongest regularisation. Raises
     SteepError if the training texts hold no words.

@@ -17,7 +17,7 @@ from steep import runs
 from steep.args import TuneArgs
 from steep.args.running import SeedArgs
 from steep.args.training import BaseArgs, FewArgs, ModelArgs
-from steep.metrics.baselines import headline
+from steep.metrics.summary import headline
 from steep.models.hub import CONFIG, OWN_HEAD
 from steep.options import options_of
 from steep.run_tables import (

@@ -21,7 +21,7 @@ from steep.console import say
 from steep.data.corpus import Corpus, Task, TaskKind
 from steep.data.inputs import SLIDING, Rows, Sliding
 from steep.errors import SteepError
-from steep.metrics.decisions import Decisions
+from steep.metrics.calibration import Decisions
 from steep.models.checkpoint_files import PROBLEMS, check_checkpoint, read_config, stored_labels
 from steep.models.hub import CONFIG
 from steep.run_shapes import TASK

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from steep.metrics.baselines import behind, headline
+from steep.metrics.summary import behind, headline
 from steep.reports import charts
 from steep.reports.blocks import (
     Block,

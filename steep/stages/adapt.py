@@ -11,11 +11,11 @@ from steep import runs
 from steep.args import AdaptArgs, FitArgs, PretrainArgs
 from steep.console import say, say_next
 from steep.data.budget import labelled_parts, probe_on
+from steep.data.cache_files import select_rows
 from steep.data.corpus import Data, record_data
 from steep.data.duplicates import corpus_hashes
 from steep.data.readers import Source
 from steep.data.step2_text import Step2Text, gather, read_corpora, repeated
-from steep.data.store import select_rows
 from steep.errors import SteepError
 from steep.metrics.scores import higher_is_better
 from steep.models.checkpoint_files import check_checkpoint

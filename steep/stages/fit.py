@@ -10,15 +10,14 @@ import numpy as np
 from steep import runs
 from steep.args import FitArgs
 from steep.args.chosen import told
-from steep.args.training import BaseArgs, FewArgs, ModelArgs
+from steep.args.training import BaseArgs, DecisionArgs, FewArgs, ModelArgs
 from steep.console import say, say_next
+from steep.data.batches import check_loss
 from steep.data.corpus import Data, record_data
 from steep.data.duplicates import corpus_hashes, row_hashes
 from steep.data.load import load
 from steep.data.readers import Source
-from steep.data.weights import check_loss
 from steep.errors import SteepError
-from steep.metrics import decisions
 from steep.metrics.scores import check_metric, primary
 from steep.models.checkpoint_files import check_checkpoint, read_checkpoint
 from steep.models.fit_defaults import few_steps, settled_for
@@ -138,7 +137,10 @@ def check_fit(data: Data, args: FitArgs) -> None:
         read_checkpoint(args.base.base)
     if args.metric.metric:
         check_metric(task, args.metric.metric)
-    decisions.check_options(task, args.decisions.threshold, args.decisions.calibrate)
+    if args.decisions != DecisionArgs():
+        from steep.metrics.decisions import check_options
+
+        check_options(task, args.decisions.threshold, args.decisions.calibrate)
     check_loss(task, args.tune.loss)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from steep.args import AdaptArgs, CompareArgs, PretrainArgs, TuneArgs
 from steep.args.chosen import OWN_FILE, recipe, recipe_names
 from steep.args.running import MachineArgs, StudyTextArgs
-from steep.data import weights
+from steep.data import batches
 from steep.data.corpus import Corpus, Data
 from steep.errors import SteepError
 from steep.options import as_mapping, from_mapping, nearest, options_of, read_toml
@@ -166,7 +166,7 @@ def fit_word_counts(cell: CellInput) -> CellOutput:
     from steep.metrics.word_counts import fit_tfidf
 
     train, valid, task = cell.data.train, cell.data.valid, cell.data.labelled()
-    counts = weights.of_rows(train, task, cell.tune.loss)
+    counts = batches.weights_of_rows(train, task, cell.tune.loss)
     labelled, held_out = ((part.whole(), part.labels()) for part in (train, valid))
     model = fit_tfidf(labelled, held_out, task, cell.seed, counts)
     return CellOutput(model.predict(valid.whole()), model.predict(cell.test.whole()))

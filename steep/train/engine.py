@@ -20,7 +20,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from steep.args import TuneArgs
 from steep.args.training import OptimiserArgs
-from steep.data import weights
+from steep.data import batches
 from steep.data.corpus import Data
 from steep.models.checkpoints import check_length, checkpoint_notes, load_classifier, load_tokenizer
 from steep.models.devices import Machine, checkpoint_gradients, for_checkpointing
@@ -62,7 +62,7 @@ def learner(
     """
     task = data.labelled()
     tune = settled_for(tune, data, checkpoint if base is None else base)
-    weights.check_loss(task, tune.loss)
+    batches.check_loss(task, tune.loss)
     machine = for_checkpointing(machine, tune.memory)
     model, tokenizer = _classifier(data, checkpoint, tune, machine.attention, seed, base)
     checkpoint_gradients(model, tune.memory)

@@ -7,9 +7,9 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from steep.args.table import TableArgs
 from steep.args.training import LossArgs
+from steep.data.batches import check_loss, of_rows
 from steep.data.corpus import Corpus, Task
 from steep.data.load import read_table
-from steep.data.weights import check_loss, of_rows
 from steep.errors import SteepError
 from steep.options import make
 

@@ -24,14 +24,13 @@ from steep.models.checkpoints import checkpoint_notes, load_classifier, load_tra
 from steep.models.families import encoder_layers, layer_groups
 from steep.models.heads import Classifier
 from steep.models.pooling import (
-    KNOWN,
     NORMED,
     POOLINGS,
-    FeatureCache,
     PooledClassifier,
     averages,
     set_pooling,
 )
+from steep.train.frozen_features import KNOWN, FeatureCache
 
 TASK = Task("single", ("no", "yes"))
 POOLS = ["cls", "mean", "concat", "layer:2"]

@@ -15,7 +15,7 @@ from steep.data.inputs import SLIDING, Rows
 from steep.data.load import read_table
 from steep.data.readers import Source
 from steep.errors import SteepError
-from steep.metrics.baselines import headline
+from steep.metrics.summary import headline
 from steep.models.trained import Trained, load_trained_model
 from steep.places import find_place, inputs_of
 from steep.run_shapes import COMPARED_FIT

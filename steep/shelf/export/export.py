@@ -17,7 +17,7 @@ from steep.data.inputs import SLIDING
 from steep.data.load import read_table
 from steep.data.readers import Source
 from steep.errors import SteepError
-from steep.metrics.decisions import decide
+from steep.metrics.calibration import decide
 from steep.metrics.scores import percentiles, resampled, score
 from steep.models.trained import Trained, load_trained_model
 from steep.seeds import numbers

@@ -284,7 +284,7 @@ def test_names_of_other_modules(make_model: Make, batch) -> None:
 
 
 def test_indices_of_a_table_tell_that_rows_were_chosen() -> None:
-    with leaning_on("Dataset._indices", "Copy every table in data/store.py."):
+    with leaning_on("Dataset._indices", "Copy every table in data/cache_files.py."):
         whole = Dataset.from_dict({"text": ["a", "b", "c"]})
         assert whole._indices is None
         assert whole.select([2, 0])._indices is not None
