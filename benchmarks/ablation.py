@@ -29,9 +29,9 @@ from transformers import AutoConfig, AutoModel
 import steep
 from benchmarks import paired, rates
 from steep import outputs, runs
-from steep.args import TuneArgs
+from steep.args import MachineArgs, OverwriteArgs, SeedArgs, TuneArgs
 from steep.args.chosen import options_for
-from steep.args.running import MachineArgs, OverwriteArgs, SeedArgs, SeedsArgs
+from steep.args.pretraining import SeedsArgs
 from steep.args.table import SplitArgs, TableArgs
 from steep.args.training import BaseArgs, BatchArgs, EpochArgs, LayerArgs, LengthArgs, ModelArgs
 from steep.console import say

@@ -25,7 +25,7 @@ from transformers import (
     set_seed,
 )
 
-from steep.args.running import MachineArgs
+from steep.args import MachineArgs
 from steep.data.corpus import Corpus, Task
 from steep.data.inputs import Rows
 from steep.metrics.scores import higher_is_better, primary, score

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any, overload
 
 from steep.args import CheckArgs, DataArgs, DemoArgs, FitArgs
 from steep.args.chosen import options_for
-from steep.joined import (
+from steep.openings import (
     AdaptCommand,
     CompareCommand,
     EvaluateCommand,
     FitCommand,
+    Follower,
+    Openings,
     PredictCommand,
     TrackArgs,
 )
-from steep.openings import Follower, Openings
 
 if TYPE_CHECKING:
     import pandas as pd

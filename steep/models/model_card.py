@@ -14,8 +14,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from steep import runs
-from steep.args import TuneArgs
-from steep.args.running import SeedArgs
+from steep.args import SeedArgs, TuneArgs
 from steep.args.training import BaseArgs, FewArgs, ModelArgs
 from steep.metrics.summary import headline
 from steep.models.hub import CONFIG, OWN_HEAD

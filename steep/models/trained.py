@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from steep import runs
+from steep.args import MachineArgs
 from steep.args.kept import kept_options
-from steep.args.running import MachineArgs
 from steep.args.table import TableArgs
 from steep.args.training import LengthArgs, LongTextArgs
 from steep.console import say

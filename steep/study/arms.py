@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from steep.args import AdaptArgs, CompareArgs, PretrainArgs, TuneArgs
+from steep.args import AdaptArgs, CompareArgs, MachineArgs, PretrainArgs, TuneArgs
 from steep.args.chosen import OWN_FILE, recipe, recipe_names
-from steep.args.running import MachineArgs, StudyTextArgs
+from steep.args.pretraining import StudyTextArgs
 from steep.data import batches
 from steep.data.corpus import Corpus, Data
 from steep.errors import SteepError

@@ -19,7 +19,7 @@ from fastai.callback.progress import ShowGraphCallback
 from torch import Tensor
 
 from steep import outputs, runs
-from steep.args.running import OverwriteArgs, SaveArgs
+from steep.args import OverwriteArgs, SaveArgs
 from steep.data.corpus import Corpus, fingerprint
 from steep.errors import SteepError, Stopped, on_signals
 from steep.models import kernels

@@ -26,9 +26,8 @@ from tokenizers import (
 )
 
 import steep
-from steep.args import FitArgs
+from steep.args import FitArgs, MachineArgs
 from steep.args.chosen import recipe, recipe_names
-from steep.args.running import MachineArgs
 from steep.data.batches import pad
 from steep.data.budget import within
 from steep.data.corpus import Task

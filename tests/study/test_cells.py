@@ -11,8 +11,8 @@ import torch
 from transformers import AutoTokenizer, BertForMaskedLM
 
 from steep import runs
-from steep.args import CompareArgs, DataArgs, TuneArgs
-from steep.args.running import MachineArgs, StudyTextArgs
+from steep.args import CompareArgs, DataArgs, MachineArgs, TuneArgs
+from steep.args.pretraining import StudyTextArgs
 from steep.data.budget import within
 from steep.data.corpus import Corpus, Data
 from steep.data.load import load

@@ -11,8 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from steep.args import AdaptArgs, CompareArgs, DataArgs, TuneArgs
-from steep.args.running import MachineArgs
+from steep.args import AdaptArgs, CompareArgs, DataArgs, MachineArgs, TuneArgs
 from steep.data.load import load
 from steep.models.devices import choose
 from steep.options import make

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from steep.args import TuneArgs
-from steep.args.running import MachineArgs
+from steep.args import MachineArgs, TuneArgs
 from steep.data.corpus import Data
 from steep.models.devices import choose
 from steep.options import make

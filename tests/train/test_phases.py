@@ -13,8 +13,7 @@ from fastai.callback.schedule import combined_cos
 from fastai.learner import Learner
 from torch import nn
 
-from steep.args import FitArgs, TuneArgs
-from steep.args.running import MachineArgs
+from steep.args import FitArgs, MachineArgs, TuneArgs
 from steep.args.training import LayerArgs
 from steep.data.corpus import Data
 from steep.errors import SteepError

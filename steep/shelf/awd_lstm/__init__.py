@@ -6,7 +6,7 @@ train/awd_lstm.py, and fastai's pre-trained weights.
 
 from typing import TYPE_CHECKING
 
-from steep.joined import AwdArgs
+from steep.openings import AwdArgs
 
 if TYPE_CHECKING:
     from steep.study.arms import Arm

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from steep import outputs, runs
-from steep.args.running import MachineArgs
+from steep.args import MachineArgs
 from steep.console import say, track
 from steep.data.corpus import Corpus
 from steep.data.inputs import SLIDING, Rows

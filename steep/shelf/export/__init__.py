@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from steep.args.running import OverwriteArgs, SeedArgs
+from steep.args import OverwriteArgs, SeedArgs
 from steep.args.table import ColumnArgs, TargetArgs
 from steep.args.training import BatchArgs
 from steep.errors import SteepError
-from steep.joined import EngineArgs
-from steep.openings import Engine
+from steep.openings import Engine, EngineArgs
 from steep.options import Part, option
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from steep import outputs, places, runs
-from steep.args.running import MachineArgs
+from steep.args import MachineArgs
 from steep.console import say
 from steep.data.corpus import Corpus
 from steep.data.duplicates import row_hashes

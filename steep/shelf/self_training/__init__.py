@@ -7,7 +7,7 @@ twice. It needs no file of train/.
 from dataclasses import dataclass
 
 from steep.args import FitArgs
-from steep.joined import TrackArgs
+from steep.openings import TrackArgs
 from steep.options import Part, option
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from steep.args import PretrainArgs
 from steep.errors import SteepError
-from steep.joined import PairArgs, Sentences
+from steep.openings import PairArgs, Sentences
 
 if TYPE_CHECKING:
     from steep.train.objective import Objective

@@ -7,8 +7,7 @@ A feature that the core does not know: `followers` gives it values. It needs one
 from importlib.util import find_spec
 
 from steep.errors import SteepError
-from steep.joined import TrackArgs
-from steep.openings import Follower
+from steep.openings import Follower, TrackArgs
 
 
 def followers(args: TrackArgs) -> list[Follower]:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from steep.errors import SteepError
-from steep.joined import EngineArgs
+from steep.openings import EngineArgs
 from steep.shelf.export import engine_of
 
 Steep = Callable[..., Any]

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from steep.joined import TrackArgs
+from steep.openings import TrackArgs
 from steep.shelf import trackers
 from steep.train import trackers as training
 
