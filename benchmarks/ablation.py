@@ -51,7 +51,7 @@ from steep.study.begin import test_of
 from steep.study.cells import CellJob, keep_cell, kept_cell, run_cell
 from steep.study.design import Cell, Start, start_of
 from steep.study.verdict import CellResult
-from steep.train import engine, phases
+from steep.train import classify, phases
 
 STEADY = {"schedule": "constant", "warmup_ratio": 0.0, "layer_decay": 1.0, "unfreeze": "none"}
 STLR = {"schedule": "slanted", "warmup_ratio": 0.1}
@@ -199,7 +199,7 @@ def begin_ablation(data: Data, start: Start, out: Path, args: AblationArgs) -> N
     Raises SteepError for whatever is wrong, before anything is trained.
     """
     machine = choose(args.machine)
-    learn = engine.learner(data, start.base, args.tune, machine, args.seed.seed)
+    learn = classify.learner(data, start.base, args.tune, machine, args.seed.seed)
     phases.unfreezing("chain-thaw", args.epochs.count, len(learn.splitter(learn.model)))
     described = describe(data)
     if (out / runs.STUDY).is_file() and not args.output.overwrite:

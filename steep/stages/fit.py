@@ -108,18 +108,18 @@ def chosen_options(asked: FitArgs, args: FitArgs, used: Data) -> list[str]:
 def make_learner(used: Data, args: FitArgs) -> "Learner":
     """The `Learner` of a fit; SteepError where the checkpoint does not suit data or options."""
     from steep.models.devices import choose
-    from steep.train import engine
+    from steep.train import classify
 
     assert args.start.model is not None
     start, base = args.start.model, args.base.base
-    return engine.learner(used, start, args.tune, choose(args.machine), args.seed.seed, base)
+    return classify.learner(used, start, args.tune, choose(args.machine), args.seed.seed, base)
 
 
 def say_start(learn: "Learner") -> None:
     """Say what the user should know of the checkpoint that `learn` starts from."""
-    from steep.train import engine
+    from steep.train import classify
 
-    for note in engine.start_notes(learn):
+    for note in classify.start_notes(learn):
         say(note)
 
 
@@ -174,7 +174,7 @@ def _train(
     data: Data, used: Data, args: FitArgs, opened: "Session"
 ) -> tuple[dict[str, Any], "Fitted"]:
     """Train on the rows `used` of `data`; writes history and predictions, returns the results."""
-    from steep.train import classify, engine
+    from steep.train import classify
     from steep.train.session import Hooks
 
     run, task = opened.run, data.labelled()
@@ -190,7 +190,7 @@ def _train(
         *leaks(data, args.start, args.base),
         *few_notes,
         *few_steps(len(used.train), args.tune.epochs.count, args.tune.batch.size),
-        *engine.start_notes(learn),
+        *classify.start_notes(learn),
         *learn.dls.train_ds.notes("training"),
         *classify.notes(learn, args.tune),
         f"computing on {opened.machine}",

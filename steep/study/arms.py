@@ -138,20 +138,20 @@ def check_learner(cell: CellInput) -> None:
     """Raises SteepError where the checkpoint cannot be fine-tuned on these rows as asked."""
     # Only now: importing torch takes longer than finding a mistake in a file or an option.
     from steep.models.devices import choose
-    from steep.train import engine
+    from steep.train import classify
 
     start, base = _start(cell)
-    engine.learner(cell.data, start, cell.tune, choose(cell.machine), cell.seed, base)
+    classify.learner(cell.data, start, cell.tune, choose(cell.machine), cell.seed, base)
 
 
 def fine_tune(cell: CellInput) -> CellOutput:
     """Step 3 of the core. Arms differ in the encoder's weights, or in options; in nothing else."""
     from steep.models.devices import choose
-    from steep.train import classify, engine
+    from steep.train import classify
     from steep.train.session import Hooks
 
     machine, (start, base) = choose(cell.machine), _start(cell)
-    learn = engine.learner(cell.data, start, cell.tune, machine, cell.seed, base)
+    learn = classify.learner(cell.data, start, cell.tune, machine, cell.seed, base)
     hooks = Hooks(description=cell.description)
     fitted = classify.train(learn, cell.data, cell.tune, cell.metric, cell.seed, hooks)
     classify.in_own_units(fitted)
