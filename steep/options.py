@@ -69,13 +69,9 @@ class Option:
     path: tuple[str, ...]
 
 
+@cache
 def options_of(kind: Any) -> tuple[Option, ...]:
     """The options of a composition that are flags, in the order of its parts."""
-    return _options_of(kind)
-
-
-@cache
-def _options_of(kind: Any) -> tuple[Option, ...]:
     return tuple(_walk(kind(), ()))
 
 

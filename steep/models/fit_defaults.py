@@ -9,10 +9,12 @@ from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
+from steep import runs
 from steep.args import TuneArgs
 from steep.data.corpus import Data, Task
+from steep.errors import SteepError
 from steep.models.checkpoint_files import read_checkpoint
-from steep.models.hub import pools_by_mean
+from steep.models.hub import POOLING, find
 from steep.options import as_mapping, change
 
 SMALL = 60_000_000  # parameters: all-MiniLM-L6-v2 has 23 million, BERT-base 110
@@ -87,6 +89,20 @@ def few_steps(rows: int, epochs: int, batch_size: int) -> list[str]:
         f"{rows} labels make {steps} steps of the optimiser, so few that chance decides what is "
         f"learnt: --batch-size {small} --epochs {more} makes {ENOUGH} or more"
     ]
+
+
+def pools_by_mean(checkpoint: str | Path) -> bool:
+    """Whether sentence-transformers pools this checkpoint by the mean of its tokens.
+
+    Raises SteepError if the file that says so is damaged.
+    """
+    path = find(checkpoint) / POOLING
+    if not path.is_file():
+        return False
+    content = runs.read_json(path)
+    if not isinstance(content, dict):
+        raise SteepError(f"{path}: must hold a JSON object. Copy the checkpoint again.")
+    return bool(content.get("pooling_mode_mean_tokens")) or content.get("pooling_mode") == "mean"
 
 
 def weights_of(checkpoint: str | Path) -> int:

@@ -1,6 +1,5 @@
 """Where is a checkpoint: in a folder, the hub's cache, on the hub? What lies beside its weights?"""
 
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -96,20 +95,6 @@ FILES = (
     *(Path("modules.json"), Path("sentence_bert_config.json"), POOLING),
     Path("config_sentence_transformers.json"),
 )
-
-
-def pools_by_mean(checkpoint: str | Path) -> bool:
-    """Whether sentence-transformers pools this checkpoint by the mean of its tokens."""
-    path = find(checkpoint) / POOLING
-    if not path.is_file():
-        return False
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        return False
-    if not isinstance(content, dict):
-        return False
-    return bool(content.get("pooling_mode_mean_tokens")) or content.get("pooling_mode") == "mean"
 
 
 def carry(source: Path, out: Path) -> None:

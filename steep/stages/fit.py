@@ -180,16 +180,10 @@ def _train(
     run, task = opened.run, data.labelled()
     record_data(run, data, str(find(args.base.base or str(args.start.model))))
     learn = make_learner(used, args)
-    few_notes = []
-    if used is not data:
-        from steep.data import budget
-
-        few_notes = budget.notes(data, used, args.few)
     for note in [
         *told(args.recipe, args.tune),
         *leaks(data, args.start, args.base),
-        *few_notes,
-        *few_steps(len(used.train), args.tune.epochs.count, args.tune.batch.size),
+        *_label_notes(data, used, args),
         *classify.start_notes(learn),
         *learn.dls.train_ds.notes("training"),
         *classify.notes(learn, args.tune),
@@ -211,6 +205,16 @@ def _train(
         **held_out(fitted, data, used, args, run),
         "tokens_per_second": fitted.tokens_per_second,
     }, fitted
+
+
+def _label_notes(data: Data, used: Data, args: FitArgs) -> list[str]:
+    """What the user should know where only some labels are used, or few."""
+    found = few_steps(len(used.train), args.tune.epochs.count, args.tune.batch.size)
+    if used is data:
+        return found
+    from steep.data import budget
+
+    return [*budget.notes(data, used, args.few), *found]
 
 
 def describe_model(

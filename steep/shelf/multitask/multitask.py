@@ -18,7 +18,7 @@ from steep.data.readers import Source
 from steep.errors import SteepError
 from steep.metrics.scores import primary
 from steep.models.checkpoint_files import check_checkpoint
-from steep.models.hub import no_checkpoint
+from steep.models.hub import carry, find, no_checkpoint
 from steep.options import make
 from steep.places import find_place, inputs_of
 from steep.shelf.multitask import MultitaskArgs
@@ -136,6 +136,7 @@ def _train_and_write(
     runs.write_hashes(run.folder, np.concatenate(hashes))
     encoder.save_pretrained(run.folder)
     next(iter(mixture.sets.values())).tokenizer.save_pretrained(run.folder)
+    carry(find(str(args.start.model)), run.folder)
     return history
 
 
