@@ -1,5 +1,7 @@
-"""Do fastai's callbacks of the user run in the training of `steep.fit`?"""
+"""Do callbacks of the user run in the training of `steep.fit`, and what does it import?"""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
