@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from steep.errors import SteepError, unreadable
-from steep.wording import brief, quoted
+from steep.wording import brief, quoted, twice
 
 Args = TypeVar("Args")
 Values = Mapping[str, Any]
@@ -69,9 +69,13 @@ class Option:
     path: tuple[str, ...]
 
 
-@cache
 def options_of(kind: Any) -> tuple[Option, ...]:
     """The options of a composition that are flags, in the order of its parts."""
+    return _options_of(kind)
+
+
+@cache
+def _options_of(kind: Any) -> tuple[Option, ...]:
     return tuple(_walk(kind(), ()))
 
 
@@ -161,12 +165,10 @@ def read_toml(path: Path) -> dict[str, dict[str, Any]]:
 
 def _named(values: Values, source: str) -> dict[str, Any]:
     """With underscores for the dashes in names; SteepError where two names are then one."""
-    found = {_name(name): value for name, value in values.items()}
-    if len(found) < len(values):
-        names = [_name(name) for name in values]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise SteepError(f"{source}: {quoted(twice)} is there twice, with dashes and underscores.")
-    return found
+    names = [_name(name) for name in values]
+    if (name := twice(names)) is not None:
+        raise SteepError(f"{source}: {quoted(name)} is there twice, with dashes and underscores.")
+    return dict(zip(names, values.values(), strict=True))
 
 
 def nearest(name: str, known: Any) -> str:

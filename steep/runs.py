@@ -39,7 +39,7 @@ import numpy as np
 from steep.console import say
 from steep.errors import SteepError, unreadable
 from steep.options import as_mapping
-from steep.wording import brief, quoted, visible
+from steep.wording import brief, quoted, twice, visible
 
 if TYPE_CHECKING:
     from steep.shapes import Shape
@@ -251,12 +251,9 @@ def versions() -> dict[str, str]:
 
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object of JSON; ValueError where a key is there twice."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {quoted(twice)} is there twice")
-    return found
+    if (name := twice([name for name, _ in pairs])) is not None:
+        raise ValueError(f"the key {quoted(name)} is there twice")
+    return dict(pairs)
 
 
 def _version(package: str) -> str:

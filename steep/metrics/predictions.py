@@ -12,7 +12,7 @@ import pandas as pd
 from steep.data.raw import number_or_none
 from steep.errors import SteepError
 from steep.metrics.calibration import decide
-from steep.wording import brief, quoted, some
+from steep.wording import brief, quoted, some, twice
 
 if TYPE_CHECKING:
     from steep.data.corpus import Corpus, Task
@@ -148,8 +148,8 @@ def read_cells(path: Path, remedy: str) -> pd.DataFrame:
         why = brief(str(error), 200)
         raise SteepError(f"{path}: not a readable CSV file: {why}. {remedy}") from None
     names, table = list(whole.iloc[0]), whole.iloc[1:].reset_index(drop=True)
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise SteepError(f"{path}: the column {quoted(twice)} is there twice. {remedy}")
+    if (name := twice(names)) is not None:
+        raise SteepError(f"{path}: the column {quoted(name)} is there twice. {remedy}")
     return table.set_axis(names, axis=1)
 
 
