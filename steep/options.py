@@ -282,10 +282,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
                 f"{where} must be between -{MOST:,} and {MOST:,}, not {_shown(value)}."
             )
         return float(value)
-    if plain is Path and isinstance(value, str | Path):
-        return Path(value)
-    if plain is str and isinstance(value, Path):
-        return str(value)
+    if plain in (Path, str) and isinstance(value, str | Path):
+        return plain(value)
     if not isinstance(value, plain) or (plain is int and isinstance(value, bool)):
         raise SteepError(f"{where} must be {_NAMES[plain]}, not {_shown(value)}.")
     return value
