@@ -160,7 +160,7 @@ def train(
     own = [scores, finite, Unfreeze(plan), *_kept_features(learn, plan, bar), follow]
     rates = _rates(learn, tune, plan)
     if tune.layers.head_init == "probe":
-        from steep.train.probe_head import begin_as_probe
+        from steep.train.frozen_features import begin_as_probe
 
         begin_as_probe(learn, data)
     engine.run_fit(learn, tune.epochs.count, rates, bar, [*own, *hooks.callbacks], hooks.saves)

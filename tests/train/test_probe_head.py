@@ -12,7 +12,7 @@ from steep.errors import SteepError
 from steep.models.devices import choose
 from steep.options import make
 from steep.train import classify
-from steep.train.probe_head import ITERATIONS, STRENGTH, begin_as_probe
+from steep.train.frozen_features import ITERATIONS, STRENGTH, begin_as_probe
 
 ARGS = make(FitArgs, max_length=32, pooling="mean", device="cpu", precision="fp32")
 

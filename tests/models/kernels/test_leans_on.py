@@ -182,9 +182,7 @@ ENDS |= {"distilbert": ("sa_layer_norm", "output_layer_norm")}
 def test_names_and_classes_of_sublayers(make_model: Make, kind: str) -> None:
     """Where they change, Hugging Face's own layers are used: slower, not wrong."""
     stack = "transformer.layer.1" if kind == "distilbert" else "encoder.layer.1"
-    advice = (
-        "Update `_BLOCK_OUTPUT` in kernels, `ENDS` and `PROJECTIONS` in kernels/reading.py."
-    )
+    advice = "Update `_BLOCK_OUTPUT` in kernels, `ENDS` and `PROJECTIONS` in kernels/reading.py."
     with leaning_on(f"the layer of {kind}", advice):
         layer = make_model(kind, "mlm").base_model.get_submodule(stack)
         ends = [layer.get_submodule(name) for name in ENDS[kind]]
