@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from steep.data.inputs import Rows
     from steep.train.objective import Objective
 
+Sentences = Literal["none", "next", "order"]
+Tracker = Literal["none", "tensorboard", "mlflow", "wandb"]
+EngineName = Literal["torch", "onnx", "int8"]
+
 
 class Follower(Protocol):
     """Who is told of a run while it trains, such as an experiment tracker."""
@@ -61,11 +65,6 @@ class Engine:
 
 
 NOTHING = Openings()  # what is given where nothing is
-
-
-Sentences = Literal["none", "next", "order"]
-Tracker = Literal["none", "tensorboard", "mlflow", "wandb"]
-EngineName = Literal["torch", "onnx", "int8"]
 
 
 @dataclass(frozen=True, kw_only=True)

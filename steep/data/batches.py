@@ -20,6 +20,10 @@ from steep.wording import quoted, some, split_at_commas
 STEPS = ((48, 2), (128, 4), (512, 16))  # (up to here, in multiples of)
 BUCKETS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)  # where a batch is a number of tokens
 POOL = 50  # batches drawn together before sorting by length, as fastai's SortedDL does
+BETA = 0.999  # Cui 2019 tries 0.9 to 0.9999
+LIGHTEST, HEAVIEST = 1e-6, 1_000_000  # of the weights that are given by name
+MANY = 30  # labels that messages name
+FORMS = "none, balanced, effective, effective:0.99 or NAME=NUMBER,..."
 
 
 def padded_length(longest: int) -> int:
@@ -112,12 +116,6 @@ def separators(edges: np.ndarray, spans: np.ndarray) -> np.ndarray:
     return np.searchsorted(edges, spans[:, 1], "left") - np.searchsorted(
         edges, spans[:, 0], "right"
     )
-
-
-BETA = 0.999  # Cui 2019 tries 0.9 to 0.9999
-LIGHTEST, HEAVIEST = 1e-6, 1_000_000  # of the weights that are given by name
-MANY = 30  # labels that messages name
-FORMS = "none, balanced, effective, effective:0.99 or NAME=NUMBER,..."
 
 
 def example_weights(column: Column) -> np.ndarray:

@@ -50,7 +50,8 @@ def unfold_lists(
     1, or of one number for each label or target, become a column for each, named by its place from
     0. `task` is that of the training rows. Raises SteepError at lists that do not fit each other.
     """
-    columns, notes = [column], ()
+    columns = [column]
+    notes: tuple[str, ...] = ()
     kind = args.task if task is None else task.kind
     numbers = args.soft or kind == "regression"
     if kind == "single" and not numbers:

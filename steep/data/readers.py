@@ -37,6 +37,8 @@ Source: TypeAlias = str | Path | pd.DataFrame | datasets.Dataset
 Texts: TypeAlias = Sequence[str] | Sequence[tuple[str, str]] | np.ndarray | pd.Series
 """A list of texts, or of pairs of texts, where a command takes these, too."""
 
+FIXED = {"row": pa.int64(), "id": TEXT, "text": TEXT}
+
 
 def open_raw(source: Source, unit: Unit) -> Raw:
     """The rows of a file, a folder, a DataFrame, or a data set of Hugging Face; not read yet.
@@ -135,9 +137,6 @@ def _open_folder(path: Path, unit: Unit) -> Raw:
 def _tables_in(folder: Path) -> list[str]:
     with files.readable(folder):
         return [file.name for file in sorted(folder.iterdir()) if files.suffix(file) in TABLES]
-
-
-FIXED = {"row": pa.int64(), "id": TEXT, "text": TEXT}
 
 
 def table_key(raw: Raw, roles: Mapping[str, str], *options: object) -> str:

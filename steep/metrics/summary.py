@@ -6,7 +6,7 @@ The accuracy-coverage curve is that of selective classification (Geifman & El-Ya
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -24,11 +24,12 @@ from steep.metrics.scores import (
 )
 from steep.wording import NOTHING, number, plain, span
 
-if TYPE_CHECKING:
-    from steep.data.corpus import Task
-
 COVERAGE = 0.8  # share of rows whose accuracy is printed: the model abstains on the other 20 %
 COVERAGES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
+CONSTANT, COUNTS = "constant", "word_counts"
+Output = tuple[Task, np.ndarray]
+"""What was predicted, and the task with the thresholds that decide it."""
+LOSS, ERROR = "log_loss", "rmse"  # of probabilities, and of numbers: defined for a constant
 
 
 def summarise(
@@ -113,13 +114,7 @@ def abstention(task: Task, labels: np.ndarray, probabilities: np.ndarray) -> dic
     }
 
 
-CONSTANT, COUNTS = "constant", "word_counts"
-Output = tuple["Task", np.ndarray]
-"""What was predicted, and the task with the thresholds that decide it."""
-LOSS, ERROR = "log_loss", "rmse"  # of probabilities, and of numbers: defined for a constant
-
-
-def constant(task: "Task", labels: np.ndarray, rows: int) -> np.ndarray:
+def constant(task: Task, labels: np.ndarray, rows: int) -> np.ndarray:
     """What a model predicts for `rows` rows that knows the training `labels`, and no text.
 
     The share of each class or label, or the mean of the targets: float64 (rows, labels).

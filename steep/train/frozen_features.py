@@ -40,6 +40,8 @@ KNOWN = (
 A convolution, say, sees the padding beside a row: what it gives depends on the batch.
 """
 
+STRENGTH, ITERATIONS = 0.1, 1000  # scikit-learn's C: of 0.01 to 100, few labels of many classes
+
 
 def feature_note(learn: Learner) -> str:
     """What the user should know of a head that trains alone for several epochs."""
@@ -213,9 +215,6 @@ def _rows(inputs: dict[str, Tensor]) -> Iterator[tuple[bytes, int]]:
     read = [values.cpu().numpy() for name, values in inputs.items() if name != "attention_mask"]
     for row, length in zip(np.stack(read, 1), lengths, strict=True):
         yield blake2b(row[:, :length].tobytes(), digest_size=16).digest(), length
-
-
-STRENGTH, ITERATIONS = 0.1, 1000  # scikit-learn's C: of 0.01 to 100, few labels of many classes
 
 
 def begin_as_probe(learn: Learner, data: Data) -> None:
