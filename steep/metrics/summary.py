@@ -6,11 +6,10 @@ The accuracy-coverage curve is that of selective classification (Geifman & El-Ya
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from steep.data.corpus import Task
 from steep.metrics.calibration import calibration, confidence, decide
 from steep.metrics.scores import (
     METRICS,
@@ -24,16 +23,23 @@ from steep.metrics.scores import (
 )
 from steep.wording import NOTHING, number, plain, span
 
+if TYPE_CHECKING:
+    from steep.data.corpus import Task
+
 COVERAGE = 0.8  # share of rows whose accuracy is printed: the model abstains on the other 20 %
 COVERAGES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 CONSTANT, COUNTS = "constant", "word_counts"
-Output = tuple[Task, np.ndarray]
+Output = tuple["Task", np.ndarray]
 """What was predicted, and the task with the thresholds that decide it."""
 LOSS, ERROR = "log_loss", "rmse"  # of probabilities, and of numbers: defined for a constant
 
 
 def summarise(
-    task: Task, labels: np.ndarray, probabilities: np.ndarray, resamples: int = 1000, seed: int = 0
+    task: "Task",
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    resamples: int = 1000,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Rows, metrics with their 95 % intervals, scores by class, confusion, calibration, abstention.
 
@@ -80,7 +86,9 @@ def _line(name: str, entry: dict[str, Any]) -> str:
     return f"{name} {entry['value']:.3f} ({entry['low']:.3f} to {entry['high']:.3f})"
 
 
-def abstention(task: Task, labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Any] | None:
+def abstention(
+    task: "Task", labels: np.ndarray, probabilities: np.ndarray
+) -> dict[str, Any] | None:
     """{"metric", "area", "curve": [{"coverage", "rows", "value", "least"}]}; None for regression.
 
     `value` is the accuracy (single), or the share of rows with every label right (multi), of the
@@ -114,7 +122,7 @@ def abstention(task: Task, labels: np.ndarray, probabilities: np.ndarray) -> dic
     }
 
 
-def constant(task: Task, labels: np.ndarray, rows: int) -> np.ndarray:
+def constant(task: "Task", labels: np.ndarray, rows: int) -> np.ndarray:
     """What a model predicts for `rows` rows that knows the training `labels`, and no text.
 
     The share of each class or label, or the mean of the targets: float64 (rows, labels).
