@@ -63,7 +63,7 @@ def test_a_fit_starts_from_it_and_knows_what_it_saw(
     both: Path, steep: Steep, tables: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "fit"
-    rates = "--learning-rate 1e-9 --weight-decay 0 --epochs 1"
+    rates = "--pooling model --learning-rate 1e-9 --weight-decay 0 --epochs 1"
     steep("fit", tables / "single.csv", "--label label --model", both, SHORT, rates, "--out", out)
     start, end = numbers(both), numbers(out)
     shared = [name for name in end if name.removeprefix("bert.") in start]
