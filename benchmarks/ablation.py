@@ -29,14 +29,13 @@ from transformers import AutoConfig, AutoModel
 import steep
 from benchmarks import paired, rates
 from steep import outputs, runs
-from steep.args import TuneArgs
+from steep.args import MachineArgs, OverwriteArgs, SeedArgs, TuneArgs
 from steep.args.chosen import options_for
-from steep.args.running import MachineArgs, OverwriteArgs, SeedArgs, SeedsArgs
+from steep.args.pretraining import SeedsArgs
 from steep.args.table import SplitArgs, TableArgs
 from steep.args.training import BaseArgs, BatchArgs, EpochArgs, LayerArgs, LengthArgs, ModelArgs
 from steep.console import say
-from steep.data import facts
-from steep.data.corpus import Data, Task
+from steep.data.corpus import Data, Task, describe
 from steep.data.load import load
 from steep.errors import SteepError
 from steep.flags import command
@@ -52,7 +51,7 @@ from steep.study.begin import test_of
 from steep.study.cells import CellJob, keep_cell, kept_cell, run_cell
 from steep.study.design import Cell, Start, start_of
 from steep.study.verdict import CellResult
-from steep.train import engine, phases
+from steep.train import classify, phases
 
 STEADY = {"schedule": "constant", "warmup_ratio": 0.0, "layer_decay": 1.0, "unfreeze": "none"}
 STLR = {"schedule": "slanted", "warmup_ratio": 0.1}
@@ -200,9 +199,9 @@ def begin_ablation(data: Data, start: Start, out: Path, args: AblationArgs) -> N
     Raises SteepError for whatever is wrong, before anything is trained.
     """
     machine = choose(args.machine)
-    learn = engine.learner(data, start.base, args.tune, machine, args.seed.seed)
+    learn = classify.learner(data, start.base, args.tune, machine, args.seed.seed)
     phases.unfreezing("chain-thaw", args.epochs.count, len(learn.splitter(learn.model)))
-    described = facts.describe(data)
+    described = describe(data)
     if (out / runs.STUDY).is_file() and not args.output.overwrite:
         known = runs.read_json(out / runs.STUDY)
         asked = identity_of(args)

@@ -25,11 +25,11 @@ from transformers import (
     set_seed,
 )
 
-from steep.args.running import MachineArgs
+from steep.args import MachineArgs
 from steep.data.corpus import Corpus, Task
 from steep.data.inputs import Rows
 from steep.metrics.scores import higher_is_better, primary, score
-from steep.models import inference
+from steep.models import heads
 from steep.models.checkpoints import load_classifier, load_tokenizer
 from steep.models.devices import choose
 from steep.study.arms import CellInput
@@ -92,7 +92,7 @@ class Look(TrainerCallback):
         rows = Rows(corpus, cell.data.labelled(), self.tokenizer, tune.length.max_length)
         device = cell.machine.device
         machine = choose(MachineArgs(precision="fp32", plain=True, device=device))
-        return inference.predict(self.model, rows, machine, 2 * tune.batch.size)
+        return heads.predict(self.model, rows, machine, 2 * tune.batch.size)
 
 
 def _rows(

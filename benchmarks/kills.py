@@ -34,7 +34,7 @@ from steep import cli, runs
 CONTEXT = multiprocessing.get_context("forkserver")  # imports once, for all processes
 HEAVY = [
     *("steep.stages.adapt", "steep.stages.fit", "steep.study.compare", "steep.train.classify"),
-    *("steep.train.masked", "steep.train.multitask", "steep.metrics.linear"),
+    *("steep.train.masked", "steep.train.multitask", "steep.metrics.word_counts"),
 ]
 TIMES = ("seconds", "tokens_per_second")  # what may differ between equal runs
 AIMS = ("any moment", "while it saves", "while it writes the folder")

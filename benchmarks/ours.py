@@ -23,7 +23,7 @@ from steep.models.masked_lm import MaskedLM, load_masked_lm
 from steep.objectives.masking import vocabulary
 from steep.options import make
 from steep.seeds import derive
-from steep.train import engine, objective, phases
+from steep.train import classify, objective, phases
 from steep.train.objective import Objective
 from steep.train.pile import Pile, Stream, heldout_batches, loaders
 
@@ -110,7 +110,7 @@ def fit(job: Job, turns: Turns) -> dict[str, Any]:
 def classifier_learner(job: Job, args: FitArgs) -> Learner:
     """The `Learner` of `steep fit`."""
     machine = choose(args.machine)
-    return engine.learner(table(job), job.checkpoint, args.tune, machine, args.seed.seed)
+    return classify.learner(table(job), job.checkpoint, args.tune, machine, args.seed.seed)
 
 
 def fit_args(job: Job) -> FitArgs:

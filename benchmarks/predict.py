@@ -16,7 +16,7 @@ from benchmarks.cases import Job
 from benchmarks.contest import Turns
 from steep.data.corpus import Corpus
 from steep.data.inputs import Rows
-from steep.models import inference
+from steep.models import heads
 from steep.models.checkpoints import load_classifier, load_tokenizer, load_trained
 from steep.models.devices import choose
 
@@ -42,7 +42,7 @@ def make_model(job: Job) -> None:
 
 
 def by_steep(entry: Entry, turns: Turns) -> dict[str, Any]:
-    """`steep.models.inference.predict`, as `steep predict` calls it."""
+    """`steep.models.heads.predict`, as `steep predict` calls it."""
     job = entry.job
     args, task = ours.fit_args(job), ours.table(job).labelled()
     machine, tokenizer = choose(args.machine), load_tokenizer(job.folder / "model")
@@ -51,7 +51,7 @@ def by_steep(entry: Entry, turns: Turns) -> dict[str, Any]:
     def classify(texts: list[str], size: int) -> np.ndarray:
         corpus = Corpus(datasets.Dataset.from_dict({"text": texts}), "texts")
         rows = Rows(corpus, task, tokenizer, job.case.max_length)
-        return inference.predict(model, rows, machine, size)
+        return heads.predict(model, rows, machine, size)
 
     return _contend(job, classify, turns)
 

@@ -24,7 +24,7 @@ from benchmarks import machine, ours, trainer
 from benchmarks.cases import CASES, Job, prepare
 from benchmarks.contest import Turns
 from steep import runs
-from steep.args.running import MachineArgs
+from steep.args import MachineArgs
 from steep.models.devices import choose
 
 RESULTS = Path(__file__).parent / "results"

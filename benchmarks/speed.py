@@ -26,7 +26,7 @@ from benchmarks.cases import CASES, SHORT, Case, Job, operations, prepare, shrun
 from benchmarks.contest import Contestant, contest
 from benchmarks.summary import show, summary
 from steep import runs
-from steep.args.running import MachineArgs
+from steep.args import MachineArgs
 from steep.models.devices import Machine, choose
 
 RESULTS = Path(__file__).parent / "results"

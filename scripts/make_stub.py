@@ -18,6 +18,7 @@ from steep.shelf.export import ExportArgs
 from steep.shelf.lr_find import LrFindArgs
 from steep.shelf.multitask import MultitaskArgs
 from steep.shelf.select import SelectArgs
+from steep.shelf.self_training import SelfTrainCommand
 from steep.shelf.share import ShareArgs
 
 STUB = Path(__file__).parents[1] / "steep" / "__init__.pyi"
@@ -49,7 +50,7 @@ COMMANDS: list[tuple[Callable[..., Any], type | None]] = [
     (commands.adapt, commands.AdaptCommand),
     (commands.select, SelectArgs),
     (commands.fit, commands.FitCommand),
-    (commands.self_train, commands.SelfTrainCommand),
+    (commands.self_train, SelfTrainCommand),
     (commands.learner, FitArgs),
     (commands.lr_find, LrFindArgs),
     (commands.multitask, MultitaskArgs),

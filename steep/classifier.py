@@ -12,12 +12,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from steep import commands
-from steep.args.running import MachineArgs
+from steep.args import MachineArgs
 from steep.console import quiet
 from steep.data.corpus import TEXT_COLUMNS, corpus_of
 from steep.data.readers import Texts, listed
 from steep.errors import SteepError
-from steep.metrics.decisions import decide
+from steep.metrics.calibration import decide
 from steep.models.trained import Trained, load_trained_model
 from steep.options import options_of
 

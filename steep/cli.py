@@ -17,6 +17,7 @@ from steep.shelf.export import ExportArgs
 from steep.shelf.lr_find import LrFindArgs
 from steep.shelf.multitask import MultitaskArgs
 from steep.shelf.select import SelectArgs
+from steep.shelf.self_training import SelfTrainCommand
 from steep.shelf.share import ShareArgs
 
 app = typer.Typer(
@@ -81,7 +82,7 @@ def fit(file: Table, out: Out, **options: Any) -> None:
     result(commands.fit(file, out=out, **options))
 
 
-@command(app, commands.SelfTrainCommand)
+@command(app, SelfTrainCommand)
 def self_train(
     file: Table,
     piles: Annotated[

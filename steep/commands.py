@@ -10,22 +10,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from steep.args import (
-    CheckArgs,
-    DataArgs,
-    DemoArgs,
-    FitArgs,
-)
+from steep.args import CheckArgs, DataArgs, DemoArgs, FitArgs
 from steep.args.chosen import options_for
-from steep.joined import (
+from steep.openings import (
     AdaptCommand,
     CompareCommand,
     EvaluateCommand,
     FitCommand,
+    Follower,
+    Openings,
     PredictCommand,
-    SelfTrainCommand,
+    TrackArgs,
 )
-from steep.openings import Openings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,13 +65,13 @@ def adapt(
     **options: Any,
 ) -> Path:
     """Step 2: further pre-training of `model` on text; returns the folder `out`, a checkpoint."""
-    from steep.shelf import sentence_pairs, trackers
+    from steep.shelf import sentence_pairs
     from steep.stages import adapt as stage
 
     args = options_for(AdaptCommand, "adapt", options | _given(model), source)
     openings = Openings(
         callbacks=callbacks,
-        followers=trackers.followers(args.track),
+        followers=_followers(args.track),
         objective=sentence_pairs.objective(args.pairs, args.core.pretrain),
         options=sentence_pairs.kept(args.pairs),
     )
@@ -104,11 +100,10 @@ def fit(
 
     `model` is a checkpoint or a folder of `steep.adapt`, whose encoder and splits are then used.
     """
-    from steep.shelf import trackers
     from steep.stages import fit as stage
 
     args = options_for(FitCommand, "fit", options | _given(model), source)
-    openings = Openings(callbacks=callbacks, followers=trackers.followers(args.track))
+    openings = Openings(callbacks=callbacks, followers=_followers(args.track))
     return stage.fit(source, out=Path(out), args=args.core, openings=openings)
 
 
@@ -121,11 +116,11 @@ def self_train(
     **options: Any,
 ) -> Path:
     """Fit a teacher, pseudo-label unlabelled text, and fit a student on both."""
-    from steep.shelf import trackers
+    from steep.shelf.self_training import SelfTrainCommand
     from steep.shelf.self_training import self_train as feature
 
     args = options_for(SelfTrainCommand, "self_train", options | _given(model), source)
-    followers = trackers.followers(args.track)
+    followers = _followers(args.track)
     return feature.self_train(source, piles, out=Path(out), args=args.core, followers=followers)
 
 
@@ -246,6 +241,7 @@ def report(
     """One self-contained HTML page about a run or a study; returns its path."""
     from steep.reports.page import STAGES, write_report
     from steep.shelf.explain.explained_page import EXPLAIN_PAGE
+    from steep.shelf.self_training import SelfTrainCommand
 
     pages = {
         "evaluate": replace(STAGES["evaluate"], options=EvaluateCommand),
@@ -262,6 +258,15 @@ def demo(*, out: "Model" = "demo", **options: Any) -> Path:
     from steep.stages import demo as stage
 
     return stage.demo(Path(out), options_for(DemoArgs, "demo", options))
+
+
+def _followers(args: TrackArgs) -> list[Follower]:
+    """The tracker that is to follow a run, if any."""
+    if args.track == "none":
+        return []
+    from steep.shelf import trackers
+
+    return trackers.followers(args)
 
 
 def _given(model: "Model | None") -> dict[str, Any]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from steep.errors import SteepError, unreadable
-from steep.wording import brief, quoted
+from steep.wording import brief, quoted, twice
 
 Args = TypeVar("Args")
 Values = Mapping[str, Any]
@@ -165,12 +165,10 @@ def read_toml(path: Path) -> dict[str, dict[str, Any]]:
 
 def _named(values: Values, source: str) -> dict[str, Any]:
     """With underscores for the dashes in names; SteepError where two names are then one."""
-    found = {_name(name): value for name, value in values.items()}
-    if len(found) < len(values):
-        names = [_name(name) for name in values]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise SteepError(f"{source}: {quoted(twice)} is there twice, with dashes and underscores.")
-    return found
+    names = [_name(name) for name in values]
+    if (name := twice(names)) is not None:
+        raise SteepError(f"{source}: {quoted(name)} is there twice, with dashes and underscores.")
+    return dict(zip(names, values.values(), strict=True))
 
 
 def nearest(name: str, known: Any) -> str:
@@ -284,10 +282,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
                 f"{where} must be between -{MOST:,} and {MOST:,}, not {_shown(value)}."
             )
         return float(value)
-    if plain is Path and isinstance(value, str | Path):
-        return Path(value)
-    if plain is str and isinstance(value, Path):
-        return str(value)
+    if plain in (Path, str) and isinstance(value, str | Path):
+        return plain(value)
     if not isinstance(value, plain) or (plain is int and isinstance(value, bool)):
         raise SteepError(f"{where} must be {_NAMES[plain]}, not {_shown(value)}.")
     return value

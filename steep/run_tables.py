@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from steep.metrics.baselines import named, own_value
+from steep.metrics.summary import named, own_value
 from steep.wording import NOTHING, count, counted, inline, listed, number, plain, span
 
 PARTS = {"train": "training", "valid": "validation", "test": "test"}
@@ -64,7 +64,7 @@ def score_tables(parts: Mapping[str, Summary], metric: str) -> list[Table]:
 
 
 def compared_table(compared: Mapping[str, Any]) -> Table:
-    """A model beside its baselines, of what `steep.metrics.baselines.beside` found."""
+    """A model beside its baselines, of what `steep.metrics.summary.beside` found."""
     metric = compared["metric"]
     rows = [
         (

@@ -32,17 +32,17 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from steep import run_shapes
-from steep.args.kept import FORMAT, renamed
 from steep.console import say
 from steep.errors import SteepError, unreadable
 from steep.options import as_mapping
-from steep.shapes import Shape, checked
-from steep.wording import brief, quoted, visible
+from steep.wording import brief, quoted, twice, visible
+
+if TYPE_CHECKING:
+    from steep.shapes import Shape
 
 MANIFEST, SPLITS, HISTORY, RESULTS = "steep.json", "splits.json", "history.csv", "results.json"
 PREDICTIONS, STUDY, CELLS, VERDICT = "predictions", "study.json", "cells", "verdict.json"
@@ -72,6 +72,7 @@ CELL = re.compile(r"[^/]+-seed-?\d+\.(json|csv)")
 LEFT = re.compile(  # by killed runs; those with a number by the version before
     r"\.(.+\.)?steep-(partial|lock)(/.*)?|\..+\.(partial|old)-\d+/.*|.+\.\d+\.partial"
 )
+FORMAT = 2  # of steep.json and study.json; those of the first have no number
 PACKAGES = ("steep", "torch", "transformers", "fastai", "datasets", "tokenizers", "numpy")
 HALF = re.compile("[\ud800-\udfff]")  # of a character: what no file of UTF-8 holds
 WRITE_AGAIN = "Put it right, or run the command again that wrote it."
@@ -178,13 +179,18 @@ def read_json(path: Path) -> Any:
     return content
 
 
-def read_shaped(path: Path, shape: Shape, remedy: str = WRITE_AGAIN) -> Any:
+def read_shaped(path: Path, shape: "Shape", remedy: str = WRITE_AGAIN) -> Any:
     """The content of a JSON file of this shape; SteepError with `remedy` if it has another."""
+    from steep.shapes import checked
+
     return checked(read_json(path), shape, path, remedy)
 
 
-def read_manifest(folder: Path, stage: str, shape: Shape = run_shapes.MANIFEST) -> dict[str, Any]:
-    """The manifest of a finished run of `stage`; SteepError if `folder` holds none."""
+def read_manifest(folder: Path, stage: str, shape: "Shape | None" = None) -> dict[str, Any]:
+    """The manifest of a finished run of `stage`; SteepError if `folder` holds none.
+
+    `shape` is one of `run_shapes`, by default that of any stage.
+    """
     if not (folder / MANIFEST).is_file():
         raise SteepError(f"{folder}: not a folder written by 'steep {stage}' (no {MANIFEST}).")
     if (found := stage_of(folder)) != stage:
@@ -194,15 +200,21 @@ def read_manifest(folder: Path, stage: str, shape: Shape = run_shapes.MANIFEST) 
 
 def read_step2(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Manifest and results of a finished `steep adapt`; SteepError if either is broken."""
+    from steep import run_shapes
+
     made = read_manifest(folder, "adapt", run_shapes.STEP2)
     return made, read_shaped(folder / RESULTS, run_shapes.ADAPT_RESULTS)
 
 
-def manifest_at(path: Path, shape: Shape = run_shapes.MANIFEST) -> dict[str, Any]:
+def manifest_at(path: Path, shape: "Shape | None" = None) -> dict[str, Any]:
     """A steep.json or study.json, with the option names of this version.
 
     Raises SteepError if it is broken, or of a newer version.
     """
+    from steep import run_shapes
+    from steep.args.kept import renamed
+    from steep.shapes import checked
+
     content = read_json(path)
     written = content.get("format") if isinstance(content, dict) else None
     if isinstance(written, int) and written > FORMAT:
@@ -210,7 +222,7 @@ def manifest_at(path: Path, shape: Shape = run_shapes.MANIFEST) -> dict[str, Any
             f"{path}: written by a newer version of Steep (its format is {brief(str(written))}, "
             f"this version reads up to {FORMAT}). Update Steep."
         )
-    return renamed(checked(content, shape, path, WRITE_AGAIN))
+    return renamed(checked(content, shape or run_shapes.MANIFEST, path, WRITE_AGAIN))
 
 
 def stage_of(folder: str | Path | None) -> str | None:
@@ -239,12 +251,9 @@ def versions() -> dict[str, str]:
 
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object of JSON; ValueError where a key is there twice."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {quoted(twice)} is there twice")
-    return found
+    if (name := twice([name for name, _ in pairs])) is not None:
+        raise ValueError(f"the key {quoted(name)} is there twice")
+    return dict(pairs)
 
 
 def _version(package: str) -> str:

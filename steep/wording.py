@@ -135,3 +135,8 @@ def _escaped(sign: str) -> str:
     if 0xDC80 <= code < 0xDD00:  # how Python keeps a byte of a file name that is no UTF-8
         code -= 0xDC00
     return ESCAPES.get(sign, f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+
+
+def twice(names: Sequence[str]) -> str | None:
+    """The first name that is there more than once; None where each is there once."""
+    return None if len(set(names)) == len(names) else next(n for n in names if names.count(n) > 1)

@@ -1,23 +1,21 @@
 """Which options has each command of the core? A composition of parts for each.
 
+The parts that any command may have, of where it runs and what it leaves behind, are here, too.
+
 The command line, TOML files and Python all use these classes: an option exists once.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
-from steep.args.pretraining import MinutesArgs, PretrainArgs, TextArgs
-from steep.args.running import (
-    AbstainArgs,
-    IntervalArgs,
-    MachineArgs,
-    OverwriteArgs,
+from steep.args.pretraining import (
+    MinutesArgs,
     PlanArgs,
-    SaveArgs,
-    SeedArgs,
+    PretrainArgs,
     SeedsArgs,
-    SpreadsheetArgs,
     StudyArgs,
     StudyTextArgs,
+    TextArgs,
     WorkerArgs,
 )
 from steep.args.table import ColumnArgs, SplitArgs, TableArgs, TargetArgs
@@ -32,7 +30,79 @@ from steep.args.training import (
     RecipeArgs,
     TuneArgs,
 )
-from steep.options import Part, option, own_table
+from steep.options import SEEDS, Part, option, own_table
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["auto", "bf16", "fp32"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedArgs(Part):
+    """Seed."""
+
+    seed: int = option(
+        0,
+        "Seed of everything random but the split.",
+        common=True,
+        **SEEDS,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineArgs(Part):
+    """Hardware."""
+
+    device: Device = option("auto", "Where to compute; by default a GPU if there is one.")
+    precision: Precision = option("auto", "bf16 where the processor has it, else fp32.")
+    plain: bool = option(False, "Compute with Hugging Face's own layers, not Steep's faster ones.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SaveArgs(Part):
+    """Saving and resuming."""
+
+    save_every: float = option(
+        5.0,
+        "Minutes between saves, from which a killed run resumes; 0 for none.",
+        least=0,
+        most=1_000_000,
+        harmless=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OverwriteArgs(Part):
+    """Saving and resuming."""
+
+    overwrite: bool = option(False, "Replace the output if it exists.", common=True, harmless=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbstainArgs(Part):
+    """Abstention."""
+
+    abstain_below: float | None = option(
+        None, "Leave rows undecided whose confidence is lower than this.", least=0, most=1
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpreadsheetArgs(Part):
+    """Output."""
+
+    keep_columns: bool = option(False, "Carry the columns of the input along, after Steep's own.")
+    safe_csv: bool = option(
+        False, "Write ' before ids and names that a spreadsheet would compute as formulas."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntervalArgs(Part):
+    """Intervals."""
+
+    resamples: int = option(
+        1000, "Bootstrap resamples behind the intervals.", least=100, most=1_000_000
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from steep.errors import SteepError
 from steep.options import from_mapping, options_of, tables_of
 
 Args = TypeVar("Args")
-FORMAT = 2  # of steep.json and study.json; those of the first have no number
+RENAMED = 2  # the format since which options have these names
 NEW_NAMES = {
     "accumulate": "gradient_accumulation_steps",
     "adapt_per_seed": "step2_per_seed",
@@ -64,7 +64,7 @@ def renamed(manifest: dict[str, Any]) -> dict[str, Any]:
 
     Options that are no more keep their names.
     """
-    if manifest.get("format", 1) >= FORMAT or not isinstance(manifest.get("args"), dict):
+    if manifest.get("format", 1) >= RENAMED or not isinstance(manifest.get("args"), dict):
         return manifest
     names = NEW_NAMES | OF_STAGE.get(manifest.get("stage", ""), {})
     args = {names.get(name, name): value for name, value in manifest["args"].items()}

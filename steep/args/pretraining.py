@@ -1,6 +1,7 @@
-"""Which options has step 2, further pre-training?"""
+"""Which options has step 2, further pre-training, and the study of what it was worth?"""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from steep.args.training import LengthArgs, MemoryArgs, OptimiserArgs
@@ -132,4 +133,73 @@ class TextArgs(Part):
     transductive: bool = option(False, "Train on the text of validation and test rows, too.")
     file_weight: tuple[str, ...] = option(
         (), "How often a file is read in a pass: FILE=2 twice, FILE=0.5 half of it (repeatable)."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedsArgs(Part):
+    """Study."""
+
+    seeds: int = option(
+        5, "Seeds; every arm runs once with each.", least=1, most=10_000, common=True
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyTextArgs(Part):
+    """Study."""
+
+    unlabelled: tuple[Path, ...] = option(
+        (), "Files of further text for step 2 (repeatable).", common=True
+    )
+    in_domain: tuple[Path, ...] = option(
+        (), "Files of other texts of the domain, for the arm in-domain (repeatable)."
+    )
+    cross_domain: tuple[Path, ...] = option(
+        (), "Files of texts of other domains, for the arm cross-domain (repeatable)."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyArgs(Part):
+    """Study."""
+
+    arms: str = option(
+        "tfidf,features,base,adapted",
+        "Arms, joined by commas: tfidf, base, adapted, in-domain, cross-domain, longer; a recipe "
+        "(features, ...); or a TOML file with a table [adapt], [fit], or both.",
+    )
+    label_budgets: tuple[int, ...] = option(
+        (), "Use only this many training labels, drawn by seed (repeatable: a label curve)."
+    )
+    smallest_effect: float = option(
+        0.0, "Smallest gain that would make step 2 worth it to you.", least=0
+    )
+    step2_per_seed: bool = option(False, "Run step 2 anew for every seed, not once for all.")
+    keep_going: bool = option(
+        False, "Go on where base has learnt nothing after its first seed.", harmless=True
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanArgs(Part):
+    """Plan."""
+
+    time_limit: str | None = option(
+        None, "Time that the study may take (90s, 60m, 8h): arms, then budgets, then seeds go."
+    )
+    dry_run: bool = option(False, "Print the plan (runs, minutes, disk), and stop.", harmless=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerArgs(Part):
+    """Parallel runs."""
+
+    jobs: int = option(
+        1, "Processes that share the runs of the study.", least=1, most=10_000, harmless=True
+    )
+    ray: str | None = option(
+        None,
+        "Address of a Ray cluster that shares the runs ('local' starts one here).",
+        harmless=True,
     )

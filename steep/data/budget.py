@@ -18,8 +18,6 @@ from steep.wording import some
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-# With fewer optimiser steps than this, what is learnt is mostly chance (Mosbach et al. 2021).
-ENOUGH, SMALL_BATCH = 80, 8
 MOST = 1000  # rows of either part: enough for a linear classifier, and soon read
 Parts = tuple[Corpus, Corpus]  # of the training and the validation part
 
@@ -50,19 +48,6 @@ def notes(data: Data, used: Data, few: FewArgs) -> list[str]:
         held = f"{len(data.valid):,} validation labels"
         found.append(f"{held} are used to measure and choose, more than are trained on")
     return found
-
-
-def few_steps(rows: int, epochs: int, batch_size: int) -> list[str]:
-    """A note where `rows` labels make too few optimiser steps to learn much from."""
-    steps = -(-rows // batch_size) * epochs
-    if steps >= ENOUGH:
-        return []
-    small = min(batch_size, SMALL_BATCH)
-    more = -(-ENOUGH // -(-rows // small))
-    return [
-        f"{rows} labels make {steps} steps of the optimiser, so few that chance decides what is "
-        f"learnt: --batch-size {small} --epochs {more} makes {ENOUGH} or more"
-    ]
 
 
 def few_shot(data: Data, shots: int, seed: int) -> Data:

@@ -3,7 +3,8 @@
 The cache is `datasets.config.HF_DATASETS_CACHE`/steep. It may be deleted at any time, and whatever
 lies in it may be cut, emptied or exchanged. So its files are written aside under names of their
 own, renamed when they are complete, and sealed: a seal (JSON) says what each of them is. Only
-files that match their seal are used, since a mapped file that is too short ends the process.
+files that match their seal are used, since a mapped file that is too short ends the process. What a
+run alone needs lies in files without a name (`scratch`).
 """
 
 import errno
@@ -17,19 +18,24 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO, Any
 
 import datasets
+import numpy as np
 import pyarrow as pa
 
 from steep.console import say
 from steep.data.files import readable
+from steep.data.raw import BATCH
 from steep.errors import SteepError
 
 Facts = dict[str, int]
 Make = Callable[[Sequence[Path]], Facts]
 Write = Callable[[Any], Facts]  # to a writer of Arrow
 
+BLOCK = 1 << 16  # rows copied together
+ZEROS = memoryview(bytes(1 << 20))
 PARTIAL = ".partial"
 LEFT = re.compile(r"\.partial$|^raw-\d+$|^(ids|offsets)-\d+\.npy$|\.arrow\.\d+$")
 LONGEST_SEAL = 1 << 16
@@ -220,3 +226,51 @@ def disk_state(path: Path) -> list[int]:
     """Size, inode and times of a file; the last of these no program can set."""
     stat = path.stat()
     return [stat.st_size, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns]
+
+
+def scratch(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """An array of zeros, in a file without a name, so that the system can page it out.
+
+    The file is written before it is mapped: where the disk is full, a page of it that lies nowhere
+    would end the process. Raises SteepError if it cannot be written.
+    """
+    size, folder = int(np.prod(shape)) * np.dtype(dtype).itemsize, cache_folder()
+    if not size:
+        return np.empty(shape, dtype)
+    remove_left_over(folder)
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder) as file:
+            for begin in range(0, size, len(ZEROS)):
+                file.write(ZEROS[: size - begin])
+            file.flush()
+            return np.memmap(file, dtype, "r+", shape=shape)
+
+
+def select_rows(rows: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """The chosen rows, as a `scratch` array; all of them as they are."""
+    if chosen.all():
+        return rows
+    found, filled = scratch((int(chosen.sum()), *rows.shape[1:]), rows.dtype), 0
+    for first in range(0, len(rows), BLOCK):
+        part = rows[first : first + BLOCK][chosen[first : first + BLOCK]]
+        found[filled : filled + len(part)] = part
+        filled += len(part)
+    return found
+
+
+def flattened(table: datasets.Dataset) -> datasets.Dataset:
+    """A table of chosen rows (`select`) as one of its own, kept in the cache; another as it is.
+
+    `datasets` would write one wherever columns are added, and read it again unseen.
+    """
+    if table._indices is None:
+        return table
+    schema = table.features.arrow_schema
+
+    def write(writer: Any) -> Facts:
+        for group in table.with_format("arrow").iter(BATCH):
+            writer.write_table(group.combine_chunks().cast(schema))  # else a batch a row
+        return {"rows": len(table)}
+
+    return kept_table(f"rows/{key_of(table._fingerprint)}", schema, write)[0]

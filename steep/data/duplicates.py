@@ -1,4 +1,4 @@
-"""Which texts occur twice, and which are in two parts of the data?
+"""Which texts occur twice, which are in two parts of the data, and which have different labels?
 
 Exact: the same apart from whitespace and case. Near: shingles of 3 words (of scripts without
 blanks: of 3 characters, see `steep.data.words`) with a Jaccard similarity of 0.8 or more, found by
@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from steep.data.corpus import Corpus, Data
+from steep.data.corpus import Corpus, Data, Task
+from steep.wording import brief, counted, listed, quoted
 
-if TYPE_CHECKING:  # it brings scipy; most commands look for exact repetitions alone
+if TYPE_CHECKING:
     from datasketch import MinHash, MinHashLSH
 
 SIMILAR = 0.8
@@ -24,6 +25,7 @@ SHINGLE = 3
 FEWEST_SHINGLES = 10
 PERMUTATIONS = 64
 EXAMPLES = 5
+CONFLICTS = 5  # that `Conflicts` shows
 FOR_RECALL = (0.1, 0.9)  # candidates are verified, so a false one only costs time
 
 Found = tuple[int, int, float]  # position in the part, position in the other, similarity
@@ -182,3 +184,60 @@ def _shingles(text: str) -> set[bytes]:
 
 def _jaccard(one: set[bytes], other: set[bytes]) -> float:
     return len(one & other) / len(one | other)
+
+
+@dataclass(frozen=True)
+class Conflicts:
+    """How many texts have different labels, and in how many rows; a few, each with its labels."""
+
+    texts: int = 0
+    rows: int = 0
+    examples: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def notes(self) -> tuple[str, ...]:
+        """A sentence with the counts; none where there are no such texts."""
+        if not self.texts:
+            return ()
+        told = f"{counted(self.texts, 'text')} in {self.rows:,} rows occur with different labels"
+        return (f"{told}: at most one of them is right ('steep check' lists some)",)
+
+    def lines(self) -> list[str]:
+        """A line an example: its text, shortened, and its labels."""
+        return [f"{quoted(text)}: {listed(list(labels))}" for text, labels in self.examples]
+
+
+def find_conflicts(corpora: Iterable[Corpus]) -> Conflicts:
+    """The texts with different labels in these rows of one task; quantities have none."""
+    parts = [corpus for corpus in corpora if len(corpus)]
+    if not parts or parts[0].task is None or parts[0].task.kind == "regression":
+        return Conflicts()
+    hashes = np.concatenate([row_hashes(corpus) for corpus in parts])
+    labels = np.concatenate([corpus.labels() for corpus in parts])
+    _, first, text = np.unique(hashes, return_index=True, return_inverse=True)
+    _, label = np.unique(labels, axis=0, return_inverse=True)
+    pairs = np.unique(np.stack([text.ravel(), label.ravel()], axis=1), axis=0)
+    found = np.flatnonzero(np.bincount(pairs[:, 0]) > 1)
+    shown = found[np.argsort(first[found])][:CONFLICTS]
+    examples = [
+        (_text(parts, int(first[one])), _names(parts[0].task, labels[text.ravel() == one]))
+        for one in shown
+    ]
+    return Conflicts(len(found), int(np.isin(text, found).sum()), tuple(examples))
+
+
+def _text(parts: list[Corpus], at: int) -> str:
+    """The text of row `at` of all parts."""
+    for corpus in parts:
+        if at < len(corpus):
+            return brief(str(corpus.table[at]["text"]))
+        at -= len(corpus)
+    raise IndexError(at)
+
+
+def _names(task: Task, labels: np.ndarray) -> tuple[str, ...]:
+    """The different labels of rows, in words."""
+    if task.kind == "single":
+        return tuple(task.labels[int(one)] for one in np.unique(labels))
+    rows = np.unique(labels, axis=0) > 0.5
+    sets = [[name for name, has in zip(task.labels, row, strict=True) if has] for row in rows]
+    return tuple("|".join(names) or "none" for names in sets)

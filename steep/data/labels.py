@@ -1,8 +1,14 @@
-"""What do the labels mean? Kind of task, class names, and labels as numbers."""
+"""What do the labels mean? Kind of task, class names, labels as numbers; one spelling of each.
 
-from collections import Counter
-from collections.abc import Sequence
+1, 1.0 and 01, or Positive and positive, are one label. Several labels a row: `label_lists`.
+"""
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -10,13 +16,11 @@ import pyarrow.compute as pc
 
 from steep.args.table import LabelArgs
 from steep.data.corpus import Task
-from steep.data.label_cells import ZERO_ONE, known_ones, one_for_each, spelling_notes, unfold
 from steep.data.raw import (
     TEXT,
     TEXTS,
     Column,
     explain_doubt,
-    is_missing,
     number_or_none,
     read_numbers,
 )
@@ -26,6 +30,10 @@ from steep.wording import listed, quoted, some
 NAMED = 8  # labels that messages name
 MANY = 30  # the same, where all of them matter
 MOST_GRADES = 20
+HOT = re.compile(r"\s*[01]([\s,;|]+[01]){2,}\s*")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)")
+Spellings = dict[str, str]  # from a spelling to the one that is used for it
+OPENING = ("[", "(", "{", "set(", "frozenset(")
 FEW_ROWS = 10  # for each of many whole numbers, which then are a quantity
 
 
@@ -58,12 +66,32 @@ def encode_labels(columns: Sequence[Column], args: LabelArgs, task: Task | None 
         source = columns[0].source
         raise SteepError(f"{source}: ordered: this is a task of kind '{kind}', without classes.")
     if kind == "multi":
-        found = _multi(columns, args, task)
+        from steep.data.label_lists import encode_several
+
+        found = encode_several(columns, args, task)
     elif kind == "regression":
         found = _regression(columns, task)
     else:
         found = _single(columns[0].filled(args.task == "single"), args, task)
     return replace(found, notes=(*found.notes, *notes))
+
+
+def unfold(
+    columns: Sequence[Column], args: LabelArgs, task: Task | None
+) -> tuple[Sequence[Column], tuple[str, ...]]:
+    """The columns, one of lists as what it means (`label_lists`); and notes on that."""
+    if len(columns) > 1 or (columns[0].cells.type == TEXT and not _looks_like_lists(columns[0])):
+        return columns, ()
+    from steep.data.label_lists import unfold_lists
+
+    return unfold_lists(columns[0], args, task)
+
+
+def _looks_like_lists(column: Column) -> bool:
+    """Whether most texts of a column begin as lists do."""
+    distinct = column.distinct()
+    opening = (text.lstrip().startswith(OPENING) or HOT.fullmatch(text) for text in distinct)
+    return 2 * sum(map(bool, opening)) > len(distinct)
 
 
 def infer_kind(columns: Sequence[Column], args: LabelArgs) -> tuple[str, tuple[str, ...]]:
@@ -101,14 +129,6 @@ def names_of(columns: Sequence[Column]) -> tuple[str, ...]:
     return tuple(column.name for column in columns)
 
 
-def check_same_labels(labels: tuple[str, ...], task: Task | None, source: str) -> None:
-    """Raises SteepError if these are not the labels of `task`, in its order."""
-    if task is not None and labels != task.labels:
-        raise SteepError(
-            f"{source}: the labels must be {some(task.labels, MANY)}, not {some(labels, MANY)}."
-        )
-
-
 def _check_kind(kind: str, columns: Sequence[Column]) -> None:
     first, names = columns[0], some(names_of(columns), MANY)
     if kind == "single" and len(columns) > 1:
@@ -124,10 +144,10 @@ def _single(column: Column, args: LabelArgs, task: Task | None) -> Encoded:
     found = pc.unique(texts).to_pylist()
     if task is None:
         _check_classes(found, column, args)
-    labels = task.labels if task is not None else _in_order(found)
+    labels = task.labels if task is not None else in_order(found)
     places = pc.index_in(texts, value_set=pa.array(labels, pa.string()))
     for at in np.flatnonzero(np.asarray(pc.is_null(places)))[:1].tolist():
-        raise _unseen(column.place(at), texts[at].as_py(), labels)
+        raise unseen(column.place(at), texts[at].as_py(), labels)
     if task is None:
         note = f"label {quoted(column.name)}: {len(labels)} classes ({some(labels, NAMED)})"
         notes = (note, *_delimiter_hint(found, column.name), *notes)
@@ -189,77 +209,6 @@ def _check_classes(found: Sequence[str], column: Column, args: LabelArgs) -> Non
         )
 
 
-def _multi(columns: Sequence[Column], args: LabelArgs, task: Task | None) -> Encoded:
-    first = columns[0]
-    if len(columns) == 1 and (first.cells.type == TEXTS or args.label_delimiter):
-        return _lists(first, args, task)
-    labels = names_of(columns)
-    check_same_labels(labels, task, first.source)
-    if len(labels) == 1 and task is None:
-        raise SteepError(
-            f"{first.where}: one column of 0 and 1 is a task of kind 'single'. Name several "
-            "columns, or say what separates the labels with --label-delimiter."
-        )
-    values = np.stack([_zero_one(column.filled()) for column in columns], axis=1)
-    return _several(values, labels, f"{len(labels)} columns of 0 and 1", task)
-
-
-def _zero_one(column: Column) -> np.ndarray:
-    texts = pc.utf8_lower(column.cells)
-    places = pc.index_in(texts, value_set=pa.array(list(ZERO_ONE)))
-    for at in np.flatnonzero(np.asarray(pc.is_null(places)))[:1].tolist():
-        told = f"expected 0 or 1, not {quoted(texts[at].as_py())}"
-        raise SteepError(f"{column.place(at)}: {told}.")
-    return np.array(list(ZERO_ONE.values()), np.float32)[np.asarray(places)]
-
-
-def _lists(column: Column, args: LabelArgs, task: Task | None) -> Encoded:
-    """Labels in lists, or in one text with a delimiter; a row may have none."""
-    items, notes = _items(column, args)
-    counts = Counter(label for row in items for label in row)
-    if args.task != "multi":
-        spellings = one_for_each(counts) if task is None else known_ones(counts, task.labels)
-        items = [[spellings.get(label, label) for label in row] for row in items]
-        notes = (*notes, *spelling_notes(column.name, spellings, "multi"))
-    labels = task.labels if task is not None else _in_order({x for row in items for x in row})
-    if len(labels) < 2:
-        raise SteepError(f"{column.where}: two labels are needed; found: {some(labels, NAMED)}.")
-    place = {label: index for index, label in enumerate(labels)}
-    values = np.zeros((len(items), len(labels)), np.float32)
-    for at, row in enumerate(items):
-        for label in row:
-            if label not in place:
-                raise _unseen(column.place(at), label, labels)
-            values[at, place[label]] = 1
-    found = _several(values, tuple(labels), f"column {quoted(column.name)}", task)
-    return replace(found, notes=(*found.notes, *notes))
-
-
-def _items(column: Column, args: LabelArgs) -> tuple[list[list[str]], tuple[str, ...]]:
-    """The labels of each row; and a note on words that stand for none."""
-    cells = column.cells
-    if cells.type == TEXTS:
-        rows = [[(x or "").strip() for x in row or ()] for row in cells.to_pylist()]
-    else:
-        texts = [(text or "").split(args.label_delimiter) for text in cells.to_pylist()]
-        rows = [[x.strip() for x in row] for row in texts]
-    words = Counter(x for row in rows for x in row if x and is_missing(x))
-    if args.task == "multi" or not words:
-        return [[x for x in row if x] for row in rows], ()
-    told = f"{listed([quoted(word) for word in words])} ({words.total():,} times)"
-    note = f"{told} stands for no label; if it is the name of one, say --task multi"
-    rows = [[x for x in row if not is_missing(x)] for row in rows]
-    return rows, (f"label {quoted(column.name)}: {note}",)
-
-
-def _several(values: np.ndarray, labels: tuple[str, ...], where: str, task: Task | None) -> Encoded:
-    counts = zip(labels, values.sum(axis=0).astype(int), strict=True)
-    named = some([f"{label} {count:,}" for label, count in counts], NAMED)
-    none = f"{(~values.any(axis=1)).sum():,} rows with none"
-    note = f"{len(labels)} labels in {where}, any number a row ({named}); {none}"
-    return Encoded(Task("multi", labels), values, (note,) if task is None else ())
-
-
 def _regression(columns: Sequence[Column], task: Task | None) -> Encoded:
     if task is not None and len(columns) != len(task.labels):
         told = f"the targets must be {some(task.labels, MANY)}"
@@ -282,7 +231,7 @@ def _quantity(column: Column) -> np.ndarray:
     return values
 
 
-def _in_order(labels: Sequence[str] | set[str]) -> list[str]:
+def in_order(labels: Sequence[str] | set[str]) -> list[str]:
     """Numbers by value, anything else by name."""
     numbers = {label: number_or_none(label) for label in labels}
     if None in numbers.values():
@@ -290,6 +239,55 @@ def _in_order(labels: Sequence[str] | set[str]) -> list[str]:
     return sorted(labels, key=lambda label: (numbers[label], label))
 
 
-def _unseen(place: str, value: str, labels: Sequence[str]) -> SteepError:
+def unseen(place: str, value: str, labels: Sequence[str]) -> SteepError:
+    """The error of a label, at a place in a file, that training rows do not have."""
     told = f"the label {quoted(value)} does not occur in the training rows."
     return SteepError(f"{place}: {told} Known: {some(labels, NAMED)}.")
+
+
+def one_for_each(counts: Mapping[str, int]) -> Spellings:
+    """The spellings, with their numbers of rows, that give way to another of the same label.
+
+    Of numbers the shortest is kept, of words the one of most rows.
+    """
+    found: Spellings = {}
+    for spellings in _alike(counts).values():
+        rows = {text: 0 if NUMBER.fullmatch(text) else -counts[text] for text in spellings}
+        best = min(spellings, key=lambda text: (rows[text], len(text), text))
+        found |= {text: best for text in spellings if text != best}
+    return found
+
+
+def known_ones(texts: Iterable[str], labels: Sequence[str]) -> Spellings:
+    """Those of the texts that are one of the labels in another spelling."""
+    known = {key: spelled[0] for key, spelled in _alike(labels).items() if len(spelled) == 1}
+    keys = {text: _key(text) for text in texts if text not in labels}
+    return {text: known[key] for text, key in keys.items() if key in known}
+
+
+def spelling_notes(name: str, spellings: Spellings, kind: str) -> tuple[str, ...]:
+    """What is read as what, and how to keep it apart."""
+    if not spellings:
+        return ()
+    groups: dict[str, list[str]] = defaultdict(list)
+    for text, best in spellings.items():
+        groups[best].append(quoted(text))
+    told = [f"{listed(texts)} as {quoted(best)}" for best, texts in groups.items()]
+    return (
+        f"label {quoted(name)}: different spellings are read as one label: {some(told, 8)}. To "
+        f"keep them apart, say --task {kind}",
+    )
+
+
+def _alike(texts: Iterable[str]) -> dict[Decimal | str, list[str]]:
+    groups: dict[Decimal | str, list[str]] = defaultdict(list)
+    for text in texts:
+        groups[_key(text)].append(text)
+    return groups
+
+
+def _key(text: str) -> Decimal | str:
+    """What spellings of one label have in common: its value, or its letters."""
+    if NUMBER.fullmatch(text):
+        return Decimal(text)
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())

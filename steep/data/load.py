@@ -15,15 +15,13 @@ import pandas as pd
 from pandas.util import hash_array
 
 from steep.args.table import ColumnArgs, SplitArgs, TableArgs, Unit
-from steep.data import store
-from steep.data.conflicts import find_conflicts
+from steep.data.batches import example_weights
 from steep.data.corpus import Corpus, Data, Task, join_corpora
-from steep.data.duplicates import find_duplicates
+from steep.data.duplicates import find_conflicts, find_duplicates
 from steep.data.labels import encode_labels
 from steep.data.raw import TEXT, TEXTS, Column, Raw, check_named_once
-from steep.data.readers import Source, is_by_class, open_raw
+from steep.data.readers import Source, is_by_class, open_raw, stored, table_key
 from steep.data.splits import Origin, Splits, load_splits, split_rows
-from steep.data.weights import example_weights
 from steep.errors import SteepError
 from steep.options import change, nearest
 from steep.wording import LONGEST_QUOTE, brief, quoted, some, split_at_commas
@@ -190,8 +188,8 @@ def _corpus(
     raw: Raw, roles: dict[str, str], columns: ColumnArgs, keep_empty: bool = False
 ) -> Corpus:
     """The corpus of these columns, from the cache if the same was read before."""
-    key = store.table_key(raw, roles, columns.unit, keep_empty)
-    table, counts = store.stored(key, raw, roles, keep_empty)
+    key = table_key(raw, roles, columns.unit, keep_empty)
+    table, counts = stored(key, raw, roles, keep_empty)
     rows, empty, unnamed = (counts[name] for name in ("rows", "empty", "unnamed"))
     if not len(table):
         raise SteepError(

@@ -9,8 +9,8 @@ import numpy as np
 
 from steep.args.table import LabelArgs
 from steep.data.corpus import Task
-from steep.data.label_cells import unfold
-from steep.data.labels import Encoded, check_same_labels, names_of
+from steep.data.label_lists import check_same_labels
+from steep.data.labels import Encoded, names_of, unfold
 from steep.data.raw import Column
 from steep.errors import SteepError
 from steep.wording import some

@@ -14,9 +14,7 @@ from steep.args.table import SplitArgs
 from steep.data.corpus import Corpus
 from steep.data.duplicates import row_hashes
 from steep.errors import SteepError
-from steep.run_shapes import COUNT, SPLITS
 from steep.seeds import numbers
-from steep.shapes import MOST_WHOLE, shown
 from steep.wording import some
 
 PARTS = ("train", "valid", "test")
@@ -97,6 +95,8 @@ def load_splits(path: Path) -> Splits:
 
     Raises SteepError if the file is missing or broken, or a row is in two parts.
     """
+    from steep.run_shapes import SPLITS
+
     content = runs.read_shaped(path, SPLITS, REMEDY)
     rows = {part: _rows(content[part], part, path) for part in PARTS if part in content}
     origins = {part: Origin(content[part]["file"], content[part]["fingerprint"]) for part in rows}
@@ -215,6 +215,9 @@ def _note_missing(corpus: Corpus, places: np.ndarray, shares: dict[str, float]) 
 
 def _rows(part: dict[str, Any], name: str, path: Path) -> np.ndarray:
     """The row numbers of a part, ascending, each once; SteepError at one that is none."""
+    from steep.run_shapes import COUNT
+    from steep.shapes import MOST_WHOLE, shown
+
     listed = part["rows"]
     if listed and (set(map(type, listed)) != {int} or min(listed) < 0 or max(listed) > MOST_WHOLE):
         row = next(row for row in listed if not COUNT.fits(row))

@@ -18,9 +18,8 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from steep.console import track
-from steep.data.cache_files import Facts, cache_folder, explained, kept, key_of
+from steep.data.cache_files import Facts, cache_folder, explained, kept, key_of, scratch
 from steep.data.corpus import Corpus
-from steep.data.store import scratch
 from steep.errors import SteepError
 
 if TYPE_CHECKING:

@@ -1,10 +1,10 @@
-"""Is what has a probability of 0.8 true in 8 of 10 rows? Calibration error, and temperatures.
+"""What do probabilities say, and is what has 0.8 true in 8 of 10 rows? Decisions; calibration.
 
 Guo, Pleiss, Sun & Weinberger 2017, "On Calibration of Modern Neural Networks".
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,61 @@ BINS = 15
 SCARCE = 10  # with fewer validation rows of either kind, what suits best is down to chance
 _NEAR = 6e-8  # of 0 and 1 (the precision of fp32), so that logits stay finite
 _RANGE = (0.05, 20.0)
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """`temperatures` (one, or one per label) and `thresholds` (on what they give); () for none."""
+
+    temperatures: tuple[float, ...] = ()
+    thresholds: tuple[float, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.temperatures or self.thresholds)
+
+    def probabilities(self, task: "Task", raw: np.ndarray) -> np.ndarray:
+        """What the model says, calibrated."""
+        return calibrated(task, raw, self.temperatures)
+
+    def task(self, task: "Task") -> "Task":
+        """The task, decided by these thresholds."""
+        return replace(task, thresholds=self.thresholds)
+
+    def as_json(self, task: "Task") -> dict[str, Any]:
+        """By label name where there are several; the threshold of two classes by the second."""
+        names = task.labels if task.kind == "multi" else task.labels[1:]
+        several = len(self.temperatures) > 1
+        return {
+            "temperatures": dict(zip(task.labels, self.temperatures, strict=True))
+            if several
+            else next(iter(self.temperatures), None),
+            "thresholds": dict(zip(names, self.thresholds, strict=True))
+            if self.thresholds
+            else None,
+        }
+
+
+def decide(task: "Task", probabilities: np.ndarray) -> np.ndarray:
+    """Labels bool (n, L) (multi) or class indices int64 (n,) (single), by the task's thresholds.
+
+    Without thresholds: probability 1/2 or more (multi), the most probable class (single).
+    """
+    if task.kind == "multi":
+        return probabilities >= np.array(task.thresholds or 0.5)
+    if task.thresholds:
+        return (probabilities[:, 1] >= task.thresholds[0]).astype(np.int64)
+    return probabilities.argmax(axis=1)
+
+
+def confidence(task: "Task", probabilities: np.ndarray) -> np.ndarray:
+    """The probability that the model gives to its own decision, float64 (n,).
+
+    Several labels: the product over the labels, as if they were independent.
+    """
+    decided = decide(task, probabilities)
+    if task.kind == "single":
+        return probabilities[np.arange(len(decided)), decided].astype(np.float64)
+    return np.where(decided, probabilities, 1.0 - probabilities).prod(axis=1, dtype=np.float64)
 
 
 @dataclass(frozen=True)

@@ -1,55 +1,18 @@
-"""How do probabilities become decisions? Thresholds and temperatures, by validation rows."""
+"""How are thresholds and temperatures chosen? By the validation rows, where they are asked for."""
 
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from steep.errors import SteepError
-from steep.metrics.calibration import SCARCE, calibrated, fit_temperatures
-from steep.shapes import Keyed, Maybe, Number, checked
+from steep.metrics.calibration import SCARCE, Decisions, calibrated, fit_temperatures
 from steep.wording import some
 
 if TYPE_CHECKING:
     from steep.data.corpus import Task
 
-TEMPERATURE = Number(1e-6, 1e6)
-THRESHOLD = Number(0, 2)  # where the best is none, it lies above 1
-REMEDY = "Put it right, remove the file to go without, or run 'steep fit' again."
 FORMS = "'f1', 'precision:0.9', 'recall:0.9', 'cost:FP,FN' or a number between 0 and 1"
-
-
-@dataclass(frozen=True)
-class Decisions:
-    """`temperatures` (one, or one per label) and `thresholds` (on what they give); () for none."""
-
-    temperatures: tuple[float, ...] = ()
-    thresholds: tuple[float, ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.temperatures or self.thresholds)
-
-    def probabilities(self, task: "Task", raw: np.ndarray) -> np.ndarray:
-        """What the model says, calibrated."""
-        return calibrated(task, raw, self.temperatures)
-
-    def task(self, task: "Task") -> "Task":
-        """The task, decided by these thresholds."""
-        return replace(task, thresholds=self.thresholds)
-
-    def as_json(self, task: "Task") -> dict[str, Any]:
-        """By label name where there are several; the threshold of two classes by the second."""
-        names = task.labels if task.kind == "multi" else task.labels[1:]
-        several = len(self.temperatures) > 1
-        return {
-            "temperatures": dict(zip(task.labels, self.temperatures, strict=True))
-            if several
-            else next(iter(self.temperatures), None),
-            "thresholds": dict(zip(names, self.thresholds, strict=True))
-            if self.thresholds
-            else None,
-        }
 
 
 def check_options(task: "Task", threshold: str | None, calibrate: bool) -> None:
@@ -74,24 +37,6 @@ def fit_decisions(
     given = calibrated(task, probabilities, temperatures)
     thresholds, more = choose_thresholds(task, labels, given, check_rule(task, threshold))
     return Decisions(temperatures, thresholds), [*notes, *more]
-
-
-def decisions_from_json(found: Any, task: "Task", source: Path) -> Decisions:
-    """The decisions that were saved as `source`; SteepError if they are not of this task."""
-    names = task.labels if task.kind == "multi" else task.labels[1:]
-    several = isinstance(found, dict) and isinstance(found.get("temperatures"), dict)
-    shape = {
-        "temperatures": Keyed(task.labels, TEMPERATURE) if several else Maybe(TEMPERATURE),
-        "thresholds": Maybe(Keyed(names, THRESHOLD)),
-    }
-    checked(found, shape, source, REMEDY)
-    thresholds, temperatures = found["thresholds"], found["temperatures"]
-    if several:
-        temperatures = [temperatures[name] for name in task.labels]
-    elif temperatures is not None:
-        temperatures = [temperatures]
-    chosen = [thresholds[name] for name in names] if thresholds else []
-    return Decisions(tuple(map(float, temperatures or ())), tuple(map(float, chosen)))
 
 
 @dataclass(frozen=True)
@@ -130,29 +75,6 @@ def check_rule(task: "Task", text: str) -> Rule:
             "are for two classes, or for several labels a row."
         )
     return rule
-
-
-def decide(task: "Task", probabilities: np.ndarray) -> np.ndarray:
-    """Labels bool (n, L) (multi) or class indices int64 (n,) (single), by the task's thresholds.
-
-    Without thresholds: probability 1/2 or more (multi), the most probable class (single).
-    """
-    if task.kind == "multi":
-        return probabilities >= np.array(task.thresholds or 0.5)
-    if task.thresholds:
-        return (probabilities[:, 1] >= task.thresholds[0]).astype(np.int64)
-    return probabilities.argmax(axis=1)
-
-
-def confidence(task: "Task", probabilities: np.ndarray) -> np.ndarray:
-    """The probability that the model gives to its own decision, float64 (n,).
-
-    Several labels: the product over the labels, as if they were independent.
-    """
-    decided = decide(task, probabilities)
-    if task.kind == "single":
-        return probabilities[np.arange(len(decided)), decided].astype(np.float64)
-    return np.where(decided, probabilities, 1.0 - probabilities).prod(axis=1, dtype=np.float64)
 
 
 def choose_thresholds(

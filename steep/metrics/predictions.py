@@ -11,9 +11,8 @@ import pandas as pd
 
 from steep.data.raw import number_or_none
 from steep.errors import SteepError
-from steep.metrics.decisions import decide
-from steep.shapes import MOST
-from steep.wording import brief, quoted, some
+from steep.metrics.calibration import decide
+from steep.wording import brief, quoted, some, twice
 
 if TYPE_CHECKING:
     from steep.data.corpus import Corpus, Task
@@ -105,6 +104,8 @@ def read_history(path: Path, remedy: str) -> pd.DataFrame:
 
     Empty where there is no file. Raises SteepError with `remedy` at a cell that is no number.
     """
+    from steep.shapes import MOST
+
     if not path.is_file():
         return pd.DataFrame()
     table = read_cells(path, remedy)
@@ -147,8 +148,8 @@ def read_cells(path: Path, remedy: str) -> pd.DataFrame:
         why = brief(str(error), 200)
         raise SteepError(f"{path}: not a readable CSV file: {why}. {remedy}") from None
     names, table = list(whole.iloc[0]), whole.iloc[1:].reset_index(drop=True)
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise SteepError(f"{path}: the column {quoted(twice)} is there twice. {remedy}")
+    if (name := twice(names)) is not None:
+        raise SteepError(f"{path}: the column {quoted(name)} is there twice. {remedy}")
     return table.set_axis(names, axis=1)
 
 
@@ -183,6 +184,8 @@ def _check_answers(column: pd.Series, task: Any, path: Path, remedy: str) -> Non
 
 def _are_targets(cell: str, count: int) -> bool:
     """Whether a cell holds so many numbers; of a training that diverged they are NaN."""
+    from steep.shapes import MOST
+
     found = [_number(part) if part else NO_NUMBER for part in cell.split("|")]
     return len(found) == count and not any(abs(value) > MOST for value in found)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from steep.errors import SteepError
-from steep.metrics.decisions import decide
+from steep.metrics.calibration import decide
 from steep.metrics.weighted import (
     Weighted,
     auc,

@@ -4,30 +4,35 @@ Words and word pairs, tf-idf weighted (sublinear), into a linear model: logistic
 label: softmax; several labels: one a label) or ridge regression. Its regularisation is chosen on
 the validation rows, which are used for nothing else. It takes seconds on a CPU, and on long or
 plentiful text it is often hard to beat (Wang & Manning 2012, "Baselines and Bigrams").
+`linear_score` asks the same of other features, such as those of an encoder.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.sparse import spmatrix
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from steep.data.corpus import Task
 from steep.data.words import words_in
 from steep.errors import SteepError
-from steep.metrics.linear import fitted_classifier
 from steep.metrics.scores import higher_is_better, primary, score
 from steep.seeds import derive
 
 C_GRID = (1.0, 4.0, 16.0, 64.0)
 ALPHA_GRID = (8.0, 2.0, 0.5, 0.125)
 MOST_FEATURES = 100_000
+ITERATIONS = 1000  # of a linear model of features
 
 Labelled = tuple[Sequence[str], np.ndarray]
 """Texts and their labels, as in `steep.metrics.scores.score`."""
-Predict = Callable[[spmatrix], np.ndarray]
+Predict = Callable[[Any], np.ndarray]
+"""Features (n, size), dense or sparse -> probabilities float64 (n, classes), or targets (n,)."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ def fit_tfidf(
 ) -> Tfidf:
     """The baseline fitted on the training rows.
 
-    `weights` of the training rows (n,), or (n, labels), are as `steep.data.weights` gives them.
+    `weights` of the training rows (n,), or (n, labels), are as `steep.data.batches` gives them.
     Of several strengths the one with the best primary metric on the validation rows is kept (log
     loss where that metric is undefined there); among equals, the strongest regularisation. Raises
     SteepError if the training texts hold no words.
@@ -136,3 +141,59 @@ def _merit(task: Task, labels: np.ndarray, probabilities: np.ndarray) -> float:
     if metric not in scores:
         return -scores["log_loss"]
     return scores[metric] if higher_is_better(metric) else -scores[metric]
+
+
+def linear_score(
+    task: Task,
+    train: tuple[np.ndarray, np.ndarray],
+    valid: tuple[np.ndarray, np.ndarray],
+) -> float:
+    """The task's first metric on `valid` of a linear model of `train`.
+
+    Each is features (n, size) and labels as `Corpus.labels` gives them. Features are standardised;
+    logistic regression (one for each label, where there are several) or ridge regression. NaN where
+    the metric is undefined on these rows.
+    """
+    found = _predicted(task, *train, valid[0])
+    return score(task, valid[1], found).get(primary(task), float("nan"))
+
+
+def fitted_classifier(
+    model: Any,
+    features: Any,
+    labels: np.ndarray,
+    classes: int,
+    weights: np.ndarray | None = None,
+) -> Predict:
+    """`model`, a scikit-learn classifier, fitted; also where rows of some classes are missing.
+
+    `features` are (n, size), dense or sparse; `labels` (n,) class indices below `classes`;
+    `weights` (n,), if any, are those of the rows. A class without rows gets probability 0, an only
+    class 1.
+    """
+    labels = labels.astype(np.int64)
+    known = np.unique(labels)
+    alone = len(known) == 1
+    if not alone:
+        given = {} if weights is None else {"sample_weight": weights}
+        model = model.fit(features, labels, **given)
+
+    def probabilities(asked: Any) -> np.ndarray:
+        found = np.zeros((asked.shape[0], classes))
+        found[:, known] = 1.0 if alone else model.predict_proba(asked)
+        return found
+
+    return probabilities
+
+
+def _predicted(task: Task, x: np.ndarray, y: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    if task.kind == "regression":
+        return make_pipeline(StandardScaler(), Ridge()).fit(x, y).predict(asked)
+    if task.kind == "multi":
+        return np.stack([_standardised(x, column, 2)(asked)[:, 1] for column in y.T], axis=1)
+    return _standardised(x, y, len(task.labels))(asked)
+
+
+def _standardised(x: np.ndarray, y: np.ndarray, classes: int) -> Predict:
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=ITERATIONS))
+    return fitted_classifier(model, x, y, classes)

@@ -23,7 +23,6 @@ from transformers import (
 from steep.data.corpus import Task
 from steep.errors import SteepError
 from steep.models import families
-from steep.models.averaging import averages, encoder_alone
 from steep.models.checkpoint_files import (
     PROBLEMS,
     CheckpointFiles,
@@ -33,7 +32,7 @@ from steep.models.checkpoint_files import (
     stored_labels,
 )
 from steep.models.families import longest
-from steep.models.hub import CONFIG, find
+from steep.models.hub import CONFIG, find, is_pooled
 from steep.models.loading import (
     LoadedModel,
     Unusable,
@@ -43,7 +42,6 @@ from steep.models.loading import (
     refuse_misfits,
     unused_notes,
 )
-from steep.models.pooling import PooledClassifier, is_pooled, load_pooled, set_pooling
 from steep.seeds import derive
 from steep.wording import some
 
@@ -98,6 +96,8 @@ def load_classifier(
             loaded, notes = _with_head(files, config, attention, seed, task)
             model = loaded.model
         else:
+            from steep.models.pooling import PooledClassifier, set_pooling
+
             set_pooling(config, pooling)
             loaded = load_model(AutoModel, files, config, attention)
             model = PooledClassifier(loaded.model)
@@ -116,6 +116,8 @@ def checkpoint_notes(model: PreTrainedModel) -> tuple[str, ...]:
 
 def load_trained(folder: Path, attention: str) -> PreTrainedModel:
     """A classifier as it was trained; SteepError if the checkpoint has no trained head."""
+    from steep.models.pooling import averages, load_pooled
+
     files, auto = read_checkpoint(folder), AutoModelForSequenceClassification
     with torch.random.fork_rng(devices=[]):  # what is drawn is refused below
         if is_pooled(files.config) or averages(files):
@@ -136,7 +138,7 @@ def graft(source: Path, model: PreTrainedModel) -> None:
 
     Weights that `source` lacks (a pooler, after plain masked-LM training) keep those of `model`.
     """
-    config, files = model_config(source), read_checkpoint(source)
+    config, files = encoder_files(source)
     if model.config.to_dict().get("steep_pooling", "").startswith("layer:"):  # cut off above it
         config.num_hidden_layers = model.config.num_hidden_layers
     loaded = drawn_model(0, AutoModel, files, config)  # what is drawn is not given
@@ -172,9 +174,12 @@ def encoder_files(name: str | Path) -> tuple[PreTrainedConfig, CheckpointFiles]:
     config = model_config(name)
     families.check_encoder(name, config)
     files = read_checkpoint(name)
-    if averages(files):
-        config.num_hidden_layers -= 1
-        files = encoder_alone(files)
+    if "steep_pooling" in files.config:
+        from steep.models.pooling import averages, encoder_alone
+
+        if averages(files):
+            config.num_hidden_layers -= 1
+            files = encoder_alone(files)
     return config, files
 
 

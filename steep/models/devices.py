@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from transformers import PreTrainedModel
 
-from steep.args.running import MachineArgs
+from steep.args import MachineArgs
 from steep.args.training import MemoryArgs
 from steep.errors import SteepError
 from steep.models import kernels

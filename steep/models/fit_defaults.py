@@ -9,10 +9,12 @@ from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
+from steep import runs
 from steep.args import TuneArgs
 from steep.data.corpus import Data, Task
-from steep.models import sentence_folder
+from steep.errors import SteepError
 from steep.models.checkpoint_files import read_checkpoint
+from steep.models.hub import POOLING, find
 from steep.options import as_mapping, change
 
 SMALL = 60_000_000  # parameters: all-MiniLM-L6-v2 has 23 million, BERT-base 110
@@ -21,6 +23,8 @@ BATCH = 16
 STEPS_SMALL, STEPS = 200, 300  # optimiser steps that are enough where rows are few
 LEAST, MOST = 3, 40  # epochs
 FEW = 8  # rows of a class, on average, below which the head begins as a linear probe
+# With fewer optimiser steps than this, what is learnt is mostly chance (Mosbach et al. 2021).
+ENOUGH, SMALL_BATCH = 80, 8
 NAMES = {
     "epochs": "{:,} epochs",
     "batch_size": "batches of {}",
@@ -46,7 +50,7 @@ def settled(tune: TuneArgs, rows: int, task: Task, checkpoint: str | Path) -> Tu
         "batch_size": batch,
         "epochs": min(max(LEAST, ceil(steps / ceil(rows / batch))), MOST),
         "learning_rate": RATE_SMALL if small else RATE,
-        "pooling": "mean" if sentence_folder.pools_by_mean(checkpoint) else "model",
+        "pooling": "mean" if pools_by_mean(checkpoint) else "model",
     }
     found = {name: value for name, value in found.items() if given[name] in (None, "auto")}
     if given["head_init"] == "auto":
@@ -72,6 +76,33 @@ def told(before: TuneArgs, after: TuneArgs, rows: int, task: Task, checkpoint: s
     classes = f", {len(task.labels):,} classes" if task.kind == "single" else ""
     size = f"{weights_of(checkpoint) / 1e6:,.0f} M parameters"
     return [f"{rows:,} rows{classes}, {size}: {', '.join(parts)}"]
+
+
+def few_steps(rows: int, epochs: int, batch_size: int) -> list[str]:
+    """A note where `rows` labels make too few optimiser steps to learn much from."""
+    steps = -(-rows // batch_size) * epochs
+    if steps >= ENOUGH:
+        return []
+    small = min(batch_size, SMALL_BATCH)
+    more = -(-ENOUGH // -(-rows // small))
+    return [
+        f"{rows} labels make {steps} steps of the optimiser, so few that chance decides what is "
+        f"learnt: --batch-size {small} --epochs {more} makes {ENOUGH} or more"
+    ]
+
+
+def pools_by_mean(checkpoint: str | Path) -> bool:
+    """Whether sentence-transformers pools this checkpoint by the mean of its tokens.
+
+    Raises SteepError if the file that says so is damaged.
+    """
+    path = find(checkpoint) / POOLING
+    if not path.is_file():
+        return False
+    content = runs.read_json(path)
+    if not isinstance(content, dict):
+        raise SteepError(f"{path}: must hold a JSON object. Copy the checkpoint again.")
+    return bool(content.get("pooling_mode_mean_tokens")) or content.get("pooling_mode") == "mean"
 
 
 def weights_of(checkpoint: str | Path) -> int:

@@ -1,4 +1,4 @@
-"""How do batches enter a Hugging Face model, and logits leave it? Thin modules around it.
+"""How do rows enter a Hugging Face model, and answers leave it? Thin modules; rows in batches.
 
 A fastai `Learner` calls `model(*inputs)` with tensors; a Hugging Face model wants keywords.
 
@@ -8,20 +8,24 @@ is, but for dropout, that of the windows' logits, since the layer is linear. A t
 read as ever, so the checkpoint is also a plain classifier of windows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from inspect import signature
+from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from steep.data.inputs import SLIDING
+from steep.console import track
+from steep.data.batches import by_length
+from steep.data.inputs import SLIDING, Rows
 from steep.errors import SteepError
 from steep.models import kernels
+from steep.models.devices import Machine
 from steep.models.families import knows_segments
-from steep.models.pooling import FeatureCache
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,13 @@ SEGMENTS = "token_type_ids"
 CHANNELS = ("input_ids", "attention_mask", SEGMENTS)
 
 
+class Cache(Protocol):
+    """What is known already of some rows."""
+
+    def reused(self, inputs: dict[str, Tensor]) -> AbstractContextManager[None]:
+        """While this lasts, what is known of `inputs` is not computed."""
+
+
 class Classifier(nn.Module):
     """`batch` int64 (rows, 2 or 3, length) of ids, mask and segments -> logits (rows, labels).
 
@@ -54,7 +65,7 @@ class Classifier(nn.Module):
     again; of the last layer, only what the head reads is computed.
     """
 
-    cache: FeatureCache | None = None
+    cache: Cache | None = None
 
     def __init__(
         self, model: PreTrainedModel, autocast: bool, window_pooling: WindowPooling | None = None
@@ -170,3 +181,77 @@ def last_linear(model: PreTrainedModel) -> nn.Linear:
             "Choose --pooling mean, or --truncation head+tail."
         )
     return found[-1]
+
+
+def predict(
+    model: PreTrainedModel,
+    rows: Rows,
+    machine: Machine,
+    batch_size: int,
+    window_pooling: WindowPooling | None = None,
+) -> np.ndarray:
+    """Probabilities (rows, labels), or targets (rows,), in the order of the corpus.
+
+    `window_pooling` pools the windows of rows that have several; a batch then has fewer rows.
+    """
+    prepared = machine.prepare(model, 0)
+    classifier = Classifier(prepared, machine.autocast, window_pooling).eval().to(machine.device)
+
+    def logits(inputs: np.ndarray) -> Tensor:
+        return classifier(torch.from_numpy(inputs).to(machine.device))
+
+    with torch.inference_mode():
+        return in_batches(logits, rows, max(1, batch_size // rows.most))
+
+
+def in_batches(logits: Callable[[np.ndarray], Tensor], rows: Rows, batch_size: int) -> np.ndarray:
+    """What `logits` says of inputs int64 (rows, 2 or 3, length), as probabilities or targets.
+
+    Batches hold texts of like length; the result is in the order of the corpus.
+    """
+
+    def answers(inputs: np.ndarray) -> Tensor:
+        return activation(logits(inputs), rows.task.kind)
+
+    return _by_length(answers, rows, batch_size, "predicting")
+
+
+def _by_length(
+    compute: Callable[[np.ndarray], Tensor], rows: Rows, batch_size: int, told: str = ""
+) -> np.ndarray:
+    """What `compute` gives for inputs of like length, in the order of the corpus."""
+    order = by_length(rows.lengths)  # little padding; if memory runs out, it does so at once
+    batches = np.split(order, range(batch_size, len(order), batch_size))
+    found = []
+    for members in track(batches, len(batches), told) if told else batches:
+        found.append(compute(rows.collate([rows[i] for i in members])[0]).cpu())
+    return torch.cat(found).numpy()[np.argsort(order)]
+
+
+def activation(logits: Tensor, kind: str) -> Tensor:
+    """Logits (rows, labels) as class probabilities, label probabilities, or targets.
+
+    Targets are (rows,) where there is one, else (rows, targets).
+    """
+    if kind == "single":
+        return logits.softmax(-1)
+    if kind == "multi":
+        return logits.sigmoid()
+    return logits[:, 0] if logits.shape[1] == 1 else logits
+
+
+def features(
+    model: PreTrainedModel, rows: Rows, autocast: bool, device: torch.device, batch_size: int = 64
+) -> np.ndarray:
+    """The mean of the last layer over each text's tokens, float32 (rows, hidden), without dropout.
+
+    In the order of the corpus. The model stays as it is, in training or not.
+    """
+    training = model.training
+    pooled = Pooled(model, autocast).eval().to(device)
+    with torch.inference_mode():
+        found = _by_length(
+            lambda inputs: pooled(torch.from_numpy(inputs).to(device)), rows, batch_size
+        )
+    model.train(training)  # as it was: this may be in the middle of a training
+    return found

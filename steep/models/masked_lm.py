@@ -15,7 +15,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from steep.models import kernels, sentence_folder
+from steep.models import hub, kernels
 from steep.models.checkpoint_files import CheckpointFiles
 from steep.models.checkpoints import (
     checkpoint_notes,
@@ -78,7 +78,7 @@ class MaskedLanguageModel:
         weights = self.model.state_dict() | self.pooler
         self.model.save_pretrained(folder, state_dict=weights)
         self.tokenizer.save_pretrained(folder)
-        sentence_folder.carry(Path(str(self.model.name_or_path)), folder)
+        hub.carry(Path(str(self.model.name_or_path)), folder)
 
 
 def load_masked_lm(

@@ -14,10 +14,9 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from steep import runs
-from steep.args import TuneArgs
-from steep.args.running import SeedArgs
+from steep.args import SeedArgs, TuneArgs
 from steep.args.training import BaseArgs, FewArgs, ModelArgs
-from steep.metrics.baselines import headline
+from steep.metrics.summary import headline
 from steep.models.hub import CONFIG, OWN_HEAD
 from steep.options import options_of
 from steep.run_tables import (
@@ -71,19 +70,15 @@ def write_card(
     manifest: Mapping[str, Any],
     results: Mapping[str, Any],
     step2: Path | None = None,
-    panels: Sequence[tuple[str, str]] = (),
 ) -> Path:
     """Write README.md into `folder`: the card of a fit that will be called `name`.
 
-    `step2` is the folder of `steep adapt` that it began from; `panels` are further sections, each a
-    title and what it says in Markdown.
+    `step2` is the folder of `steep adapt` that it began from.
     """
-    adapted = None
-    if step2 is not None:
-        adapted = RunRecord(step2.resolve().name, *runs.read_step2(step2))
+    adapted = RunRecord(step2.resolve().name, *runs.read_step2(step2)) if step2 else None
     own_head = runs.read_json(folder / CONFIG)["model_type"] == OWN_HEAD
     made = RunRecord(name, manifest, results, own_head)
-    ModelCard(_card(made, adapted, panels)).save(folder / NAME)
+    ModelCard(_card(made, adapted)).save(folder / NAME)
     return folder / NAME
 
 
@@ -119,14 +114,13 @@ def pathless(text: str) -> str:
     return PATH.sub(lambda found: re.split(r"[/\\]", found[0].rstrip("/\\"))[-1], text)
 
 
-def _card(made: RunRecord, step2: RunRecord | None, panels: Sequence[tuple[str, str]]) -> str:
+def _card(made: RunRecord, step2: RunRecord | None) -> str:
     sections = [
         ("How to load", _loading(made)),
         ("Results", _tables(_results(made))),
         ("Limits", _bullets(_limits(made))),
         ("Step 2: further pre-training", _step2(made, step2)),
         ("Step 3: fine-tuning", _options(made)),
-        *panels,
         *_of_run(made),
     ]
     compared = _compared(made)

@@ -1,28 +1,35 @@
-"""What does a classifier's head read of its encoder, and how is it kept where that is frozen?
+"""What does a classifier's head read of its encoder, and how is that kept for transformers?
 
-A frozen encoder has no dropout, so what it gives for a row is a constant. Of a `PooledClassifier`
-the pooled vector is kept, of a checkpoint's own head the outputs of the last layer, which it may
-read in any way. A row is known by its tokens, so batches may come in any order and padding.
+`BertForSequenceClassification` reads [CLS] alone, so a head that reads the mean of all tokens would
+need a class of Steep's own, and no pipeline could load it. A layer of zero queries and keys attends
+to all tokens alike and copies them; what it gives is so large that the [CLS] beside it does not
+count; its LayerNorm leaves the layer-normalised mean, at every position. A pooler of a small
+multiple of the identity is linear, since tanh x is x near 0. Logits are Steep's but for some
+thousandths, and the mean over this layer, a sentence embedding, keeps its direction.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from hashlib import blake2b
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
+from safetensors import safe_open
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm
-from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    BertConfig,
+    BertForSequenceClassification,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from steep.errors import SteepError
-from steep.models import averaging
 from steep.models.checkpoint_files import CheckpointFiles
-from steep.models.families import encoder_layers
 from steep.models.hub import OWN_HEAD
 from steep.models.loading import LoadedModel, Unusable, filled
 from steep.wording import quoted
@@ -30,6 +37,10 @@ from steep.wording import quoted
 DROPOUT = 0.1  # before the linear head, as BERT's
 NORMED = "normed-mean"  # what --pooling mean is in config.json; "mean", without norm, in old ones
 ENCODER_TYPE = "steep_encoder_type"  # beside OWN_HEAD, the encoder's own
+LOUD, QUIET = 2.0**11, 2.0**-7  # powers of two round nothing; in fp16 a mean may reach 32
+LAYERS, POOLER, HEAD = "bert.encoder.layer.", "bert.pooler.dense.", "classifier."
+EYES = {"attention.self.value": 1.0, "attention.output.dense": LOUD}
+ZEROS = ("attention.self.query", "attention.self.key")
 LAST = 4  # layers whose [CLS] are joined: the best of Sun et al. 2019, table 3
 
 
@@ -47,9 +58,9 @@ class Pooling(nn.Module):
 class PooledClassifier(PreTrainedModel):
     """Any encoder, one of `POOLINGS`, and a linear layer: keywords of a batch -> `logits`.
 
-    Of a BERT that is pooled by its mean, the folder is one of transformers (`averaging`). Of others
-    no class of transformers has such a head: one that loaded the rest would put random weights in
-    its place, and predict. So the folder names a model type that transformers refuses.
+    Of a BERT that is pooled by its mean, the folder is one of transformers (`_averaging_bert`). Of
+    others no class of transformers has such a head: one that loaded the rest would put random
+    weights in its place, and predict. So the folder names a model type that transformers refuses.
     """
 
     _supports_sdpa = _supports_attention_backend = True
@@ -75,8 +86,8 @@ class PooledClassifier(PreTrainedModel):
         self, save_directory: str | Path, **options: Any
     ) -> None:
         """As a classifier of transformers, or as such a one with a model type of its own."""
-        if averaging.possible(self.config) and self.config.steep_pooling == NORMED:
-            bert = averaging.averaging_bert(self.base_model, self.pooled_head)  # type: ignore[arg-type]
+        if can_average(self.config) and self.config.steep_pooling == NORMED:
+            bert = _averaging_bert(self.base_model, self.pooled_head)  # type: ignore[arg-type]
             bert.save_pretrained(save_directory, **options)
             return
         super().save_pretrained(save_directory, **options)
@@ -111,21 +122,16 @@ def set_pooling(config: PreTrainedConfig, pooling: str) -> None:
     config.steep_pooling = NORMED if pooling == "mean" else pooling
 
 
-def is_pooled(config: Mapping[str, Any]) -> bool:
-    """Whether this config.json is of a classifier whose class is `PooledClassifier` alone."""
-    return config.get("model_type") == OWN_HEAD
-
-
 def load_pooled(files: CheckpointFiles, attention: str) -> LoadedModel:
     """A classifier as `PooledClassifier.save_pretrained` wrote it; SteepError as `load_model`."""
-    content, averages = dict(files.config), averaging.averages(files)
+    content, extra = dict(files.config), averages(files)
     kind = content.pop("model_type")
     with Unusable(files.name):
         config = AutoConfig.for_model(content.pop(ENCODER_TYPE, kind), **content)
-        config.num_hidden_layers -= averages
+        config.num_hidden_layers -= extra
         encoder = AutoModel.from_config(config, attn_implementation=attention, dtype=torch.float32)
         model = PooledClassifier(encoder)
-    return filled(model.eval(), files, averaging.without_layer if averages else None)
+    return filled(model.eval(), files, _without_layer if extra else None)
 
 
 def _cls(encoded: Any, mask: Tensor) -> Tensor:
@@ -170,117 +176,77 @@ concat: ULMFiT section 3.3 with [CLS] for the last state; last4, layer: Sun et a
 """
 
 
-KNOWN = (
-    *("albert", "bert", "camembert", "deberta-v2", "distilbert", "electra", "modernbert"),
-    *("mpnet", "roberta", "xlm-roberta"),
-)
-"""Model types whose layers give (rows, length, width) and do not look at padding: the tested ones.
-
-A convolution, say, sees the padding beside a row: what it gives depends on the batch.
-"""
+def can_average(config: PreTrainedConfig) -> bool:
+    """Whether the encoder is a BERT that such a layer averages: no decoder, absolute positions."""
+    return config.model_type == "bert" and not config.is_decoder
 
 
-class FeatureCache:
-    """What the head of `model` reads of each row, in memory, on the CPU.
+def _averaging_bert(encoder: PreTrainedModel, head: nn.Linear) -> BertForSequenceClassification:
+    """transformers' classifier that computes `head` of the layer-normalised mean of `encoder`."""
+    config = BertConfig.from_dict(encoder.config.to_dict())
+    config.num_hidden_layers += 1
+    with torch.random.fork_rng(devices=[]):  # what is drawn is replaced below
+        model = BertForSequenceClassification(config).eval()
+    own = {f"bert.{name}": weight for name, weight in encoder.state_dict().items()}
+    own |= _layer(config) | {f"{HEAD}weight": head.weight / QUIET, f"{HEAD}bias": head.bias}
+    model.load_state_dict(own, strict=True)
+    return model
 
-    With `first_alone`, the head reads nothing but the first position of the last layer.
+
+def averages(files: CheckpointFiles) -> bool:
+    """Whether the last layer and the pooler of a checkpoint are as `_averaging_bert` makes them.
+
+    They are not where it was trained on by others: then it is a classifier of transformers alone.
     """
-
-    def __init__(self, model: PreTrainedModel, first_alone: bool = False) -> None:
-        self.kept: dict[bytes, Tensor] = {}  # (width,) pooled, else (positions, width)
-        self.first_alone = first_alone
-        self.pooled = isinstance(model, PooledClassifier)
-        layers = encoder_layers(model.base_model)
-        self._source: nn.Module = layers[-1]
-        self._skipped: Sequence[nn.Module] = [*layers][:-1]
-        self._width = model.config.hidden_size
-        if isinstance(model, PooledClassifier):
-            self._source, self._skipped = model.pooling, [model.base_model]
-            self._width = model.pooled_head.in_features
-        self._rows: list[tuple[bytes, int]] = []
-        self._found = torch.empty(0)
-        self._others = -1  # Nones that a layer gives beside its outputs; -1 where it gives no tuple
-
-    def numbers(self, tokens: int, windows: int) -> int:
-        """How many numbers are kept of so many windows with so many tokens."""
-        return self._width * (windows if self.pooled or self.first_alone else tokens)
-
-    def fill(self, classifier: Callable[[Tensor], Any], batches: Iterable[Tensor]) -> None:
-        """Keep what is read of all rows of `batches`; `classifier` reads a batch.
-
-        Padding moves the last bits of an output, so the same batches give the same bits.
-        """
-        hook = self._source.register_forward_hook(self._find)
-        try:
-            with torch.no_grad():
-                for batch in batches:
-                    classifier(batch)
-                    self._keep()
-        finally:
-            hook.remove()
-
-    @contextmanager
-    def reused(self, inputs: dict[str, Tensor]) -> Iterator[None]:
-        """While this lasts, the model computes `inputs`, but not what is known of them.
-
-        Of a batch with a row that is not known, everything is computed.
-        """
-        self._rows = list(_rows(inputs))
-        known = [self.kept[key] for key, _ in self._rows if key in self.kept]
-        with ExitStack() as stack:
-            if len(known) == len(self._rows):
-                states = self._laid(known, inputs["input_ids"])
-                stack.enter_context(_instead(self._skipped, self._hand_on))
-                stack.enter_context(_instead([self._source], lambda *_: self._as(states)))
-            yield
-
-    def _find(self, module: nn.Module, inputs: Any, output: Any) -> None:
-        self._others = len(output) - 1 if isinstance(output, tuple) else -1
-        self._found = output[0] if isinstance(output, tuple) else output
-
-    def _keep(self) -> None:
-        for (key, length), state in zip(self._rows, self._found.cpu(), strict=True):
-            if not self.pooled:
-                state = state[: 1 if self.first_alone else length]
-            self.kept.setdefault(key, state.clone())  # a view would keep the whole batch
-
-    def _laid(self, known: list[Tensor], ids: Tensor) -> Tensor:
-        """What is kept of the rows of a batch, in the form in which it was found; 0 elsewhere."""
-        if self.pooled:
-            return torch.stack(known).to(ids.device)
-        states = known[0].new_zeros(*ids.shape, known[0].shape[-1])
-        for place, state in zip(states, known, strict=True):
-            place[: len(state)] = state
-        return states.to(ids.device)
-
-    def _hand_on(self, *given: Tensor) -> Any:
-        """What stands in for a module that is skipped: nobody reads it."""
-        return self._as(given[0]) if given else None
-
-    def _as(self, states: Tensor) -> Any:
-        """`states` in the form in which a layer of this model gives them."""
-        return states if self._others < 0 else (states, *[None] * self._others)
+    if not str(files.config.get("steep_pooling")).startswith("normed"):
+        return False
+    if files.config["model_type"] != "bert":
+        return False
+    wanted = _layer(BertConfig.from_dict(dict(files.config)))
+    if not wanted.keys() <= files.shapes.keys():
+        return False
+    held: dict[str, Tensor] = {}
+    for path in files.weights:
+        with safe_open(path, "pt") as file:
+            held |= {key: file.get_tensor(key) for key in wanted.keys() & set(file.keys())}
+    return all(torch.equal(held[key].float(), value) for key, value in wanted.items())
 
 
-@contextmanager
-def _instead(modules: Iterable[nn.Module], give: Callable[..., Any]) -> Iterator[None]:
-    """While this lasts, `modules` give `give(*inputs)` instead of computing."""
-    modules = list(dict.fromkeys(modules))  # a layer may stand in several places
-    before = [vars(module).get("forward") for module in modules]
-    for module in modules:
-        module.forward = lambda *given, **_: give(*given)
-    try:
-        yield
-    finally:
-        for module, forward in zip(modules, before, strict=True):
-            del module.forward
-            if forward is not None:
-                module.forward = forward
+def encoder_alone(files: CheckpointFiles) -> CheckpointFiles:
+    """The files of such a checkpoint, without what was added to the encoder."""
+    added = _added(files.shapes)
+    return replace(files, shapes={k: v for k, v in files.shapes.items() if not k.startswith(added)})
 
 
-def _rows(inputs: dict[str, Tensor]) -> Iterator[tuple[bytes, int]]:
-    """What each row of a batch is known by, and its length without padding, which comes last."""
-    lengths = inputs["attention_mask"].sum(1).tolist()
-    read = [values.cpu().numpy() for name, values in inputs.items() if name != "attention_mask"]
-    for row, length in zip(np.stack(read, 1), lengths, strict=True):
-        yield blake2b(row[:, :length].tobytes(), digest_size=16).digest(), length
+def _without_layer(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a `PooledClassifier` from those of an averaging BERT."""
+    added = _added(weights)
+    kept = {key: value for key, value in weights.items() if not key.startswith(added)}
+    head = weights[f"{HEAD}weight"].float() * QUIET
+    return kept | {"pooled_head.weight": head, "pooled_head.bias": weights[f"{HEAD}bias"]}
+
+
+def _added(names: Iterable[str]) -> tuple[str, ...]:
+    """What the names of weights begin with that are not the encoder's own."""
+    last = max(int(name.split(".")[3]) for name in names if name.startswith(LAYERS))
+    return f"{LAYERS}{last}.", POOLER, HEAD
+
+
+def _layer(config: BertConfig) -> dict[str, Tensor]:
+    """The weights of the last layer and of the pooler, by name."""
+    width, inner, prefix = (
+        config.hidden_size,
+        config.intermediate_size,
+        f"{LAYERS}{config.num_hidden_layers - 1}.",
+    )
+    eye, none = torch.eye(width), torch.zeros(width)
+    found = {f"{name}.weight": size * eye for name, size in EYES.items()}
+    found |= {f"{name}.weight": torch.zeros(width, width) for name in ZEROS}
+    found |= {f"{name}.bias": none for name in (*EYES, *ZEROS, "output.dense")}
+    found["intermediate.dense.weight"] = torch.zeros(inner, width)
+    found["intermediate.dense.bias"] = torch.zeros(inner)
+    found["output.dense.weight"] = torch.zeros(width, inner)
+    for norm in ("attention.output.LayerNorm", "output.LayerNorm"):
+        found |= {f"{norm}.weight": torch.ones(width), f"{norm}.bias": none}
+    layer = {prefix + name: weight for name, weight in found.items()}
+    return layer | {f"{POOLER}weight": QUIET * eye, f"{POOLER}bias": none}

@@ -8,28 +8,32 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from steep import runs
+from steep.args import MachineArgs
 from steep.args.kept import kept_options
-from steep.args.running import MachineArgs
 from steep.args.table import TableArgs
 from steep.args.training import LengthArgs, LongTextArgs
 from steep.console import say
 from steep.data.corpus import Corpus, Task, TaskKind
 from steep.data.inputs import SLIDING, Rows, Sliding
 from steep.errors import SteepError
-from steep.metrics.decisions import Decisions, decisions_from_json
+from steep.metrics.calibration import Decisions
 from steep.models.checkpoint_files import PROBLEMS, check_checkpoint, read_config, stored_labels
 from steep.models.hub import CONFIG
 from steep.run_shapes import TASK
+from steep.shapes import Keyed, Maybe, Number, checked
 from steep.wording import brief, quoted, some
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+TEMPERATURE = Number(1e-6, 1e6)
+THRESHOLD = Number(0, 2)  # where the best is none, it lies above 1
+REMEDY = "Put it right, remove the file to go without, or run 'steep fit' again."
 MAX_LENGTH, TRUNCATION = 512, "head"  # of classifiers that Steep did not train
 OLD_STRIDE = "stride"  # an option of the version before
 
@@ -81,14 +85,14 @@ class Trained:
 
     def compute(self, rows: Rows, machine_args: MachineArgs, batch_size: int) -> np.ndarray:
         """Probabilities of inputs as the model gives them, by torch."""
-        from steep.models import inference
+        from steep.models import heads
         from steep.models.devices import choose
         from steep.models.heads import window_pooling
 
         machine = choose(machine_args)
         model = self.model(rows, machine.attention)
         pooling = window_pooling(self.truncation, model)
-        return inference.predict(model, rows, machine, batch_size, pooling)
+        return heads.predict(model, rows, machine, batch_size, pooling)
 
     def model(self, rows: Rows, attention: str) -> "PreTrainedModel":
         """The classifier, to read `rows`; SteepError where it does not suit them."""
@@ -155,7 +159,7 @@ def _fitted(folder: Path) -> Trained:
     _check_names(folder, task)
     decisions, path = Decisions(), folder / runs.DECISIONS
     if path.is_file():
-        decisions = decisions_from_json(runs.read_json(path), task, path)
+        decisions = _decisions(runs.read_json(path), task, path)
     source = str(folder / runs.MANIFEST)
     long = kept_options(LongTextArgs, made, source)
     stride = made.get(OLD_STRIDE)
@@ -191,3 +195,21 @@ def _check_names(folder: Path, task: Task) -> None:
         f"names {some(named)}, under 'id2label'. Put right the one that is wrong: the order is "
         "that of the model's outputs."
     )
+
+
+def _decisions(found: Any, task: Task, source: Path) -> Decisions:
+    """The decisions that were saved as `source`; SteepError if they are not of this task."""
+    names = task.labels if task.kind == "multi" else task.labels[1:]
+    several = isinstance(found, dict) and isinstance(found.get("temperatures"), dict)
+    shape = {
+        "temperatures": Keyed(task.labels, TEMPERATURE) if several else Maybe(TEMPERATURE),
+        "thresholds": Maybe(Keyed(names, THRESHOLD)),
+    }
+    checked(found, shape, source, REMEDY)
+    thresholds, temperatures = found["thresholds"], found["temperatures"]
+    if several:
+        temperatures = [temperatures[name] for name in task.labels]
+    elif temperatures is not None:
+        temperatures = [temperatures]
+    chosen = [thresholds[name] for name in names] if thresholds else []
+    return Decisions(tuple(map(float, temperatures or ())), tuple(map(float, chosen)))

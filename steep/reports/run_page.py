@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from steep.metrics.baselines import behind, headline
+from steep.metrics.summary import behind, headline
 from steep.reports import charts
 from steep.reports.blocks import (
     Block,
@@ -18,10 +18,9 @@ from steep.reports.blocks import (
     Style,
     present,
 )
-from steep.reports.confusion import confusion_blocks
 from steep.reports.folder import RunFolder
 from steep.reports.mistakes import suspects_section, votes_of, worst_mistakes
-from steep.reports.pictures import class_bars, probabilities_section
+from steep.reports.pictures import class_bars, confusion_blocks, probabilities_section
 from steep.run_tables import (
     PARTS,
     Summary,

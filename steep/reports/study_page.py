@@ -8,7 +8,6 @@ import pandas as pd
 
 from steep.reports import charts
 from steep.reports.blocks import Block, Page, Section, present
-from steep.reports.confusion import confusion_blocks, confusion_counts
 from steep.reports.folder import StudyFolder
 from steep.reports.mistakes import (
     Votes,
@@ -16,6 +15,7 @@ from steep.reports.mistakes import (
     votes_of,
     worst_mistakes,
 )
+from steep.reports.pictures import confusion_blocks, confusion_counts
 from steep.reports.run_page import learning_panels, loss_curves, masked_loss_blocks
 from steep.reports.study_sections import (
     certainty_section,

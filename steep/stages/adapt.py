@@ -10,13 +10,12 @@ import numpy as np
 from steep import runs
 from steep.args import AdaptArgs, FitArgs, PretrainArgs
 from steep.console import say, say_next
-from steep.data import facts
 from steep.data.budget import labelled_parts, probe_on
-from steep.data.corpus import Data
+from steep.data.cache_files import select_rows
+from steep.data.corpus import Data, record_data
 from steep.data.duplicates import corpus_hashes
 from steep.data.readers import Source
 from steep.data.step2_text import Step2Text, gather, read_corpora, repeated
-from steep.data.store import select_rows
 from steep.errors import SteepError
 from steep.metrics.scores import higher_is_better
 from steep.models.checkpoint_files import check_checkpoint
@@ -60,7 +59,6 @@ def adapt(
     labelled = labelled_parts(data, args.pretrain.probing, args.seed.seed)
     # Only now: importing torch takes longer than finding a mistake in a file or an option.
     from steep.models.devices import choose, for_checkpointing
-    from steep.models.model_card import write_step2_card
     from steep.train.session import session
 
     machine = for_checkpointing(choose(args.machine), args.pretrain.memory)
@@ -69,19 +67,27 @@ def adapt(
     with session("adapt", out, args, corpora, machine, openings) as opened:
         run = opened.run
         opened.check_space(lm.model.num_parameters())
-        facts.record(run, data, str(folder))
+        record_data(run, data, str(folder))
         text = gather(data, further, args.text, run)
         rows = probe_on(labelled, data, lm.tokenizer, args.pretrain.length.max_length, run)
         results = _train(lm, text, rows, args, opened)
-        results |= {"sources": text.sources}
-        runs.write_json(run.folder / runs.RESULTS, results)
-        runs.write_hashes(run.folder, corpus_hashes(text.corpus))
-        lm.save(run.folder)
-        write_step2_card(run.folder, out.resolve().name, run.manifest, results)
+        _keep(run, lm, text, results | {"sources": text.sources})
     _tell(results, args.pretrain, out)
     if not isinstance(source, Data):  # as in a study, which goes on by itself
         _say_next(source, args, out)
     return out
+
+
+def _keep(
+    run: runs.Run, lm: "MaskedLanguageModel", text: Step2Text, results: dict[str, Any]
+) -> None:
+    """The checkpoint, what the run found, and which texts it read."""
+    from steep.models.model_card import write_step2_card
+
+    runs.write_json(run.folder / runs.RESULTS, results)
+    runs.write_hashes(run.folder, corpus_hashes(text.corpus))
+    lm.save(run.folder)
+    write_step2_card(run.folder, run.out.resolve().name, run.manifest, results)
 
 
 def _load(args: AdaptArgs, attention: str, openings: Openings) -> "MaskedLanguageModel":

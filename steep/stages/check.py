@@ -11,10 +11,8 @@ from steep import runs
 from steep.args import AdaptArgs, CheckArgs, FitArgs, TuneArgs
 from steep.args.training import LengthArgs
 from steep.console import say, say_next, tell
-from steep.data import facts
-from steep.data.conflicts import find_conflicts
-from steep.data.corpus import Corpus, Data, join_corpora
-from steep.data.duplicates import find_duplicates
+from steep.data.corpus import Corpus, Data, describe, join_corpora, label_counts
+from steep.data.duplicates import find_conflicts, find_duplicates
 from steep.data.load import load
 from steep.data.readers import Source
 from steep.data.tokens import Tokens, tokenize
@@ -62,7 +60,7 @@ def _say_next(source: str | Path, args: CheckArgs, stage: str) -> None:
 def _findings(source: Source | Data, args: CheckArgs) -> dict[str, Any]:
     data = load(source, args.table, args.split)
     everything = join_corpora(list(data.parts.values()))
-    findings = facts.describe(data) | {"notes": list(data.notes)}
+    findings = describe(data) | {"notes": list(data.notes)}
     say("looking for duplicates ...")
     findings["notes"] += [n for n in find_duplicates(data).notes() if n not in data.notes]
     if data.task is not None:
@@ -142,11 +140,11 @@ def _unknown(tokens: Tokens, unknown: int | None) -> float:
 def _label_warnings(data: Data) -> list[str]:
     """What the label counts will make difficult."""
     warnings = []
-    for part, counts in facts.describe(data)["labels"].items():
+    for part, counts in describe(data)["labels"].items():
         few = [f"{name} ({count})" for name, count in counts.items() if 0 < count < FEW]
         if few:
             warnings.append(f"{part}: fewer than {FEW} rows of {some(few)}")
-    counts = facts.label_counts(data.train)
+    counts = label_counts(data.train)
     if counts and data.task and data.task.kind == "single":
         largest = max(counts.values()) / sum(counts.values())
         if largest > 0.8:

@@ -9,8 +9,7 @@ import numpy as np
 from steep import outputs, runs
 from steep.args import EvaluateArgs
 from steep.console import say, say_next, tell
-from steep.data import facts
-from steep.data.corpus import Corpus, Task
+from steep.data.corpus import Corpus, Task, label_counts
 from steep.data.duplicates import row_hashes
 from steep.data.readers import Source
 from steep.metrics.predictions import prediction_lines
@@ -45,19 +44,11 @@ def evaluate(
     notes = [*corpus.notes, *_seen(trained, corpus, known)]
     for note in notes:
         say(note)
-    check_abstention(trained.task, below := args.abstain.abstain_below)
+    check_abstention(trained.task, args.abstain.abstain_below)
     compute = None if engine is None else engine.compute
     probabilities = trained.predict(corpus, args.batch.size, args.machine, compute)
-    resampling = (args.intervals.resamples, args.seed.seed)
-    results: dict[str, Any] = {
-        "task": trained.task.described(),
-        "metric": primary(trained.task),
-        "model": str(model),
-        "trained_on": known,
-        "test": summarise(trained.task, corpus.labels(), probabilities, *resampling),
-        "answered": _answered(trained.task, corpus, probabilities, below),
-        "decisions": trained.decisions.as_json(trained.task) if trained.decisions else None,
-    }
+    results = {"model": str(model), "trained_on": known}
+    results |= _measured(trained, corpus, probabilities, args)
     try:
         if out is not None:
             lines = prediction_lines(corpus, trained.task, probabilities)
@@ -68,6 +59,20 @@ def evaluate(
     if out is not None:
         say_next(shlex.join(["steep", "report", str(out)]))
     return results
+
+
+def _measured(
+    trained: Trained, corpus: Corpus, probabilities: np.ndarray, args: EvaluateArgs
+) -> dict[str, Any]:
+    """What the predictions of `trained` for these rows are worth."""
+    task, resampling = trained.task, (args.intervals.resamples, args.seed.seed)
+    return {
+        "task": task.described(),
+        "metric": primary(task),
+        "test": summarise(task, corpus.labels(), probabilities, *resampling),
+        "answered": _answered(task, corpus, probabilities, args.abstain.abstain_below),
+        "decisions": trained.decisions.as_json(task) if trained.decisions else None,
+    }
 
 
 def _tell(corpus: Corpus, results: dict[str, Any]) -> None:
@@ -121,7 +126,7 @@ def _keep(
 
     machine = choose(args.machine)
     files = [{"name": corpus.source, "rows": len(corpus), "fingerprint": ""}]
-    counts = {"test": facts.label_counts(corpus)}
+    counts = {"test": label_counts(corpus)}
     with outputs.writing(out, "evaluate", args, args.output.overwrite) as run:
         run.record(device=str(machine.device), base=results["model"], **record)
         run.record(data={"files": files, "parts": {"test": len(corpus)}, "labels": counts})

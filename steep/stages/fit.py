@@ -10,19 +10,17 @@ import numpy as np
 from steep import runs
 from steep.args import FitArgs
 from steep.args.chosen import told
-from steep.args.training import BaseArgs, ModelArgs
+from steep.args.training import BaseArgs, DecisionArgs, FewArgs, ModelArgs
 from steep.console import say, say_next
-from steep.data import budget, facts
-from steep.data.corpus import Data
+from steep.data.batches import check_loss
+from steep.data.corpus import Data, record_data
 from steep.data.duplicates import corpus_hashes, row_hashes
 from steep.data.load import load
 from steep.data.readers import Source
-from steep.data.weights import check_loss
 from steep.errors import SteepError
-from steep.metrics import decisions
 from steep.metrics.scores import check_metric, primary
 from steep.models.checkpoint_files import check_checkpoint, read_checkpoint
-from steep.models.fit_defaults import settled_for
+from steep.models.fit_defaults import few_steps, settled_for
 from steep.models.fit_defaults import told as told_defaults
 from steep.models.hub import find, no_checkpoint
 from steep.openings import NOTHING, Openings
@@ -45,7 +43,7 @@ def fit(source: Source | Data, *, out: Path, args: FitArgs, openings: Openings =
     find_place(out, "folder", args.output.overwrite, inputs_of(args, source))
     data = load(source, args.table, args.split, splits_of(args.start))
     check_fit(data, args)
-    used = budget.chosen(data, args.few, args.seed.seed)
+    used = used_rows(data, args)
     asked, args = args, settled_fit(used, args)
     # Only now: importing torch takes longer than finding a mistake in a file or an option.
     from steep.models.devices import choose
@@ -75,7 +73,7 @@ def learner(source: Source | Data, args: FitArgs) -> "Learner":
     """A plain fastai `Learner` on the rows that `fit` would train on, not trained yet."""
     data = load(source, args.table, args.split, splits_of(args.start))
     check_fit(data, args)
-    used = budget.chosen(data, args.few, args.seed.seed)
+    used = used_rows(data, args)
     asked, args = args, settled_fit(used, args)
     for note in chosen_options(asked, args, used):
         say(note)
@@ -83,6 +81,15 @@ def learner(source: Source | Data, args: FitArgs) -> "Learner":
     learn.dls.origin = data, used, args  # for steep.save
     say_start(learn)
     return learn
+
+
+def used_rows(data: Data, args: FitArgs) -> Data:
+    """`data` with the training rows that are used: all, unless fewer were asked for."""
+    if args.few == FewArgs():
+        return data
+    from steep.data import budget
+
+    return budget.chosen(data, args.few, args.seed.seed)
 
 
 def settled_fit(used: Data, args: FitArgs) -> FitArgs:
@@ -101,18 +108,18 @@ def chosen_options(asked: FitArgs, args: FitArgs, used: Data) -> list[str]:
 def make_learner(used: Data, args: FitArgs) -> "Learner":
     """The `Learner` of a fit; SteepError where the checkpoint does not suit data or options."""
     from steep.models.devices import choose
-    from steep.train import engine
+    from steep.train import classify
 
     assert args.start.model is not None
     start, base = args.start.model, args.base.base
-    return engine.learner(used, start, args.tune, choose(args.machine), args.seed.seed, base)
+    return classify.learner(used, start, args.tune, choose(args.machine), args.seed.seed, base)
 
 
 def say_start(learn: "Learner") -> None:
     """Say what the user should know of the checkpoint that `learn` starts from."""
-    from steep.train import engine
+    from steep.train import classify
 
-    for note in engine.start_notes(learn):
+    for note in classify.start_notes(learn):
         say(note)
 
 
@@ -130,7 +137,10 @@ def check_fit(data: Data, args: FitArgs) -> None:
         read_checkpoint(args.base.base)
     if args.metric.metric:
         check_metric(task, args.metric.metric)
-    decisions.check_options(task, args.decisions.threshold, args.decisions.calibrate)
+    if args.decisions != DecisionArgs():
+        from steep.metrics.decisions import check_options
+
+        check_options(task, args.decisions.threshold, args.decisions.calibrate)
     check_loss(task, args.tune.loss)
 
 
@@ -164,18 +174,17 @@ def _train(
     data: Data, used: Data, args: FitArgs, opened: "Session"
 ) -> tuple[dict[str, Any], "Fitted"]:
     """Train on the rows `used` of `data`; writes history and predictions, returns the results."""
-    from steep.train import classify, engine
+    from steep.train import classify
     from steep.train.session import Hooks
 
     run, task = opened.run, data.labelled()
-    facts.record(run, data, str(find(args.base.base or str(args.start.model))))
+    record_data(run, data, str(find(args.base.base or str(args.start.model))))
     learn = make_learner(used, args)
     for note in [
         *told(args.recipe, args.tune),
         *leaks(data, args.start, args.base),
-        *budget.notes(data, used, args.few),
-        *budget.few_steps(len(used.train), args.tune.epochs.count, args.tune.batch.size),
-        *engine.start_notes(learn),
+        *_label_notes(data, used, args),
+        *classify.start_notes(learn),
         *learn.dls.train_ds.notes("training"),
         *classify.notes(learn, args.tune),
         f"computing on {opened.machine}",
@@ -196,6 +205,16 @@ def _train(
         **held_out(fitted, data, used, args, run),
         "tokens_per_second": fitted.tokens_per_second,
     }, fitted
+
+
+def _label_notes(data: Data, used: Data, args: FitArgs) -> list[str]:
+    """What the user should know where only some labels are used, or few."""
+    found = few_steps(len(used.train), args.tune.epochs.count, args.tune.batch.size)
+    if used is data:
+        return found
+    from steep.data import budget
+
+    return [*budget.notes(data, used, args.few), *found]
 
 
 def describe_model(

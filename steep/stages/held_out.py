@@ -7,15 +7,22 @@ import numpy as np
 from steep import runs
 from steep.args import FitArgs
 from steep.args.training import DecisionArgs
-from steep.data import weights
+from steep.data import batches
 from steep.data.corpus import Corpus, Data, Task
 from steep.errors import SteepError
-from steep.metrics import decisions
-from steep.metrics.baselines import CONSTANT, COUNTS, Output, beside, constant, headline
-from steep.metrics.calibration import ece
+from steep.metrics.calibration import Decisions, ece
 from steep.metrics.predictions import prediction_lines
 from steep.metrics.scores import primary, score
-from steep.metrics.summary import summarise, summary_lines
+from steep.metrics.summary import (
+    CONSTANT,
+    COUNTS,
+    Output,
+    beside,
+    constant,
+    headline,
+    summarise,
+    summary_lines,
+)
 from steep.metrics.word_counts import fit_tfidf
 
 if TYPE_CHECKING:
@@ -40,9 +47,7 @@ def held_out(
     task, parts = data.labelled(), {p: c for p, c in data.parts.items() if p != "train"}
     raw = {part: fitted.predict(corpus, machine) for part, corpus in parts.items()}
     labels = data.valid.labels()
-    chosen, notes = decisions.fit_decisions(
-        task, labels, raw["valid"], threshold_of(task, how), how.calibrate
-    )
+    chosen, notes = _decided(task, how, labels, raw["valid"])
     for note in [*notes, FLATTERING] if chosen else notes:
         run.note(note)
     results: dict[str, Any] = {"valid": None, "test": None, "decisions": None}
@@ -83,6 +88,18 @@ def threshold_of(task: Task, how: DecisionArgs) -> str | None:
     return how.threshold or ("f1" if task.kind == "multi" else None)
 
 
+def _decided(
+    task: Task, how: DecisionArgs, labels: np.ndarray, raw: np.ndarray
+) -> tuple[Decisions, list[str]]:
+    """The thresholds and temperatures that suit validation rows, if they are asked for; notes."""
+    threshold = threshold_of(task, how)
+    if threshold is None and not how.calibrate:
+        return Decisions(), []
+    from steep.metrics.decisions import fit_decisions
+
+    return fit_decisions(task, labels, raw, threshold, how.calibrate)
+
+
 def baselines(
     used: Data, parts: dict[str, Corpus], args: FitArgs, run: runs.Run
 ) -> dict[str, dict[str, Output]]:
@@ -97,14 +114,13 @@ def baselines(
     }
     labelled, asked = ((rows.whole(), rows.labels()) for rows in (train, valid))
     try:
-        counts = weights.of_rows(train, task, args.tune.loss)
+        counts = batches.weights_of_rows(train, task, args.tune.loss)
         model = fit_tfidf(labelled, asked, task, args.seed.seed, counts)
     except SteepError as error:  # texts without words
         run.note(f"no word counts beside the model: {error}")
         return found
     raw = {part: model.predict(rows.whole()) for part, rows in parts.items()}
-    threshold = threshold_of(task, how)
-    chosen, _ = decisions.fit_decisions(task, asked[1], raw["valid"], threshold, how.calibrate)
+    chosen, _ = _decided(task, how, asked[1], raw["valid"])
     for part, outputs in raw.items():
         found[part][COUNTS] = (chosen.task(task), chosen.probabilities(task, outputs))
     return found

@@ -16,7 +16,7 @@ from steep.data.corpus import TEXT_COLUMNS, Corpus, Task, corpus_of
 from steep.data.load import read_columns, read_table
 from steep.data.readers import Source, Texts, is_texts, listed
 from steep.errors import SteepError
-from steep.metrics.decisions import confidence, decide
+from steep.metrics.calibration import confidence, decide
 from steep.metrics.predictions import free_columns, guarded, named
 from steep.models.trained import Trained, load_trained_model
 from steep.openings import Engine

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from steep import outputs, runs
 from steep.args.training import EpochArgs, KeepArgs, OptimiserArgs, ScheduleArgs
 from steep.console import say
-from steep.data import facts
+from steep.data.corpus import record_data
 from steep.data.duplicates import row_hashes
 from steep.errors import SteepError
 from steep.metrics.scores import primary
@@ -44,7 +44,7 @@ def save(learn: "Learner", out: str | Path, *, overwrite: bool = False) -> Path:
     data, used, args = dls.origin
     fitted, task = Fitted(learn, [], 0, 0.0, False), data.labelled()
     with outputs.writing(Path(out), "fit", args, overwrite) as run:
-        facts.record(run, data, str(find(args.base.base or str(args.start.model))))
+        record_data(run, data, str(find(args.base.base or str(args.start.model))))
         run.record(args={n: v for n, v in as_mapping(args).items() if n not in THEIRS})
         run.note(NOTE)
         metric = args.metric.metric or primary(task)

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from steep.args import AdaptArgs, CompareArgs, PretrainArgs, TuneArgs
+from steep.args import AdaptArgs, CompareArgs, MachineArgs, PretrainArgs, TuneArgs
 from steep.args.chosen import OWN_FILE, recipe, recipe_names
-from steep.args.running import MachineArgs, StudyTextArgs
-from steep.data import weights
+from steep.args.pretraining import StudyTextArgs
+from steep.data import batches
 from steep.data.corpus import Corpus, Data
 from steep.errors import SteepError
 from steep.options import as_mapping, from_mapping, nearest, options_of, read_toml
@@ -138,20 +138,20 @@ def check_learner(cell: CellInput) -> None:
     """Raises SteepError where the checkpoint cannot be fine-tuned on these rows as asked."""
     # Only now: importing torch takes longer than finding a mistake in a file or an option.
     from steep.models.devices import choose
-    from steep.train import engine
+    from steep.train import classify
 
     start, base = _start(cell)
-    engine.learner(cell.data, start, cell.tune, choose(cell.machine), cell.seed, base)
+    classify.learner(cell.data, start, cell.tune, choose(cell.machine), cell.seed, base)
 
 
 def fine_tune(cell: CellInput) -> CellOutput:
     """Step 3 of the core. Arms differ in the encoder's weights, or in options; in nothing else."""
     from steep.models.devices import choose
-    from steep.train import classify, engine
+    from steep.train import classify
     from steep.train.session import Hooks
 
     machine, (start, base) = choose(cell.machine), _start(cell)
-    learn = engine.learner(cell.data, start, cell.tune, machine, cell.seed, base)
+    learn = classify.learner(cell.data, start, cell.tune, machine, cell.seed, base)
     hooks = Hooks(description=cell.description)
     fitted = classify.train(learn, cell.data, cell.tune, cell.metric, cell.seed, hooks)
     classify.in_own_units(fitted)
@@ -166,7 +166,7 @@ def fit_word_counts(cell: CellInput) -> CellOutput:
     from steep.metrics.word_counts import fit_tfidf
 
     train, valid, task = cell.data.train, cell.data.valid, cell.data.labelled()
-    counts = weights.of_rows(train, task, cell.tune.loss)
+    counts = batches.weights_of_rows(train, task, cell.tune.loss)
     labelled, held_out = ((part.whole(), part.labels()) for part in (train, valid))
     model = fit_tfidf(labelled, held_out, task, cell.seed, counts)
     return CellOutput(model.predict(valid.whole()), model.predict(cell.test.whole()))

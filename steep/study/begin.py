@@ -12,18 +12,17 @@ from typing import Any, get_args
 from steep import outputs, runs
 from steep.args import CompareArgs
 from steep.args.chosen import told
-from steep.args.kept import FORMAT
 from steep.args.training import BaseArgs
 from steep.console import say
-from steep.data import facts
 from steep.data.cache_files import hash_of
-from steep.data.corpus import Corpus, Data, Task
+from steep.data.corpus import Corpus, Data, Task, describe, fingerprint
 from steep.data.files import files_below, what_is_at
 from steep.errors import SteepError, unreadable
 from steep.metrics.scores import check_metric, defined, primary
 from steep.models.checkpoint_files import checkpoint_identity
 from steep.options import identity_of, options_of
 from steep.run_shapes import NOT_VALID, RESUMED_STUDY, STUDY
+from steep.runs import FORMAT
 from steep.shapes import checked, shown
 from steep.stages.fit import leaks
 from steep.study.arms import ADAPTED, BASE
@@ -133,7 +132,7 @@ def _record(study: Study) -> dict[str, Any]:
     return record | {
         "args": record["args"] | further_options(design),
         "contents": contents_of(study),
-        "data": facts.describe(data),
+        "data": describe(data),
         "task": data.labelled().described(),
         "metric": study.metric,
         "base": study.start.base,
@@ -177,7 +176,7 @@ def contents_of(study: Study) -> dict[str, Any]:
     given, texts = study.start.given, vars(study.args.texts)
     own = {n: v for n, v in further_options(study.design).items() if v and Path(v).exists()}
     return {
-        "rows": {part: facts.fingerprint(corpus) for part, corpus in study.data.parts.items()},
+        "rows": {part: fingerprint(corpus) for part, corpus in study.data.parts.items()},
         "texts": {name: [_of_path(path) for path in texts[name]] for name in TEXTS},
         "checkpoints": {
             "base": checkpoint_identity(study.start.base),

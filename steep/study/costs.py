@@ -8,9 +8,8 @@ from pathlib import Path
 from steep import runs
 from steep.args import PretrainArgs, TuneArgs
 from steep.console import say
-from steep.data.budget import few_steps
 from steep.errors import SteepError
-from steep.models.fit_defaults import settled, settled_for
+from steep.models.fit_defaults import few_steps, settled, settled_for
 from steep.study.arms import ADAPTED, BASE, Arm
 from steep.study.design import Design, Study
 from steep.study.forecast import forecast

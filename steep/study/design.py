@@ -7,7 +7,7 @@ from pathlib import Path
 from steep import runs
 from steep.args import CompareArgs, PretrainArgs, TuneArgs
 from steep.args.chosen import recipe_names
-from steep.args.running import StudyTextArgs
+from steep.args.pretraining import StudyTextArgs
 from steep.data.corpus import Corpus, Data
 from steep.errors import SteepError
 from steep.models.hub import find, no_checkpoint

@@ -4,8 +4,7 @@ import shutil
 from pathlib import Path
 
 from steep import outputs, places, runs
-from steep.args import AdaptArgs, CompareArgs, PretrainArgs
-from steep.args.running import SeedArgs
+from steep.args import AdaptArgs, CompareArgs, PretrainArgs, SeedArgs
 from steep.args.training import ModelArgs
 from steep.errors import SteepError
 from steep.run_shapes import TIMED

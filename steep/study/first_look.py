@@ -3,8 +3,8 @@
 from typing import Any
 
 from steep.data.budget import within
-from steep.metrics.baselines import CONSTANT, beside, constant, named, own_value
 from steep.metrics.scores import higher_is_better
+from steep.metrics.summary import CONSTANT, beside, constant, named, own_value
 from steep.run_shapes import NOT_VALID
 from steep.study.arms import BASE
 from steep.study.cells import kept_cell
@@ -60,7 +60,7 @@ def nothing_learnt(study: Study) -> dict[str, Any] | None:
 
 
 def _beside_constant(study: Study, found: CellResult) -> dict[str, Any]:
-    """A cell of base beside the constant that knows its labels (`steep.metrics.baselines`)."""
+    """A cell of base beside the constant that knows its labels (`steep.metrics.summary`)."""
     task, test, seed = study.data.labelled(), study.test, study.args.seed.seed
     train = within(study.data, found.labels, found.seed).train
     known = {CONSTANT: (task, constant(task, train.labels(), len(test)))}

@@ -31,7 +31,7 @@ from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_clas_config, awd_lstm_
 from fastai.torch_core import set_seed
 from torch import Tensor
 
-from steep.data import weights
+from steep.data import batches
 from steep.data.corpus import Corpus
 from steep.seeds import derive
 from steep.shelf.awd_lstm.awd_arm import CACHED, ENCODER, Awd
@@ -142,7 +142,7 @@ def fit_awd(cell: CellInput, start: Awd, device: Any) -> CellOutput:
     set_seed(derive(cell.seed, "awd-lstm", "labels") % 2**32)
     data, tune, task = cell.data, cell.tune, cell.data.labelled()
     sets = [_rows(corpus, start.words) for corpus in (data.train, data.valid, cell.test)]
-    if (counts := weights.of_rows(data.train, task, tune.loss)) is not None:
+    if (counts := batches.weights_of_rows(data.train, task, tune.loss)) is not None:
         sets[0].further.append(torch.from_numpy(counts))
     loaders = [_loader(rows, tune.batch.size, rows is sets[0]) for rows in sets]
     learn = text_classifier_learner(

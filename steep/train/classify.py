@@ -1,6 +1,7 @@
-"""How does a classifier train? Phase by phase, lower layers slower; the best epoch is kept."""
+"""How is a classifier made, and trained? Phase by phase, lower layers slower; one epoch is kept."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,24 +10,102 @@ import torch
 from fastai.callback.core import Callback
 from fastai.callback.schedule import ParamScheduler
 from fastai.learner import Learner
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from steep.args import TuneArgs
+from steep.data import batches
 from steep.data.corpus import Corpus, Data
 from steep.data.inputs import Rows
 from steep.errors import SteepError
 from steep.metrics.scores import check_metric, primary
-from steep.models import inference, sentence_folder
-from steep.models.devices import Machine, checkpointing_notes
-from steep.models.heads import rescale_output
+from steep.models import heads, hub
+from steep.models.checkpoints import check_length, checkpoint_notes, load_classifier, load_tokenizer
+from steep.models.devices import (
+    Machine,
+    checkpoint_gradients,
+    checkpointing_notes,
+    for_checkpointing,
+)
+from steep.models.families import (
+    check_tokenizer,
+    knows_segments,
+    reinitialise,
+    tokenizer_note,
+)
+from steep.models.fit_defaults import settled_for
+from steep.models.heads import Classifier, rescale_output, window_pooling
 from steep.seeds import derive
-from steep.train import engine, phases
-from steep.train.callbacks import Bar, FollowHistory, Scores, StopIfDiverged, gentler
-from steep.train.losses import Loss
-from steep.train.phases import Phase, Unfreeze, head_alone, in_every_phase, never_trained, phases_of
-from steep.train.probe_head import begin_as_probe
+from steep.train import engine, phases, rows
+from steep.train.callbacks import (
+    Bar,
+    Epochs,
+    FollowHistory,
+    Scores,
+    StopIfDiverged,
+    gentler,
+)
+from steep.train.engine import Accumulation, cut_rows
+from steep.train.losses import Loss, loss_for
+from steep.train.phases import (
+    FrozenWithoutDropout,
+    Phase,
+    Unfreeze,
+    head_alone,
+    in_every_phase,
+    never_trained,
+    phases_of,
+)
 from steep.train.session import Hooks
 
 ENOUGH = 500  # validation rows to choose an epoch by: with 20 to 200 the last one was better
+
+
+def learner(
+    data: Data,
+    checkpoint: str | Path,
+    tune: TuneArgs,
+    machine: Machine,
+    seed: int,
+    base: str | Path | None = None,
+) -> Learner:
+    """A plain fastai `Learner` that fine-tunes `checkpoint` on `data`.
+
+    `checkpoint` is a Hugging Face folder or hub name, or a folder of `steep adapt`; with `base`,
+    the classifier is built from that and the encoder of `checkpoint` grafted in. Everything that
+    fastai offers works on it: `lr_find`, `fit_one_cycle`, `freeze_to`, `get_preds` ...
+
+    Options that are not given follow from rows and checkpoint (`models.fit_defaults`). Raises
+    SteepError when the checkpoint cannot be loaded or does not fit the data.
+    """
+    task = data.labelled()
+    tune = settled_for(tune, data, checkpoint if base is None else base)
+    batches.check_loss(task, tune.loss)
+    machine = for_checkpointing(machine, tune.memory)
+    model, tokenizer = _classifier(data, checkpoint, tune, machine.attention, seed, base)
+    checkpoint_gradients(model, tune.memory)
+    loss = loss_for(task, data.train.labels(), tune.loss)
+    dls = rows.loaders(data, tokenizer, tune, seed, machine.device)
+    pooling = window_pooling(tune.long_texts.truncation, model)
+    prepared = machine.prepare(model, derive(seed, "dropout"))
+    learn = engine.learner_of(
+        dls,
+        Classifier(prepared, machine.autocast, pooling),
+        loss,
+        tune.optimiser,
+        [Epochs(dls.train.get_idxs), FrozenWithoutDropout(), *_accumulating(dls, tune)],
+    )
+    learn.metrics = [loss.rmse if task.kind == "regression" else loss.accuracy]
+    return learn
+
+
+def start_notes(learn: Learner) -> list[str]:
+    """What the user should know of the checkpoint that the classifier in `learn` starts from."""
+    model: PreTrainedModel = learn.model.model
+    data: rows.ShownRows = learn.dls.train_ds
+    told = [*checkpoint_notes(model), *tokenizer_note(data.tokenizer, model)]
+    if data.segments and not knows_segments(model):
+        told.append("the model knows one segment: only a token between them tells pairs apart")
+    return told
 
 
 @dataclass(frozen=True)
@@ -44,7 +123,7 @@ class Fitted:
         like: Rows = self.learn.dls.train_ds
         rows, adapter = like.over(corpus), self.learn.model
         size = 2 * self.learn.dls.train.bs
-        return inference.predict(adapter.model, rows, machine, size, adapter.window_pooling)
+        return heads.predict(adapter.model, rows, machine, size, adapter.window_pooling)
 
     def save(self, folder: Path) -> None:
         """Write the checkpoint, weights and tokenizer, as Hugging Face does.
@@ -54,7 +133,7 @@ class Fitted:
         model = self.learn.model.model
         model.save_pretrained(folder)
         self.learn.dls.train_ds.tokenizer.save_pretrained(folder)
-        sentence_folder.carry(Path(model.name_or_path), folder)
+        hub.carry(Path(model.name_or_path), folder)
 
 
 def train(
@@ -81,6 +160,8 @@ def train(
     own = [scores, finite, Unfreeze(plan), *_kept_features(learn, plan, bar), follow]
     rates = _rates(learn, tune, plan)
     if tune.layers.head_init == "probe":
+        from steep.train.frozen_features import begin_as_probe
+
         begin_as_probe(learn, data)
     engine.run_fit(learn, tune.epochs.count, rates, bar, [*own, *hooks.callbacks], hooks.saves)
     return Fitted(
@@ -158,3 +239,35 @@ def _rates(learn: Learner, tune: TuneArgs, plan: list[Phase]) -> ParamScheduler:
     lrs = phases.discriminative(learn, optimiser.rate, optimiser.layer_decay)
     schedule = phases.schedule(tune.schedule.schedule, optimiser.warmup_ratio)
     return phases.scheduler(lrs, in_every_phase(plan, schedule), tune.epochs.count, batches)
+
+
+def _classifier(
+    data: Data,
+    checkpoint: str | Path,
+    tune: TuneArgs,
+    attention: str,
+    seed: int,
+    base: str | Path | None,
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model that is fine-tuned, and its tokenizer; SteepError where they do not fit."""
+    tokenizer, pooling = load_tokenizer(checkpoint), tune.layers.pooling
+    start, encoder = (checkpoint, None) if base is None else (base, Path(checkpoint))
+    model = load_classifier(start, data.labelled(), attention, seed, encoder, pooling)
+    check_tokenizer(tokenizer, model)
+    if tune.layers.reinit_layers:
+        reinitialise(model, tune.layers.reinit_layers, seed)
+    check_length(tune.length.max_length, model)
+    return model, tokenizer
+
+
+def _accumulating(dls: rows.TextLoaders, tune: TuneArgs) -> list[Accumulation]:
+    """What cuts batches in parts, if that is asked for.
+
+    Also where texts are read in several windows: no part has more windows than a batch of short
+    texts would have rows, so that the windows of a text cost time, not memory.
+    """
+    parts = tune.memory.gradient_accumulation_steps
+    if parts == 1 and dls.train_ds.most == 1:
+        return []
+    most = -(-tune.batch.size // parts)
+    return [Accumulation(partial(cut_rows, most=most))]

@@ -1,94 +1,34 @@
-"""THE seam between fastai and Hugging Face: how are a model and data put into one `Learner`?
+"""THE seam between fastai and Hugging Face: how does a `Learner` train, a batch become a step?
 
+Its gradient, over parts if need be, is clipped, then AdamW moves the weights: one way for both
+stages, and for long texts, whose batches have many more windows than rows.
 Nothing outside `steep.train` imports fastai. Traps that this module avoids are listed, with the
 reason for each line, in docs/engine.md; the order of callbacks in `callbacks.At`.
 """
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain, pairwise
 from typing import Any
 
 import fastai.callback.progress
 import fastai.callback.schedule  # noqa: F401  (adds fit_one_cycle and lr_find)
+import torch
 from fastai.callback.core import Callback
 from fastai.callback.schedule import ParamScheduler
 from fastai.data.core import DataLoaders
 from fastai.learner import Learner
+from fastai.optimizer import Optimizer
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from torch.optim.adamw import adamw
 
-from steep.args import TuneArgs
 from steep.args.training import OptimiserArgs
-from steep.data import weights
-from steep.data.corpus import Data
-from steep.models.checkpoints import check_length, checkpoint_notes, load_classifier, load_tokenizer
-from steep.models.devices import Machine, checkpoint_gradients, for_checkpointing
 from steep.models.families import (
-    check_tokenizer,
-    knows_segments,
     layer_groups,
-    reinitialise,
-    tokenizer_note,
 )
-from steep.models.fit_defaults import settled_for
-from steep.models.heads import Classifier, window_pooling
-from steep.seeds import derive
-from steep.train import rows
-from steep.train.callbacks import Bar, Epochs, PlainLosses
-from steep.train.losses import loss_for
-from steep.train.optimizer import Accumulation, AdamW, Clip, cut_rows
-from steep.train.phases import FrozenWithoutDropout
-from steep.train.resume import saving
+from steep.train.callbacks import At, Bar, Epochs, PlainLosses
 from steep.train.saves import Saves
-
-
-def learner(
-    data: Data,
-    checkpoint: str | Path,
-    tune: TuneArgs,
-    machine: Machine,
-    seed: int,
-    base: str | Path | None = None,
-) -> Learner:
-    """A plain fastai `Learner` that fine-tunes `checkpoint` on `data`.
-
-    `checkpoint` is a Hugging Face folder or hub name, or a folder of `steep adapt`; with `base`,
-    the classifier is built from that and the encoder of `checkpoint` grafted in. Everything that
-    fastai offers works on it: `lr_find`, `fit_one_cycle`, `freeze_to`, `get_preds` ...
-
-    Options that are not given follow from rows and checkpoint (`models.fit_defaults`). Raises
-    SteepError when the checkpoint cannot be loaded or does not fit the data.
-    """
-    task = data.labelled()
-    tune = settled_for(tune, data, checkpoint if base is None else base)
-    weights.check_loss(task, tune.loss)
-    machine = for_checkpointing(machine, tune.memory)
-    model, tokenizer = _classifier(data, checkpoint, tune, machine.attention, seed, base)
-    checkpoint_gradients(model, tune.memory)
-    loss = loss_for(task, data.train.labels(), tune.loss)
-    dls = rows.loaders(data, tokenizer, tune, seed, machine.device)
-    pooling = window_pooling(tune.long_texts.truncation, model)
-    prepared = machine.prepare(model, derive(seed, "dropout"))
-    learn = learner_of(
-        dls,
-        Classifier(prepared, machine.autocast, pooling),
-        loss,
-        tune.optimiser,
-        [Epochs(dls.train.get_idxs), FrozenWithoutDropout(), *_accumulating(dls, tune)],
-    )
-    learn.metrics = [loss.rmse if task.kind == "regression" else loss.accuracy]
-    return learn
-
-
-def start_notes(learn: Learner) -> list[str]:
-    """What the user should know of the checkpoint that the classifier in `learn` starts from."""
-    model: PreTrainedModel = learn.model.model
-    data: rows.ShownRows = learn.dls.train_ds
-    told = [*checkpoint_notes(model), *tokenizer_note(data.tokenizer, model)]
-    if data.segments and not knows_segments(model):
-        told.append("the model knows one segment: only a token between them tells pairs apart")
-    return told
+from steep.train.session import saving
 
 
 def run_fit(
@@ -110,38 +50,6 @@ def run_fit(
     source = next(cb.source for cb in learn.cbs if isinstance(cb, Epochs))
     with learn.no_bar(), learn.no_logging(), saving(saves, bar, source) as keepers:
         learn.fit(epochs, cbs=[scheduler, bar, *callbacks, *keepers])
-
-
-def _classifier(
-    data: Data,
-    checkpoint: str | Path,
-    tune: TuneArgs,
-    attention: str,
-    seed: int,
-    base: str | Path | None,
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model that is fine-tuned, and its tokenizer; SteepError where they do not fit."""
-    tokenizer, pooling = load_tokenizer(checkpoint), tune.layers.pooling
-    start, encoder = (checkpoint, None) if base is None else (base, Path(checkpoint))
-    model = load_classifier(start, data.labelled(), attention, seed, encoder, pooling)
-    check_tokenizer(tokenizer, model)
-    if tune.layers.reinit_layers:
-        reinitialise(model, tune.layers.reinit_layers, seed)
-    check_length(tune.length.max_length, model)
-    return model, tokenizer
-
-
-def _accumulating(dls: rows.TextLoaders, tune: TuneArgs) -> list[Accumulation]:
-    """What cuts batches in parts, if that is asked for.
-
-    Also where texts are read in several windows: no part has more windows than a batch of short
-    texts would have rows, so that the windows of a text cost time, not memory.
-    """
-    parts = tune.memory.gradient_accumulation_steps
-    if parts == 1 and dls.train_ds.most == 1:
-        return []
-    most = -(-tune.batch.size // parts)
-    return [Accumulation(partial(cut_rows, most=most))]
 
 
 def learner_of(
@@ -172,3 +80,163 @@ def learner_of(
         train_bn=False,  # frozen means frozen: else fastai trains every LayerNorm all the same
         moms=(0.9, 0.9, 0.9),  # BERT's beta1, instead of a cycle
     )
+
+
+class AdamW(Optimizer):
+    """AdamW (Loshchilov & Hutter 2019) with the constants of BERT: betas .9 and .999, eps 1e-8.
+
+    `params` is a list of layer groups. A fastai optimiser rather than a wrapped torch one, since
+    only those honour `wd_bn_bias=False`: no decay on biases and norms.
+    """
+
+    scale: Tensor | None = None
+    """What the gradients of the next step are divided by, within it; set by `Clip`."""
+
+    def __init__(self, params: Iterable, lr: float, wd: float = 0.01) -> None:
+        super().__init__(params, [], lr=lr, mom=0.9, sqr_mom=0.999, eps=1e-8, wd=wd)
+
+    def zero_grad(self) -> None:
+        """Drop the gradients. (Zeroed ones are written, and read again by the next backward.)"""
+        for p, *_ in self.all_params(with_grad=True):
+            p.grad = None
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:
+        """One step of all parameters that have a gradient, in place, group by group."""
+        for group, hyper in zip(self.param_lists, self.hypers, strict=True):
+            moving = [p for p in group if p.requires_grad and p.grad is not None]
+            for decays in (True, False):
+                some = [p for p in moving if self.state[p].get("do_wd", True) is decays]
+                self._move(some, hyper, hyper["wd"] if decays else 0.0)
+        self.scale = None
+
+    def _move(self, params: list[Tensor], hyper: dict[str, float], decay: float) -> None:
+        states = [self._state(p) for p in params]
+        adamw(
+            params,
+            [p.grad for p in params],  # type: ignore[misc]  # they have one
+            [state["mean"] for state in states],
+            [state["square"] for state in states],
+            [],
+            [state["steps"] for state in states],
+            fused=True,
+            grad_scale=self.scale,
+            amsgrad=False,
+            beta1=hyper["mom"],
+            beta2=hyper["sqr_mom"],
+            lr=hyper["lr"],
+            weight_decay=decay,
+            eps=hyper["eps"],
+            maximize=False,
+        )
+
+    def _state(self, p: Tensor) -> dict[str, Tensor]:
+        """The moments of a parameter: float32 (its shape), and how many steps it has made."""
+        state = self.state[p]
+        if "mean" not in state:
+            state["mean"], state["square"] = torch.zeros_like(p), torch.zeros_like(p)
+            state["steps"] = torch.zeros((), dtype=torch.float32, device=p.device)
+        return state
+
+
+class Clip(Callback):
+    """Bounds the norm of the gradient by `most`, as `clip_grad_norm_` does.
+
+    The optimiser divides within its own pass over the gradients, which saves one over memory.
+    """
+
+    order, run_valid = At.CLIP, False
+
+    def __init__(self, most: float) -> None:
+        self.most = most
+
+    def before_step(self) -> None:
+        params = chain.from_iterable(self.opt.param_lists)
+        grads = [p.grad for p in params if p.grad is not None]
+        norm = nn.utils.get_total_norm(grads)
+        self.opt.scale = (norm / self.most).clamp(min=1)
+
+
+Tensors = tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some rows of a batch, as inputs and labels.
+
+    The loss of the batch is the sum of the losses of its parts, each times its `share`.
+    """
+
+    inputs: Tensors
+    labels: Tensors
+    share: Tensor | float = 1.0
+
+
+# Cuts the inputs and labels of a batch in so many parts, or fewer where it cannot be cut.
+Cut = Callable[[Tensors, Tensors, int], list[Part]]
+
+
+class Accumulation(Callback):
+    """Computes every training batch in parts: all but the last here, the last by fastai.
+
+    A step of fastai stays a step of the optimiser, so that rates, progress and saves know nothing
+    of the parts. (fastai's own GradientAccumulation makes them batches: it takes the mean of their
+    means, which is not the mean over all their rows or masked tokens, and carries the rest of an
+    epoch over into the next.)
+    """
+
+    order, run_valid = At.ACCUMULATION, False
+
+    def __init__(self, cut: Callable[[Tensors, Tensors], list[Part]]) -> None:
+        self.cut = cut
+
+    def before_batch(self) -> None:
+        self.whole = self.xb, self.yb
+        # fastai computes the last part, and makes the one step for all.
+        *first, last = self.cut(self.xb, self.yb)
+        self.others = sum(_add_gradient(self.learn, part) for part in first)
+        self.share = last.share
+        self.learn.xb, self.learn.yb = last.inputs, last.labels
+
+    def after_loss(self) -> None:
+        self.learn.loss_grad = self.loss_grad * self.share
+        self.learn.loss = self.loss_grad.detach() + self.others  # what is recorded: of the batch
+
+    def after_batch(self) -> None:
+        self.learn.xb, self.learn.yb = self.whole
+
+
+def add_gradient(learn: Learner, batch: Tensors) -> None:
+    """Add the gradient of a batch, as `learn.dls` gives it, in parts if `learn` accumulates."""
+    inputs, labels = batch[: learn.dls.n_inp], batch[learn.dls.n_inp :]
+    cuts = [callback.cut for callback in learn.cbs if isinstance(callback, Accumulation)]
+    for part in cuts[0](inputs, labels) if cuts else [Part(inputs, labels)]:
+        _add_gradient(learn, part)
+
+
+def cut_rows(inputs: Tensors, labels: Tensors, most: int) -> list[Part]:
+    """A batch of texts (see `rows.ShownRows`) as parts of at most `most` texts, or windows of them.
+
+    A text that has more windows than that is a part of its own. The mean loss of a part counts by
+    its share of the rows, also where rows have weights: a mean over rows includes these.
+    """
+    (texts,) = inputs
+    rows = len(texts)
+    windows = texts[:, :, 1].any(-1).sum(1).tolist() if texts.ndim == 4 else [1] * rows
+    edges, inside = [0], 0
+    for row, count in enumerate(windows):
+        if inside and inside + count > most:
+            edges.append(row)
+            inside = 0
+        inside += count
+    return [
+        Part((texts[a:b],), tuple(some[a:b] for some in labels), (b - a) / rows)
+        for a, b in pairwise([*edges, rows])
+    ]
+
+
+def _add_gradient(learn: Learner, part: Part) -> Tensor:
+    """Add the gradient of a part to that of the batch; returns what it adds to the loss."""
+    loss = learn.loss_func(learn.model(*part.inputs), *part.labels) * part.share
+    loss.backward()
+    return loss.detach()

@@ -1,17 +1,46 @@
-"""When is what a frozen encoder gives computed once for all epochs? While the head trains alone."""
+"""What of a frozen encoder is computed once? All that the head reads, while it trains alone.
+
+A frozen encoder has no dropout, so what it gives for a row is a constant. Of a `PooledClassifier`
+the pooled vector is kept, of a checkpoint's own head the outputs of the last layer, which it may
+read in any way. A row is known by its tokens, so batches may come in any order and padding.
+
+A head may also begin as a linear probe of it, a logistic regression (Kumar et al. 2022,
+"Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution", section 3.4).
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from hashlib import blake2b
+from typing import Any
 
 import numpy as np
+import torch
 from fastai.callback.core import Callback
 from fastai.learner import Learner
-from torch import Tensor
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from steep.data.batches import by_length
-from steep.models.pooling import KNOWN, FeatureCache, PooledClassifier
+from steep.data.corpus import Data
+from steep.errors import SteepError
+from steep.models.families import encoder_layers
+from steep.models.pooling import PooledClassifier
 from steep.train.callbacks import At, Bar
 from steep.train.rows import ShownRows
 
 MOST = 2_000_000_000  # bytes of memory that features may take
 BYTES = 4  # of a number; 2 in bf16
+KNOWN = (
+    *("albert", "bert", "camembert", "deberta-v2", "distilbert", "electra", "modernbert"),
+    *("mpnet", "roberta", "xlm-roberta"),
+)
+"""Model types whose layers give (rows, length, width) and do not look at padding: the tested ones.
+
+A convolution, say, sees the padding beside a row: what it gives depends on the batch.
+"""
+
+STRENGTH, ITERATIONS = 0.1, 1000  # scikit-learn's C: of 0.01 to 100, few labels of many classes
 
 
 def feature_note(learn: Learner) -> str:
@@ -80,3 +109,150 @@ def _size(learn: Learner) -> int:
     sets = (learn.dls.train_ds, learn.dls.valid_ds)
     cache = FeatureCache(learn.model.model, learn.model.reads_first)
     return BYTES * sum(cache.numbers(int(r.lengths.sum()), len(r) * r.most) for r in sets)
+
+
+class FeatureCache:
+    """What the head of `model` reads of each row, in memory, on the CPU.
+
+    With `first_alone`, the head reads nothing but the first position of the last layer.
+    """
+
+    def __init__(self, model: PreTrainedModel, first_alone: bool = False) -> None:
+        self.kept: dict[bytes, Tensor] = {}  # (width,) pooled, else (positions, width)
+        self.first_alone = first_alone
+        self.pooled = isinstance(model, PooledClassifier)
+        layers = encoder_layers(model.base_model)
+        self._source: nn.Module = layers[-1]
+        self._skipped: Sequence[nn.Module] = [*layers][:-1]
+        self._width = model.config.hidden_size
+        if isinstance(model, PooledClassifier):
+            self._source, self._skipped = model.pooling, [model.base_model]
+            self._width = model.pooled_head.in_features
+        self._rows: list[tuple[bytes, int]] = []
+        self._found = torch.empty(0)
+        self._others = -1  # Nones that a layer gives beside its outputs; -1 where it gives no tuple
+
+    def numbers(self, tokens: int, windows: int) -> int:
+        """How many numbers are kept of so many windows with so many tokens."""
+        return self._width * (windows if self.pooled or self.first_alone else tokens)
+
+    def fill(self, classifier: Callable[[Tensor], Any], batches: Iterable[Tensor]) -> None:
+        """Keep what is read of all rows of `batches`; `classifier` reads a batch.
+
+        Padding moves the last bits of an output, so the same batches give the same bits.
+        """
+        hook = self._source.register_forward_hook(self._find)
+        try:
+            with torch.no_grad():
+                for batch in batches:
+                    classifier(batch)
+                    self._keep()
+        finally:
+            hook.remove()
+
+    @contextmanager
+    def reused(self, inputs: dict[str, Tensor]) -> Iterator[None]:
+        """While this lasts, the model computes `inputs`, but not what is known of them.
+
+        Of a batch with a row that is not known, everything is computed.
+        """
+        self._rows = list(_rows(inputs))
+        known = [self.kept[key] for key, _ in self._rows if key in self.kept]
+        with ExitStack() as stack:
+            if len(known) == len(self._rows):
+                states = self._laid(known, inputs["input_ids"])
+                stack.enter_context(_instead(self._skipped, self._hand_on))
+                stack.enter_context(_instead([self._source], lambda *_: self._as(states)))
+            yield
+
+    def _find(self, module: nn.Module, inputs: Any, output: Any) -> None:
+        self._others = len(output) - 1 if isinstance(output, tuple) else -1
+        self._found = output[0] if isinstance(output, tuple) else output
+
+    def _keep(self) -> None:
+        for (key, length), state in zip(self._rows, self._found.cpu(), strict=True):
+            if not self.pooled:
+                state = state[: 1 if self.first_alone else length]
+            self.kept.setdefault(key, state.clone())  # a view would keep the whole batch
+
+    def _laid(self, known: list[Tensor], ids: Tensor) -> Tensor:
+        """What is kept of the rows of a batch, in the form in which it was found; 0 elsewhere."""
+        if self.pooled:
+            return torch.stack(known).to(ids.device)
+        states = known[0].new_zeros(*ids.shape, known[0].shape[-1])
+        for place, state in zip(states, known, strict=True):
+            place[: len(state)] = state
+        return states.to(ids.device)
+
+    def _hand_on(self, *given: Tensor) -> Any:
+        """What stands in for a module that is skipped: nobody reads it."""
+        return self._as(given[0]) if given else None
+
+    def _as(self, states: Tensor) -> Any:
+        """`states` in the form in which a layer of this model gives them."""
+        return states if self._others < 0 else (states, *[None] * self._others)
+
+
+@contextmanager
+def _instead(modules: Iterable[nn.Module], give: Callable[..., Any]) -> Iterator[None]:
+    """While this lasts, `modules` give `give(*inputs)` instead of computing."""
+    modules = list(dict.fromkeys(modules))  # a layer may stand in several places
+    before = [vars(module).get("forward") for module in modules]
+    for module in modules:
+        module.forward = lambda *given, **_: give(*given)
+    try:
+        yield
+    finally:
+        for module, forward in zip(modules, before, strict=True):
+            del module.forward
+            if forward is not None:
+                module.forward = forward
+
+
+def _rows(inputs: dict[str, Tensor]) -> Iterator[tuple[bytes, int]]:
+    """What each row of a batch is known by, and its length without padding, which comes last."""
+    lengths = inputs["attention_mask"].sum(1).tolist()
+    read = [values.cpu().numpy() for name, values in inputs.items() if name != "attention_mask"]
+    for row, length in zip(np.stack(read, 1), lengths, strict=True):
+        yield blake2b(row[:, :length].tobytes(), digest_size=16).digest(), length
+
+
+def begin_as_probe(learn: Learner, data: Data) -> None:
+    """Give the head of `learn` the weights of a logistic regression on the training rows.
+
+    Raises SteepError where the task has no classes, or the head is not one linear layer.
+    """
+    model, task = learn.model.model, data.labelled()
+    if task.kind != "single" or not isinstance(model, PooledClassifier):
+        raise SteepError("head_init probe needs one label a row, and a pooling such as mean.")
+    found = LogisticRegression(C=STRENGTH, max_iter=ITERATIONS)
+    labels = data.train.labels()
+    if len(np.unique(labels)) < 2:
+        return
+    found.fit(_features(learn), labels)
+    weight, bias = (torch.tensor(x, dtype=torch.float32) for x in (found.coef_, found.intercept_))
+    if len(weight) == 1:  # of two classes scikit-learn gives the difference
+        weight, bias = torch.cat([-weight, weight]) / 2, torch.cat([-bias, bias]) / 2
+    head, known = model.pooled_head, torch.from_numpy(found.classes_).to(learn.dls.device)
+    with torch.no_grad():
+        head.weight[known] = weight.to(head.weight)
+        head.bias[known] = bias.to(head.bias)
+
+
+def _features(learn: Learner) -> np.ndarray:
+    """What the head reads of each training row, in their order: float32 (rows, width)."""
+    rows: ShownRows = learn.dls.train_ds
+    found: dict[int, np.ndarray] = {}
+    seen: list[Tensor] = []
+    hook = learn.model.model.pooling.register_forward_hook(lambda *given: seen.append(given[-1]))
+    learn.model.eval()
+    order, size = by_length(rows.lengths), 2 * learn.dls.train.bs
+    try:
+        with torch.inference_mode():
+            for some in np.split(order, range(size, len(order), size)):
+                learn.model(rows.batch([rows[i] for i in some])[0].to(learn.dls.device))
+                found |= dict(zip(some.tolist(), seen.pop().float().cpu().numpy(), strict=True))
+    finally:
+        hook.remove()
+    learn.model.train()
+    return np.stack([found[i] for i in range(len(order))])

@@ -12,7 +12,7 @@ from torch.nn.functional import one_hot
 
 from steep.args.training import LossArgs
 from steep.data.corpus import Task
-from steep.models.inference import activation
+from steep.models.heads import activation
 
 GAMMA = 2.0  # of the focal loss: the value that Lin et al. settle on
 DISTANCE = 2.0  # of neighbours among ordered classes: each has e^-2 of the true class's share

@@ -20,8 +20,8 @@ from steep.models.masked_lm import MASKED_HEAD, MaskedLanguageModel, MaskedLM, P
 from steep.objectives.masking import vocabulary
 from steep.train import engine
 from steep.train.callbacks import Epochs
+from steep.train.engine import Accumulation, Cut, Part, Tensors
 from steep.train.heldout import Measure
-from steep.train.optimizer import Accumulation, Cut, Part, Tensors
 from steep.train.pile import IGNORED, ROUND, Pile, Source
 
 

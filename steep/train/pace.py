@@ -11,10 +11,10 @@ from steep.models.devices import Machine
 from steep.models.families import longest
 from steep.models.masked_lm import MaskedLanguageModel, MaskedLM, load_masked_lm
 from steep.options import change, make
-from steep.train import engine
+from steep.train import classify
+from steep.train.engine import add_gradient
 from steep.train.heldout import MaskedScores
 from steep.train.objective import Objective, masked_learner
-from steep.train.optimizer import add_gradient
 from steep.train.pile import Stream, heldout_batches, loaders
 
 WARM, TIMED = 2, 6  # steps
@@ -40,7 +40,7 @@ def estimate(data: Data, model: str, machine: Machine, seed: int, tune: TuneArgs
         times["masked_loss"] = round(_loss(masked), 3)
     if data.task is not None and len(data.valid):
         tune = change(tune, {"max_length": min(tune.length.max_length, most)})
-        times["fit"] = _pace(engine.learner(data, model, tune, machine, seed))
+        times["fit"] = _pace(classify.learner(data, model, tune, machine, seed))
     return times
 
 
@@ -49,7 +49,7 @@ def of_fit(data: Data, model: str, machine: Machine, seed: int, tune: TuneArgs) 
 
     All layers are trained: where the encoder is frozen, a pass takes less.
     """
-    return _pace(engine.learner(data, model, tune, machine, seed))["seconds_per_epoch"]
+    return _pace(classify.learner(data, model, tune, machine, seed))["seconds_per_epoch"]
 
 
 def seconds_per_step(learn: Learner, warm: int = WARM, timed: int = TIMED) -> tuple[float, float]:

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from steep.args.pretraining import Masking
 from steep.data.batches import by_tokens, inner_edges, packed, pad, padded_length, separators
+from steep.data.cache_files import BLOCK, select_rows
 from steep.data.inputs import Frame
-from steep.data.store import BLOCK, select_rows
 from steep.data.tokens import Tokens, notes_of_unknown, windows
 from steep.errors import SteepError
 from steep.objectives.masking import Vocabulary, mask

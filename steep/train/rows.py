@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerBase
 
 from steep.args import FitArgs, TuneArgs
 from steep.args.table import ColumnArgs
-from steep.data import weights
+from steep.data import batches
 from steep.data.batches import by_length, shuffled
 from steep.data.corpus import Data, corpus_of
 from steep.data.inputs import Rows, Sliding
@@ -192,7 +192,7 @@ def loaders(
         ShownRows(corpus, data.labelled(), tokenizer, *how) for corpus in (data.train, data.valid)
     )
     train.check_known()
-    train.counts = weights.of_rows(data.train, data.labelled(), tune.loss)
+    train.counts = batches.weights_of_rows(data.train, data.labelled(), tune.loss)
     order = RowOrder(train.lengths, batch_size, seed)
     size = max(1, 2 * batch_size // valid.most)
     return TextLoaders(_loader(train, batch_size, order), ordered(valid, size), device=device)

@@ -27,9 +27,9 @@ from steep.shelf.sentence_pairs.sentence_runs import (
     next_pairs,
     ordered_pairs,
 )
+from steep.train.engine import Part, Tensors
 from steep.train.heldout import Measure
 from steep.train.objective import Objective, cut_masked, masked_loss, share_of
-from steep.train.optimizer import Part, Tensors
 from steep.train.pile import IGNORED, Batch, Pile
 
 

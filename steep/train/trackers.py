@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steep.console import say
-from steep.shelf.trackers import Tracker
+from steep.openings import Tracker
 
 if TYPE_CHECKING:
     from accelerate.tracking import GeneralTracker

@@ -3,8 +3,9 @@
 from typing import Any
 
 from steep.args import AdaptArgs, CompareArgs, EvaluateArgs, FitArgs
-from steep.args.kept import FORMAT, NEW_NAMES, OF_STAGE, renamed
+from steep.args.kept import NEW_NAMES, OF_STAGE, renamed
 from steep.options import options_of, tables_of
+from steep.runs import FORMAT
 from steep.shelf.explain import ExplainArgs
 
 

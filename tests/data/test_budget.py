@@ -14,7 +14,7 @@ from steep import outputs
 from steep.args.pretraining import ProbeArgs
 from steep.args.table import SplitArgs, TableArgs
 from steep.args.training import FewArgs
-from steep.data.budget import MOST, chosen, few_steps, labelled_parts, notes, probe_on, within
+from steep.data.budget import MOST, chosen, labelled_parts, notes, probe_on, within
 from steep.data.corpus import Corpus, Data, Task
 from steep.data.load import load
 from steep.data.splits import Splits
@@ -107,13 +107,6 @@ def test_what_is_used_is_said(rare: Data) -> None:
     assert notes(rare, few, FewArgs(label_budget=1)) == [
         "3 of 200 training labels are used, one of every class"
     ]
-
-
-def test_few_steps_are_told_with_what_makes_more() -> None:
-    (note,) = few_steps(100, epochs=5, batch_size=16)
-    assert "100 labels make 35 steps" in note
-    assert "--batch-size 8 --epochs 7 makes 80 or more" in note
-    assert few_steps(100, epochs=7, batch_size=8) == []
 
 
 ASKED = ProbeArgs(probe=True)

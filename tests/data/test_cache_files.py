@@ -14,7 +14,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from steep.args.table import ColumnArgs
-from steep.data import cache_files, store
+from steep.data import cache_files, readers
 from steep.data.cache_files import (
     cache_folder,
     explained,
@@ -202,14 +202,14 @@ def test_a_table_that_changes_while_it_is_read_is_refused(
 ) -> None:
     path = tmp_path / "t.txt"
     path.write_text("one text\nanother")
-    shaped = store._shape
+    shaped = readers._shape
 
     def written(*args: object) -> object:
         path.write_text("other\ntext")
         return shaped(*args)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "_shape", written)
+        patch.setattr(readers, "_shape", written)
         with pytest.raises(SteepError, match="has changed while it was read. Run it again"):
             read(path)
     assert list(read(path).table["text"]) == ["other", "text"]
@@ -235,7 +235,7 @@ def test_what_cannot_be_written_is_one_sentence_and_leaves_nothing(
         lambda: join_corpora([read(path).take(np.array([5, 2, 9]))]),
         lambda: split_sentences(read(path)),
         lambda: tokenize(read(path), tokenizer),
-        lambda: store.scratch((100, 2), np.int64),
+        lambda: cache_files.scratch((100, 2), np.int64),
     ]
     for stage in stages:
         before = sorted(cache.rglob("*.*"))

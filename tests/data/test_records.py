@@ -7,7 +7,7 @@ import pytest
 
 from steep.args.pretraining import TextArgs
 from steep.args.table import ColumnArgs, SplitArgs, TableArgs
-from steep.data.facts import describe, fingerprint
+from steep.data.corpus import describe, fingerprint
 from steep.data.load import load, read_table, read_texts
 from steep.data.readers import is_by_class, is_plain
 from steep.data.step2_text import read_corpora

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from steep.args.table import SplitArgs, TableArgs
-from steep.data.facts import describe
+from steep.data.corpus import describe
 from steep.data.load import load, read_table
 from steep.data.splits import load_splits, split_rows
 from steep.errors import SteepError

@@ -7,9 +7,9 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from steep.args.table import TableArgs
 from steep.args.training import LossArgs
+from steep.data.batches import check_loss, weights_of_rows
 from steep.data.corpus import Corpus, Task
 from steep.data.load import read_table
-from steep.data.weights import check_loss, of_rows
 from steep.errors import SteepError
 from steep.options import make
 
@@ -29,20 +29,20 @@ multi = pytest.mark.parametrize("corpus", [(MULTI, "x,y")], indirect=True)
 
 @single
 def test_a_column_counts_by_proportion(corpus):
-    weights = of_rows(corpus, corpus.task, LossArgs())
+    weights = weights_of_rows(corpus, corpus.task, LossArgs())
     assert weights == pytest.approx(np.array([0, 1, 2, 3] * 3) / 1.5)
 
 
 def test_no_weights_are_none(write):
     plain = read_table(write("t.csv", SINGLE), make(TableArgs, label="l"))
-    assert of_rows(plain, plain.task, LossArgs()) is None
+    assert weights_of_rows(plain, plain.task, LossArgs()) is None
     assert (plain.weights() == 1).all()
     assert "weight" not in plain.table.column_names
 
 
 def test_balanced_is_that_of_scikit_learn(write):
     plain = read_table(write("t.csv", SINGLE), make(TableArgs, label="l"))
-    found = of_rows(plain, plain.task, LossArgs(class_weights="balanced"))
+    found = weights_of_rows(plain, plain.task, LossArgs(class_weights="balanced"))
     assert found == pytest.approx(compute_sample_weight("balanced", plain.labels()))
 
 
@@ -51,7 +51,7 @@ def test_effective_lies_between_none_and_balanced(write):
     plain = read_table(write("t.csv", SINGLE), make(TableArgs, label="l"))
     ratios = []
     for rule in ("effective:0", "effective:0.9", "effective:0.99999999", "balanced"):
-        found = of_rows(plain, plain.task, LossArgs(class_weights=rule))
+        found = weights_of_rows(plain, plain.task, LossArgs(class_weights=rule))
         ratios.append(found[2] / found[0])  # 8 rows of a, 4 of b
     assert ratios[0] == pytest.approx(1)
     assert ratios[1] == pytest.approx((1 - 0.9**8) / (1 - 0.9**4))
@@ -60,17 +60,17 @@ def test_effective_lies_between_none_and_balanced(write):
 
 @single
 def test_classes_and_rows_multiply(corpus):
-    found = of_rows(corpus, corpus.task, LossArgs(class_weights="b=3"))
+    found = weights_of_rows(corpus, corpus.task, LossArgs(class_weights="b=3"))
     expected = corpus.weights() * np.where(corpus.labels() == 1, 3, 1)
     assert found == pytest.approx(expected / expected.mean())
 
 
 @multi
 def test_several_labels_are_weighted_one_by_one(corpus):
-    found = of_rows(corpus, corpus.task, LossArgs(class_weights="balanced"))
+    found = weights_of_rows(corpus, corpus.task, LossArgs(class_weights="balanced"))
     for column, labels in zip(found.T, corpus.labels().T, strict=True):
         assert column == pytest.approx(compute_sample_weight("balanced", labels))
-    named = of_rows(corpus, corpus.task, LossArgs(class_weights="x=4"))
+    named = weights_of_rows(corpus, corpus.task, LossArgs(class_weights="x=4"))
     assert named[:, 0][:3] / named[:, 0][3] == pytest.approx([4, 4, 4])
     assert named[:, 1] == pytest.approx(np.ones(12))
 
@@ -129,7 +129,7 @@ def test_weights_of_labels_with_commas():
     named = "yes, very=3, no=2,yes, very = 1=0.5"
     check_loss(task, LossArgs(class_weights=named))
     labels = datasets.Dataset.from_dict({"row": [0, 1, 2], "label": [0, 1, 2]})
-    found = of_rows(Corpus(labels, "t", task), task, LossArgs(class_weights=named))
+    found = weights_of_rows(Corpus(labels, "t", task), task, LossArgs(class_weights=named))
     assert found / found[2] == pytest.approx([4, 6, 1])
     with pytest.raises(SteepError, match="expected none, balanced"):
         check_loss(task, LossArgs(class_weights="yes=3, very"))

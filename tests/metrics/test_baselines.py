@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from steep.data.corpus import Task
-from steep.metrics.baselines import (
+from steep.metrics.summary import (
     CONSTANT,
     COUNTS,
     behind,

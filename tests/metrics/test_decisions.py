@@ -5,13 +5,11 @@ import pytest
 
 from steep.data.corpus import Task
 from steep.errors import SteepError
-from steep.metrics.calibration import fit_temperatures
+from steep.metrics.calibration import confidence, decide, fit_temperatures
 from steep.metrics.decisions import (
     best_threshold,
     check_rule,
     choose_thresholds,
-    confidence,
-    decide,
     parse_rule,
 )
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from steep.args.running import MachineArgs
+from steep.args import MachineArgs
 from steep.args.training import MemoryArgs
 from steep.errors import SteepError
 from steep.models import devices

@@ -8,9 +8,10 @@ import pytest
 
 from steep.args import TuneArgs
 from steep.data.corpus import Task
+from steep.errors import SteepError
 from steep.models import fit_defaults
-from steep.models.fit_defaults import settled, told
-from steep.models.sentence_folder import FILES, carry, pools_by_mean
+from steep.models.fit_defaults import few_steps, pools_by_mean, settled, told
+from steep.models.hub import FILES, carry
 from steep.options import as_mapping, make
 
 TWO = Task("single", ("no", "yes"))
@@ -90,11 +91,22 @@ def test_the_pooling_of_a_sentence_encoder_is_known(tiny_bert: Path, sentences: 
     assert pools_by_mean(sentences)
     assert not pools_by_mean(tiny_bert)
     path = sentences / "1_Pooling" / "config.json"
-    for content in ('{"pooling_mode": "mean"}', '{"pooling_mode": "cls"}', "[]", "{"):
+    for content in ('{"pooling_mode": "mean"}', '{"pooling_mode": "cls"}'):
         path.write_text(content)
         assert pools_by_mean(sentences) == ("mean" in content)
+    for content, told_so in (("[]", "must hold a JSON object"), ("{", "not valid JSON")):
+        path.write_text(content)
+        with pytest.raises(SteepError, match=rf"1_Pooling.*config.json: {told_so}"):
+            pools_by_mean(sentences)
 
 
 def test_its_files_are_carried_along(sentences: Path, tmp_path: Path) -> None:
     carry(sentences, tmp_path)
     assert [file for file in FILES if (tmp_path / file).is_file()] == [FILES[0], FILES[2]]
+
+
+def test_few_steps_are_told_with_what_makes_more() -> None:
+    (note,) = few_steps(100, epochs=5, batch_size=16)
+    assert "100 labels make 35 steps" in note
+    assert "--batch-size 8 --epochs 7 makes 80 or more" in note
+    assert few_steps(100, epochs=7, batch_size=8) == []

@@ -18,7 +18,7 @@ from transformers import (
     pipeline,
 )
 
-from steep.args.running import MachineArgs
+from steep.args import MachineArgs
 from steep.data.corpus import Corpus
 from steep.errors import SteepError
 from steep.models.checkpoints import load_tokenizer

@@ -134,15 +134,6 @@ def test_rare_classes_are_named(tmp_path: Path) -> None:
     assert "Classes with fewer than 20 of these rows: a, b." in card(made, tmp_path)
 
 
-def test_features_add_sections(made: tuple[Json, Json], tmp_path: Path) -> None:
-    panels = [("Energy", "It took **3 kWh**."), ("Teacher", "None.")]
-    text = write_card(tmp_path, "model", *made, panels=panels).read_text("utf-8")
-    options, energy, teacher, data = map(
-        text.index, ("**Options**", "## Energy\n\nIt took **3 kWh**.", "## Teacher", "## Data")
-    )
-    assert options < energy < teacher < data
-
-
 def test_a_fit_needs_no_page_for_it(tmp_path: Path) -> None:
     """What a fit imports for its card is light, and no report."""
     code = (

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from steep import runs
-from steep.args import FitArgs
-from steep.args.running import MachineArgs
+from steep.args import FitArgs, MachineArgs
 from steep.data.corpus import Corpus, Task
 from steep.errors import SteepError
 from steep.models.checkpoints import load_classifier, load_tokenizer

@@ -9,7 +9,7 @@ import pytest
 
 from steep import options, runs, seeds
 from steep.args import AdaptArgs, CompareArgs, EvaluateArgs, FitArgs
-from steep.args.kept import FORMAT
+from steep.runs import FORMAT
 
 VERSIONS = {"python": "3.11.9", "steep": "0.1.0", "torch": "2.13.0", "transformers": "5.23.0"}
 OPENINGS = ("I expected little of", "Nobody told me about", "We left halfway through", "A friend")

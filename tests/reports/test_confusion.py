@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from steep.reports.blocks import Map
-from steep.reports.confusion import MAPPED, confusion_blocks, confusion_counts, neighbours
+from steep.reports.pictures import MAPPED, confusion_blocks, confusion_counts, neighbours
 from steep.run_tables import Table
 
 LABELS = [f"c{i}" for i in range(12)]

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from steep import runs
-from steep.args.kept import FORMAT
 from steep.errors import SteepError
 from steep.reports import folder, run_page
 from steep.reports.page import STAGES, _rendered, with_background, write_report
 from steep.run_shapes import CELL, LOOK, MANIFEST, STUDY, VERDICT
+from steep.runs import FORMAT
 from steep.shapes import Each, Maybe, Number
 from tests.reports.conftest import study
 from tests.reports.test_run_page import LOOK as WORDS

@@ -26,9 +26,8 @@ from tokenizers import (
 )
 
 import steep
-from steep.args import FitArgs
+from steep.args import FitArgs, MachineArgs
 from steep.args.chosen import recipe, recipe_names
-from steep.args.running import MachineArgs
 from steep.data.batches import pad
 from steep.data.budget import within
 from steep.data.corpus import Task
@@ -39,7 +38,7 @@ from steep.models.families import layer_groups
 from steep.models.heads import Classifier
 from steep.models.masked_lm import MaskedLM, load_masked_lm
 from steep.options import from_mapping
-from steep.train import classify, engine
+from steep.train import classify
 from steep.train.session import Hooks
 
 Texts = list[str]
@@ -339,7 +338,7 @@ def test_in_every_recipe_moves_what_is_not_frozen_and_nothing_else(
     args = from_mapping(FitArgs, recipe(name) | own | {"learning_rate": 1e-2}, "test")
     data = within(steep.read(tiny_csv, label="label"), 32, 0)
     machine = choose(MachineArgs(**CPU))
-    learn, watch = engine.learner(data, make(family), args.tune, machine, 0), Moved()
+    learn, watch = classify.learner(data, make(family), args.tune, machine, 0), Moved()
     classify.train(learn, data, args.tune, None, 0, Hooks(callbacks=[watch]))
     everything = {n for n, _ in learn.model.named_parameters()}
     assert all(moved == free for moved, free in watch.epochs)

@@ -1,5 +1,7 @@
-"""Do fastai's callbacks of the user run in the training of `steep.fit`?"""
+"""Do callbacks of the user run in the training of `steep.fit`, and what does it import?"""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,3 +41,16 @@ def test_the_graph_of_fastai_is_refused_at_once(
             callbacks=[ShowGraphCallback()],
         )
     assert not (tmp_path / "out").exists()
+
+
+def test_it_imports_little_of_steep(tables: Path, tiny_bert: Path, tmp_path: Path) -> None:
+    """What other commands, other options and other files need stays on the disk."""
+    given = f"{str(tables / 'single.csv')!r}, {str(tiny_bert)!r}, out={str(tmp_path / 'model')!r}"
+    program = (
+        "import sys, steep\n"
+        f"steep.fit({given}, label='label', max_length=32, epochs=1)\n"
+        "print(sum(name.partition('.')[0] == 'steep' for name in sys.modules))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[-1]) <= 65

@@ -11,8 +11,8 @@ import torch
 from transformers import AutoTokenizer, BertForMaskedLM
 
 from steep import runs
-from steep.args import CompareArgs, DataArgs, TuneArgs
-from steep.args.running import MachineArgs, StudyTextArgs
+from steep.args import CompareArgs, DataArgs, MachineArgs, TuneArgs
+from steep.args.pretraining import StudyTextArgs
 from steep.data.budget import within
 from steep.data.corpus import Corpus, Data
 from steep.data.load import load
@@ -32,7 +32,7 @@ from steep.study.cells import (
 )
 from steep.study.compare import prepared
 from steep.study.design import Cell, Study
-from steep.train import engine
+from steep.train import classify
 from tests.conftest import overflowing
 
 FACTS = {"epochs", "seconds", "diverged", "valid", "test", "history"}
@@ -190,7 +190,7 @@ def asked(tables: Path, tiny_bert: Path, tmp_path: Path) -> Study:
 
 def test_a_pass_has_the_tokens_that_a_training_reads(asked: Study, tiny_bert: Path) -> None:
     machine = choose(MachineArgs(device="cpu", precision="fp32"))
-    batches = engine.learner(asked.data, tiny_bert, SHORT, machine, 0).dls.train
+    batches = classify.learner(asked.data, tiny_bert, SHORT, machine, 0).dls.train
     read = sum(int(batch[0][..., 1, :].sum()) for batch in batches)
     assert tokens_of_pass(SHORT, asked.data, str(tiny_bert)) == read
     windows = change(SHORT, {"truncation": "sliding-mean"})

@@ -11,8 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from steep.args import AdaptArgs, CompareArgs, DataArgs, TuneArgs
-from steep.args.running import MachineArgs
+from steep.args import AdaptArgs, CompareArgs, DataArgs, MachineArgs, TuneArgs
 from steep.data.load import load
 from steep.models.devices import choose
 from steep.options import make
@@ -22,7 +21,7 @@ from steep.study.cells import CellJob, Outcome
 from steep.study.compare import ONE_ENCODER, OTHER_TEXT, UNDERTRAINED, cautions
 from steep.study.design import plan_design
 from steep.study.encoders import step2_args
-from steep.train import engine
+from steep.train import classify
 
 CPU = MachineArgs(device="cpu", precision="fp32")
 
@@ -46,8 +45,8 @@ def test_the_arms_start_from_the_same_head_and_see_the_same_batches(
 ) -> None:
     how, tune = make(DataArgs, label="label"), make(TuneArgs, max_length=32)
     data, machine = load(tables / "single.csv", how.table, how.split), choose(CPU)
-    base = engine.learner(data, tiny_bert, tune, machine, 1)
-    adapted = engine.learner(data, whole / "adapted", tune, machine, 1, tiny_bert)
+    base = classify.learner(data, tiny_bert, tune, machine, 1)
+    adapted = classify.learner(data, whole / "adapted", tune, machine, 1, tiny_bert)
     one, two = (learn.model.model.state_dict() for learn in (base, adapted))
     for name in ("classifier.weight", "classifier.bias", "bert.pooler.dense.weight"):
         assert torch.equal(one[name], two[name]), name

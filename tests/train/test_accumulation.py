@@ -21,11 +21,11 @@ from steep.models.masked_lm import MaskedLanguageModel, load_masked_lm
 from steep.objectives.masking import vocabulary
 from steep.options import change, make
 from steep.seeds import numbers
-from steep.train import classify, engine, masked
+from steep.train import classify, masked
 from steep.train.callbacks import StopIfDiverged
+from steep.train.engine import Accumulation, add_gradient, cut_rows
 from steep.train.masked import Laid
 from steep.train.objective import cut_masked
-from steep.train.optimizer import Accumulation, add_gradient, cut_rows
 from steep.train.pile import IGNORED, Pile
 
 CPU = Machine(torch.device("cpu"), bf16=False, attention="eager")
@@ -58,7 +58,7 @@ def data(request: pytest.FixtureRequest) -> Data:
 
 
 def learner(data: Data, checkpoint: Path, args: FitArgs = FIT) -> Learner:
-    return engine.learner(data, checkpoint, args.tune, choose(args.machine), args.seed.seed)
+    return classify.learner(data, checkpoint, args.tune, choose(args.machine), args.seed.seed)
 
 
 def train(learn: Learner, data: Data, args: FitArgs) -> classify.Fitted:

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from steep.args import TuneArgs
-from steep.args.running import MachineArgs
+from steep.args import MachineArgs, TuneArgs
 from steep.data.corpus import Data
 from steep.metrics.scores import primary, score
 from steep.options import make

@@ -16,7 +16,7 @@ from steep.errors import SteepError
 from steep.metrics.scores import score
 from steep.models.devices import choose
 from steep.options import change, make
-from steep.train import callbacks, classify, engine
+from steep.train import callbacks, classify
 from steep.train.classify import Fitted
 from tests.conftest import overflowing
 
@@ -38,7 +38,7 @@ def fit(data: Data, checkpoint: Path, args: FitArgs = ARGS) -> Fitted:
 
 
 def learner(data: Data, checkpoint: Path, args: FitArgs) -> Learner:
-    return engine.learner(data, checkpoint, args.tune, choose(args.machine), args.seed.seed)
+    return classify.learner(data, checkpoint, args.tune, choose(args.machine), args.seed.seed)
 
 
 def train(learn: Learner, data: Data, args: FitArgs) -> Fitted:

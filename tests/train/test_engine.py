@@ -1,4 +1,4 @@
-"""Is `engine.learner` a plain fastai Learner that trains what it should, and nothing else?"""
+"""Is `classify.learner` a plain fastai Learner that trains what it should, and nothing else?"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,9 +17,9 @@ from steep.data.inputs import Rows
 from steep.errors import SteepError
 from steep.models.checkpoints import load_tokenizer
 from steep.models.devices import choose
-from steep.models.inference import predict
+from steep.models.heads import predict
 from steep.options import change, make
-from steep.train import engine, phases
+from steep.train import classify, phases
 from steep.train.losses import loss_for
 
 ARGS = make(
@@ -29,7 +29,7 @@ KINDS = ("single", "multi", "graded")
 
 
 def learner(data: Data, checkpoint: Path, args: FitArgs = ARGS) -> Learner:
-    return engine.learner(data, checkpoint, args.tune, choose(args.machine), args.seed.seed)
+    return classify.learner(data, checkpoint, args.tune, choose(args.machine), args.seed.seed)
 
 
 @pytest.fixture(params=KINDS)

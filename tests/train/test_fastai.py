@@ -20,7 +20,7 @@ from steep.errors import SteepError
 from steep.models.devices import choose
 from steep.models.fit_defaults import settled_for
 from steep.options import change, make
-from steep.train import engine, rows
+from steep.train import classify, rows
 
 ARGS = make(
     FitArgs, max_length=32, batch_size=16, learning_rate=0.005, device="cpu", precision="fp32"
@@ -29,7 +29,7 @@ ARGS = make(
 
 def learner(data: Data, checkpoint: Path, args: FitArgs = ARGS) -> Learner:
     tune = settled_for(args.tune, data, checkpoint)
-    return engine.learner(data, checkpoint, tune, choose(args.machine), args.seed.seed)
+    return classify.learner(data, checkpoint, tune, choose(args.machine), args.seed.seed)
 
 
 @pytest.fixture(scope="module")

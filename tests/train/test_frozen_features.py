@@ -15,7 +15,7 @@ from steep.data.corpus import Data
 from steep.models.devices import choose
 from steep.models.families import encoder_layers
 from steep.options import change, make
-from steep.train import classify, engine, frozen_features
+from steep.train import classify, frozen_features
 from steep.train.callbacks import Bar
 from steep.train.classify import Fitted
 from steep.train.saves import open_saves
@@ -85,7 +85,7 @@ def epochs_of_features(learn: Learner, tune: TuneArgs) -> int:
 
 
 def learner(data: Data, checkpoint: Path, args: FitArgs) -> Learner:
-    return engine.learner(data, checkpoint, args.tune, choose(args.machine), args.seed.seed)
+    return classify.learner(data, checkpoint, args.tune, choose(args.machine), args.seed.seed)
 
 
 def train(data: Data, checkpoint: Path, args: FitArgs) -> tuple[Fitted, dict[int, int]]:

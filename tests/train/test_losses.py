@@ -17,7 +17,7 @@ from steep.data.corpus import Data, Task
 from steep.data.load import load
 from steep.models.devices import choose
 from steep.options import change, make
-from steep.train import engine, losses
+from steep.train import classify, losses
 from steep.train.losses import Loss
 
 ARGS = make(FitArgs, max_length=32, batch_size=16, device="cpu", precision="fp32")
@@ -25,7 +25,7 @@ SINGLE, MULTI = Task("single", ("a", "b", "c")), Task("multi", ("a", "b", "c"))
 
 
 def learner(data: Data, checkpoint: Path, args: FitArgs = ARGS) -> Learner:
-    return engine.learner(data, checkpoint, args.tune, choose(args.machine), args.seed.seed)
+    return classify.learner(data, checkpoint, args.tune, choose(args.machine), args.seed.seed)
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ from steep.models.masked_lm import load_masked_lm
 from steep.objectives.masking import vocabulary
 from steep.options import change, make
 from steep.train import masked
+from steep.train.engine import Part
 from steep.train.heldout import Measure
 from steep.train.masked import Laid
 from steep.train.objective import Objective, cut_masked, masked_loss
-from steep.train.optimizer import Part
 from steep.train.pile import Pile, heldout_batches
 
 CPU = Machine(torch.device("cpu"), bf16=False, attention="eager")

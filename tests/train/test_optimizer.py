@@ -8,7 +8,7 @@ from fastai.learner import Learner
 from fastai.optimizer import Optimizer
 from torch import nn
 
-from steep.train.optimizer import AdamW, Clip
+from steep.train.engine import AdamW, Clip
 
 
 def small_net() -> nn.Module:

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from steep.args import TuneArgs
-from steep.args.running import MachineArgs
+from steep.args import MachineArgs, TuneArgs
 from steep.data.corpus import Data
 from steep.models.devices import choose
 from steep.options import make
-from steep.train import engine, pace
+from steep.train import classify, pace
 
 CPU = choose(MachineArgs(device="cpu"))
 
@@ -18,7 +17,7 @@ CPU = choose(MachineArgs(device="cpu"))
 def test_measuring_changes_no_weight(
     single: Data, tiny_bert: Path, weights: Callable, moved: Callable
 ) -> None:
-    learn = engine.learner(single, tiny_bert, make(TuneArgs, max_length=32), CPU, 0)
+    learn = classify.learner(single, tiny_bert, make(TuneArgs, max_length=32), CPU, 0)
     before = weights(learn.model)
     seconds, tokens = pace.seconds_per_step(learn)
     assert moved(before, learn.model) == set()
@@ -30,7 +29,7 @@ def test_measuring_changes_no_weight(
 def test_seconds_are_those_of_a_step_and_warm_steps_do_not_count(
     single: Data, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    learn = engine.learner(single, tiny_bert, make(TuneArgs, max_length=32, batch_size=8), CPU, 0)
+    learn = classify.learner(single, tiny_bert, make(TuneArgs, max_length=32, batch_size=8), CPU, 0)
     clock = iter([0.0, 100.0, 106.0])  # start, after warming up, end
     monkeypatch.setattr(pace.time, "monotonic", lambda: next(clock))
     seconds, _ = pace.seconds_per_step(learn, warm=2, timed=6)

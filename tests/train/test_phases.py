@@ -13,8 +13,7 @@ from fastai.callback.schedule import combined_cos
 from fastai.learner import Learner
 from torch import nn
 
-from steep.args import FitArgs, TuneArgs
-from steep.args.running import MachineArgs
+from steep.args import FitArgs, MachineArgs, TuneArgs
 from steep.args.training import LayerArgs
 from steep.data.corpus import Data
 from steep.errors import SteepError
@@ -31,7 +30,7 @@ GROUPS = 4  # of the tiny BERT: embeddings, two layers, head
 
 
 def learner(data: Data, checkpoint: Path, args: FitArgs = ARGS) -> Learner:
-    return engine.learner(data, checkpoint, args.tune, choose(args.machine), args.seed.seed)
+    return classify.learner(data, checkpoint, args.tune, choose(args.machine), args.seed.seed)
 
 
 def train(learn: Learner, data: Data, args: FitArgs) -> None:
@@ -200,7 +199,7 @@ def test_cosine_and_linear_differ_between_their_landmarks() -> None:
 
 
 def test_lower_layers_learn_slower(tiny_bert: Path, single: Data) -> None:
-    learn = engine.learner(single, tiny_bert, make(TuneArgs, max_length=32), CPU, 0)
+    learn = classify.learner(single, tiny_bert, make(TuneArgs, max_length=32), CPU, 0)
     rates = phases.discriminative(learn, 1e-3, 0.5)
     assert rates == pytest.approx([1.25e-4, 2.5e-4, 5e-4, 1e-3])  # embeddings, 2 layers, head
     assert phases.discriminative(learn, 1e-3, 1.0) == pytest.approx([1e-3] * 4)
@@ -225,7 +224,7 @@ def test_the_rates_of_a_run_are_those_of_its_steps(
     tiny_bert: Path, single: Data, accumulate: int
 ) -> None:
     tune = make(TuneArgs, max_length=32, batch_size=16, gradient_accumulation_steps=accumulate)
-    learn = engine.learner(single, tiny_bert, tune, CPU, 0)
+    learn = classify.learner(single, tiny_bert, tune, CPU, 0)
     per_epoch = math.ceil(len(single.train) / 16)
     assert len(single.train) % 16, "the last batch is to be a ragged one"
     rate, seen = schedule("slanted", 0.25), Rates()

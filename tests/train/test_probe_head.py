@@ -11,15 +11,15 @@ from steep.data.corpus import Data
 from steep.errors import SteepError
 from steep.models.devices import choose
 from steep.options import make
-from steep.train import engine
-from steep.train.probe_head import ITERATIONS, STRENGTH, begin_as_probe
+from steep.train import classify
+from steep.train.frozen_features import ITERATIONS, STRENGTH, begin_as_probe
 
 ARGS = make(FitArgs, max_length=32, pooling="mean", device="cpu", precision="fp32")
 
 
 @torch.no_grad()
 def test_it_predicts_what_scikit_learn_does(single: Data, tiny_bert: Path) -> None:
-    learn = engine.learner(single, tiny_bert, ARGS.tune, choose(ARGS.machine), 0)
+    learn = classify.learner(single, tiny_bert, ARGS.tune, choose(ARGS.machine), 0)
     begin_as_probe(learn, single)
     rows = learn.dls.train_ds
     batch = rows.batch([rows[i] for i in range(len(rows))])[0]
@@ -39,6 +39,6 @@ def test_it_needs_classes_and_a_linear_head(single: Data, multi: Data, tiny_bert
         (multi, ARGS),
         (single, make(FitArgs, max_length=32, pooling="model", device="cpu")),
     ):
-        learn = engine.learner(data, tiny_bert, args.tune, choose(args.machine), 0)
+        learn = classify.learner(data, tiny_bert, args.tune, choose(args.machine), 0)
         with pytest.raises(SteepError, match="head_init probe needs one label a row"):
             begin_as_probe(learn, data)

@@ -115,7 +115,7 @@ def fitted(
 ) -> tuple[dict[str, Tensor], list[dict[str, float]]]:
     """Weights and history of step 3, resumed where there is a save."""
     machine = choose(FIT.machine)
-    learn = engine.learner(data, checkpoint, FIT.tune, machine, FIT.seed.seed)
+    learn = classify.learner(data, checkpoint, FIT.tune, machine, FIT.seed.seed)
     own = open_saves(out, minutes, {}, overwrite=False)
     found = classify.train(learn, data, FIT.tune, None, FIT.seed.seed, Hooks(saves=own))
     return learn.model.state_dict(), [without(line, "seconds") for line in found.history]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from steep.models.kernels.compute import Compute, rescaling
+from steep.models.kernels.fast_layers import Compute, rescaling
 
 TILE = 2**22
 """Scores in a tile (8 MB in bf16). Smaller tiles would fit the cache better, but 2**18 and 2**19

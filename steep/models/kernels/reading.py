@@ -17,7 +17,7 @@ from torch.autograd.function import once_differentiable
 from transformers import PreTrainedModel
 
 from steep.models.families import encoder_layers
-from steep.models.kernels.compute import Compute, Reading, compute_of
+from steep.models.kernels.fast_layers import Compute, Reading, compute_of
 
 FAMILIES = {
     *("bert", "camembert", "convbert", "data2vec-text", "deberta-v2", "distilbert", "electra"),

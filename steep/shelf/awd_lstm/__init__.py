@@ -4,23 +4,12 @@ A feature that the core does not know: `arm` gives a study its arm awd-lstm. It 
 train/awd_lstm.py, and fastai's pre-trained weights.
 """
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from steep.options import Part, option
+from steep.openings import AwdArgs
 
 if TYPE_CHECKING:
     from steep.study.arms import Arm
-
-
-@dataclass(frozen=True, kw_only=True)
-class AwdArgs(Part):
-    """Study."""
-
-    awd_lstm: Path | None = option(
-        None, "Folder of fastai's AWD-LSTM, for the arm awd-lstm; by default fastai's cache."
-    )
 
 
 def arm(args: AwdArgs) -> "Arm":

@@ -6,7 +6,7 @@ train/.
 
 from dataclasses import dataclass
 
-from steep.args.running import OverwriteArgs
+from steep.args import OverwriteArgs
 from steep.args.table import ColumnArgs
 from steep.options import Part, option
 

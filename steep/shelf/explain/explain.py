@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from steep import outputs, runs
-from steep.args.running import MachineArgs
+from steep.args import MachineArgs
 from steep.console import say, track
 from steep.data.corpus import Corpus
 from steep.data.inputs import SLIDING, Rows
 from steep.data.load import read_table
 from steep.data.readers import Source
 from steep.errors import SteepError
-from steep.metrics.baselines import headline
+from steep.metrics.summary import headline
 from steep.models.trained import Trained, load_trained_model
 from steep.places import find_place, inputs_of
 from steep.run_shapes import COMPARED_FIT

@@ -5,30 +5,19 @@ A feature that the core does not know. It needs the extra 'onnx', and no file of
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from steep.args.running import OverwriteArgs, SeedArgs
+from steep.args import OverwriteArgs, SeedArgs
 from steep.args.table import ColumnArgs, TargetArgs
 from steep.args.training import BatchArgs
 from steep.errors import SteepError
-from steep.openings import Engine
+from steep.openings import Engine, EngineArgs
 from steep.options import Part, option
 
 if TYPE_CHECKING:
     import numpy as np
 
     from steep.data.inputs import Rows
-
-EngineName = Literal["torch", "onnx", "int8"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class EngineArgs(Part):
-    """Hardware."""
-
-    engine: EngineName = option(
-        "torch", "What computes the predictions; onnx and int8 need the files of 'steep export'."
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

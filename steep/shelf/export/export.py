@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from steep import outputs, places, runs
-from steep.args.running import MachineArgs
+from steep.args import MachineArgs
 from steep.console import say
 from steep.data.corpus import Corpus
 from steep.data.duplicates import row_hashes
@@ -17,7 +17,7 @@ from steep.data.inputs import SLIDING
 from steep.data.load import read_table
 from steep.data.readers import Source
 from steep.errors import SteepError
-from steep.metrics.decisions import decide
+from steep.metrics.calibration import decide
 from steep.metrics.scores import percentiles, resampled, score
 from steep.models.trained import Trained, load_trained_model
 from steep.seeds import numbers
@@ -110,7 +110,7 @@ def _drawn(corpus: Corpus, places: np.ndarray, args: ExportArgs, without: str) -
 
 def _write(trained: Trained, corpus: Corpus, args: ExportArgs, aside: Path) -> Found:
     """Write the files into the folder `aside`; the findings, for export.json."""
-    from steep.models import inference
+    from steep.models import heads
     from steep.models.devices import choose
     from steep.shelf.export import onnx
 
@@ -120,7 +120,7 @@ def _write(trained: Trained, corpus: Corpus, args: ExportArgs, aside: Path) -> F
     engines: Found = {}
     weights, file = trained.folder / runs.WEIGHTS, aside / runs.ONNX["onnx"]
     by_torch, engines["torch"] = _timed(
-        weights, None, lambda: inference.predict(net, rows, machine, size)
+        weights, None, lambda: heads.predict(net, rows, machine, size)
     )
     onnx.write_onnx(net, rows, file)
     _, engines["onnx"] = _timed(file, by_torch, lambda: onnx.predict_with_onnx(file, rows, size))

@@ -22,7 +22,7 @@ from transformers import PreTrainedModel
 from steep.console import say
 from steep.data.inputs import Rows
 from steep.errors import SteepError
-from steep.models import inference
+from steep.models import heads
 from steep.models.checkpoint_files import checkpoint_identity
 from steep.models.heads import CHANNELS, channels_of
 from steep.wording import brief, some
@@ -105,7 +105,7 @@ def predict_with_onnx(
     session = _session(file)
     if folder is not None:
         _check_made_from(file, session, folder)
-    return inference.in_batches(_logits(file, session, rows), rows, batch_size)
+    return heads.in_batches(_logits(file, session, rows), rows, batch_size)
 
 
 def _check_made_from(file: Path, session: Any, folder: Path) -> None:

@@ -7,8 +7,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
-from steep.args import FitArgs
-from steep.args.running import MachineArgs, OverwriteArgs, SeedArgs
+from steep.args import FitArgs, MachineArgs, OverwriteArgs, SeedArgs
 from steep.args.table import SplitArgs, TableArgs
 from steep.args.training import (
     BaseArgs,

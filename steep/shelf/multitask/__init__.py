@@ -6,7 +6,7 @@ A feature that the core does not know (Sun et al. 2019, section 5.5). It needs t
 from dataclasses import dataclass
 from typing import Literal
 
-from steep.args.running import MachineArgs, OverwriteArgs, SaveArgs, SeedArgs
+from steep.args import MachineArgs, OverwriteArgs, SaveArgs, SeedArgs
 from steep.args.table import ShareArgs
 from steep.args.training import (
     BatchArgs,

@@ -11,15 +11,14 @@ import numpy as np
 from steep import runs
 from steep.args.table import SplitArgs, TableArgs
 from steep.console import say
-from steep.data.corpus import Data
+from steep.data.corpus import Data, describe
 from steep.data.duplicates import row_hashes
-from steep.data.facts import describe
 from steep.data.load import load
 from steep.data.readers import Source
 from steep.errors import SteepError
 from steep.metrics.scores import primary
 from steep.models.checkpoint_files import check_checkpoint
-from steep.models.hub import no_checkpoint
+from steep.models.hub import carry, find, no_checkpoint
 from steep.options import make
 from steep.places import find_place, inputs_of
 from steep.shelf.multitask import MultitaskArgs
@@ -137,6 +136,7 @@ def _train_and_write(
     runs.write_hashes(run.folder, np.concatenate(hashes))
     encoder.save_pretrained(run.folder)
     next(iter(mixture.sets.values())).tokenizer.save_pretrained(run.folder)
+    carry(find(str(args.start.model)), run.folder)
     return history
 
 

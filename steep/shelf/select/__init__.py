@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from steep.args.running import MachineArgs, OverwriteArgs, SeedArgs
+from steep.args import MachineArgs, OverwriteArgs, SeedArgs
 from steep.args.table import SplitArgs, TableArgs
 from steep.args.training import LengthArgs, ModelArgs
 from steep.errors import SteepError

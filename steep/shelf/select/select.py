@@ -14,8 +14,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from steep import outputs, runs
 from steep.console import say, track
-from steep.data import facts
-from steep.data.corpus import Corpus, Data, Task, join_corpora
+from steep.data.corpus import Corpus, Data, Task, describe, join_corpora
 from steep.data.inputs import Rows
 from steep.data.load import load, read_texts
 from steep.data.readers import Source
@@ -67,7 +66,7 @@ def select(pile: Source | Sequence[Source], *, out: Path, args: SelectArgs) -> P
     sources = [pile] if isinstance(pile, Source) else pile
     text = join_corpora([read_texts([source], args.table.columns) for source in sources])
     with outputs.writing(out, "select", args, args.output.overwrite) as run:
-        run.record(data=facts.describe(data))
+        run.record(data=describe(data))
         for note in (*data.notes, *text.notes):
             run.note(note)
         found = _search(data.train, text, _vectors(data, text, args), k)
@@ -95,7 +94,7 @@ def _vectors(data: Data, pile: Corpus, args: SelectArgs) -> Vectors:
     check_checkpoint(args.encoder.model)
     from steep.models.checkpoints import check_length, checkpoint_notes
     from steep.models.devices import choose
-    from steep.models.inference import features
+    from steep.models.heads import features
     from steep.models.masked_lm import load_masked_lm
 
     machine, max_length = choose(args.machine), args.length.max_length

@@ -7,6 +7,7 @@ twice. It needs no file of train/.
 from dataclasses import dataclass
 
 from steep.args import FitArgs
+from steep.openings import TrackArgs
 from steep.options import Part, option
 
 
@@ -28,3 +29,11 @@ class SelfTrainArgs:
 
     fit: FitArgs = FitArgs()
     pseudo: PseudoLabelArgs = PseudoLabelArgs()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelfTrainCommand:
+    """steep self-train, with what else the shelf adds."""
+
+    core: SelfTrainArgs = SelfTrainArgs()
+    track: TrackArgs = TrackArgs()

@@ -14,14 +14,13 @@ from steep.args.table import ColumnArgs
 from steep.args.training import ModelArgs
 from steep.console import say
 from steep.data import budget
-from steep.data.corpus import Corpus, Data, Task, join_corpora
+from steep.data.cache_files import flattened
+from steep.data.corpus import Corpus, Data, Task, describe, join_corpora
 from steep.data.duplicates import corpus_hashes
-from steep.data.facts import describe
 from steep.data.leaks import held_out
 from steep.data.load import load, read_texts
 from steep.data.readers import Source
 from steep.data.step2_text import without_leaks
-from steep.data.store import flattened
 from steep.errors import SteepError
 from steep.models.trained import load_trained_model
 from steep.openings import Follower, Openings

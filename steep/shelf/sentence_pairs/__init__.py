@@ -5,29 +5,15 @@ train/sentence_pairs.py.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from steep.args import PretrainArgs
 from steep.errors import SteepError
-from steep.options import Part, option
+from steep.openings import PairArgs, Sentences
 
 if TYPE_CHECKING:
     from steep.train.objective import Objective
-
-Sentences = Literal["none", "next", "order"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class PairArgs(Part):
-    """Sentence pairs."""
-
-    sentences: Sentences = option(
-        "none",
-        "Also predict whether a sentence follows (next, as BERT), or the order of two (order, as "
-        "ALBERT).",
-    )
 
 
 def objective(args: PairArgs, pretrain: PretrainArgs) -> "Callable[[], Objective] | None":

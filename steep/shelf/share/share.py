@@ -11,8 +11,8 @@ from huggingface_hub.errors import HfHubHTTPError
 from steep import runs
 from steep.console import say
 from steep.errors import SteepError
+from steep.models.hub import FILES
 from steep.models.model_card import HUB_NAME, LICENCE, PATH
-from steep.models.sentence_folder import FILES
 from steep.outputs import claimed
 from steep.places import inputs_of
 from steep.shelf.share import ShareArgs

@@ -10,8 +10,7 @@ from torch.nn import functional
 from steep.models import kernels
 from steep.models.kernels import cross_entropy
 from steep.models.kernels.attention import TILE, attention
-from steep.models.kernels.compute import Compute, dropped_share
-from steep.models.kernels.fast_layers import dropout, residual_norm
+from steep.models.kernels.fast_layers import Compute, dropout, dropped_share, residual_norm
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.25, 0.5])

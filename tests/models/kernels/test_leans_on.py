@@ -6,7 +6,6 @@ the messages below are seen even when `import steep.models.kernels` itself fails
 
 import ast
 import copy
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from inspect import signature
@@ -39,7 +38,7 @@ def leaning_on(name: str, advice: str) -> Iterator[None]:
 
 
 def test_bf16_support_of_the_processor() -> None:
-    advice = "In kernels/install.py, `fast_dtype`, ask torch.cpu.get_capabilities() instead."
+    advice = "In kernels/__init__.py, `fast_dtype`, ask torch.cpu.get_capabilities() instead."
     with leaning_on("torch.cpu._is_avx512_bf16_supported", advice):
         assert torch.cpu._is_avx512_bf16_supported() in (True, False)
 
@@ -86,7 +85,7 @@ def test_layer_norm_and_its_backward_pass() -> None:
 
 def test_forward_set_on_an_instance_is_called() -> None:
     module = nn.Linear(2, 2)
-    advice = "Replace layers by subclasses in kernels/install.py and reading.py, or use --plain."
+    advice = "Replace layers by subclasses in kernels/__init__.py and reading.py, or use --plain."
     with leaning_on("nn.Module.__call__", advice):
         module.forward = lambda x: x + 1
         assert module(torch.zeros(1)) == 1
@@ -100,7 +99,7 @@ def test_fused_adamw_divides_gradients_by_grad_scale() -> None:
     theirs.grad, steps, mean = grad / 2, torch.zeros(()), 0.1 * grad / 2
     options = {"weight_decay": 0.1, "eps": 1e-8}
     torch.optim.AdamW([theirs], lr=0.01, betas=(0.9, 0.999), **options).step()
-    advice = "In train/optimizer.py, use torch.optim.AdamW(fused=True) and clip_grad_norm_."
+    advice = "In train/engine.py, use torch.optim.AdamW(fused=True) and clip_grad_norm_."
     with leaning_on("torch.optim.adamw.adamw", advice):
         from torch.optim.adamw import adamw
 
@@ -115,7 +114,7 @@ def test_fused_adamw_divides_gradients_by_grad_scale() -> None:
 
 def test_how_attention_is_replaced(make_model: Make) -> None:
     model = make_model("bert", "mlm")
-    advice = "Find in kernels/install.py another test of whether attention is replaceable."
+    advice = "Find in kernels/__init__.py another test of whether attention is replaceable."
     with leaning_on("_can_set_attn_implementation or _attn_implementation", advice):
         assert model._can_set_attn_implementation() is True
         assert model.config._attn_implementation == "sdpa"
@@ -128,12 +127,12 @@ def test_what_the_attention_interface_is_given(make_model: Make, batch, decoder,
     """A mask of padding is (rows, 1, 1, length); a causal one has a row for every query."""
     with patch.object(CONFIGS["bert"], "is_decoder", decoder):
         model = make_model("bert", "mlm").train()
-    advice = "Fix the two interfaces in kernels/install.py, or use --plain."
+    advice = "Fix the two interfaces in kernels/__init__.py, or use --plain."
     with leaning_on("the attention interface, or bidirectional_mask_function, sdpa_mask", advice):
         from steep.models import kernels
 
         kernels.install(model, seed=0, dtype=torch.float32)
-        install = sys.modules["steep.models.kernels.install"]
+        install = kernels
         with patch.object(install, "attention", wraps=install.attention) as called:
             model(**batch)
         _, query, key, value, mask, rate, scaling = called.call_args.args
@@ -145,7 +144,7 @@ def test_what_the_attention_interface_is_given(make_model: Make, batch, decoder,
 def test_no_encoder_passes_what_our_attention_would_ignore() -> None:
     used = {None, "dropout", "scaling"}  # None: keywords that are handed through
     ignored = {"sliding_window", "output_attentions", "deterministic"}  # the mask has the window
-    advice = "Use it in `_attention_interface` (kernels/install.py), or leave that family to sdpa."
+    advice = "Use it in `_attention_interface` (kernels/__init__.py), or leave that family to sdpa."
     with leaning_on("what encoders pass to the attention interface", advice):
         from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
@@ -165,7 +164,7 @@ def _keywords(kind: str) -> Iterator[str | None]:
 def test_sdpa_attention_forward() -> None:
     query, key, value = torch.randn(3, 2, 4, 5, 8)
     expected = nn.functional.scaled_dot_product_attention(query, key, value, scale=0.3)
-    advice = "Call scaled_dot_product_attention directly in kernels/install.py."
+    advice = "Call scaled_dot_product_attention directly in kernels/__init__.py."
     with leaning_on("sdpa_attention_forward", advice):
         from transformers.integrations.sdpa_attention import sdpa_attention_forward as sdpa
 
@@ -183,7 +182,7 @@ ENDS |= {"distilbert": ("sa_layer_norm", "output_layer_norm")}
 def test_names_and_classes_of_sublayers(make_model: Make, kind: str) -> None:
     """Where they change, Hugging Face's own layers are used: slower, not wrong."""
     stack = "transformer.layer.1" if kind == "distilbert" else "encoder.layer.1"
-    advice = "Update `_BLOCK_OUTPUT` in kernels/install.py, `ENDS` and `PROJECTIONS` in reading.py."
+    advice = "Update `_BLOCK_OUTPUT` in kernels, `ENDS` and `PROJECTIONS` in kernels/reading.py."
     with leaning_on(f"the layer of {kind}", advice):
         layer = make_model(kind, "mlm").base_model.get_submodule(stack)
         ends = [layer.get_submodule(name) for name in ENDS[kind]]
@@ -285,7 +284,7 @@ def test_names_of_other_modules(make_model: Make, batch) -> None:
 
 
 def test_indices_of_a_table_tell_that_rows_were_chosen() -> None:
-    with leaning_on("Dataset._indices", "Copy every table in data/store.py."):
+    with leaning_on("Dataset._indices", "Copy every table in data/cache_files.py."):
         whole = Dataset.from_dict({"text": ["a", "b", "c"]})
         assert whole._indices is None
         assert whole.select([2, 0])._indices is not None

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from steep.errors import SteepError
-from steep.shelf.export import EngineArgs, engine_of
+from steep.openings import EngineArgs
+from steep.shelf.export import engine_of
 
 Steep = Callable[..., Any]
 Fitted = Callable[[str], Path]

@@ -1,6 +1,7 @@
 """Does one encoder learn from several tables, and is it a start for a fit?"""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 
+from steep.models.hub import POOLING
 from steep.options import make
 from steep.shelf.multitask import MultitaskArgs
 from steep.shelf.multitask.multitask import read_sets
@@ -26,13 +28,14 @@ def numbers(folder: Path) -> dict[str, Any]:
 def both(
     steep: Steep, tables: Path, tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """The shared encoder of the tables of classes and of numbers."""
-    out, learning = (
-        tmp_path_factory.mktemp("multitask") / "both",
-        "--epochs 12 --learning-rate 5e-3",
-    )
+    """The shared encoder of the tables of classes and of numbers; its start is of sentences."""
+    work = tmp_path_factory.mktemp("multitask")
+    out, learning, start = work / "both", "--epochs 12 --learning-rate 5e-3", work / "sentences"
+    shutil.copytree(tiny_bert, start)
+    (start / POOLING).parent.mkdir()
+    (start / POOLING).write_text('{"pooling_mode": "mean"}')
     files = (tables / "single.csv", tables / "regression.csv")
-    steep("multitask", *files, f"{COLUMNS} --model", tiny_bert, SHORT, learning, "--out", out)
+    steep("multitask", *files, f"{COLUMNS} --model", start, SHORT, learning, "--out", out)
     return out
 
 
@@ -52,11 +55,15 @@ def test_it_learns_both_tables(both: Path) -> None:
     assert f"single: {out} training rows are left out: another table holds out their text" in notes
 
 
+def test_it_stays_a_checkpoint_of_sentence_transformers(both: Path) -> None:
+    assert (both / POOLING).read_text() == '{"pooling_mode": "mean"}'
+
+
 def test_a_fit_starts_from_it_and_knows_what_it_saw(
     both: Path, steep: Steep, tables: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "fit"
-    rates = "--learning-rate 1e-9 --weight-decay 0 --epochs 1"
+    rates = "--pooling model --learning-rate 1e-9 --weight-decay 0 --epochs 1"
     steep("fit", tables / "single.csv", "--label label --model", both, SHORT, rates, "--out", out)
     start, end = numbers(both), numbers(out)
     shared = [name for name in end if name.removeprefix("bert.") in start]

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from steep.openings import TrackArgs
 from steep.shelf import trackers
-from steep.shelf.trackers import TrackArgs
 from steep.train import trackers as training
 
 Steep = Callable[..., Any]
@@ -159,4 +159,3 @@ def test_a_follower_sends_numbers_and_options_and_is_told_of_the_end(
         (1, {"epoch": 1.0, "accuracy": 0.5}),
         ("end",),
     ]
-    assert trackers.followers(TrackArgs()) == []

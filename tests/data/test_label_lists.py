@@ -10,7 +10,7 @@ import pytest
 
 from steep.args.table import TableArgs
 from steep.data.corpus import Corpus, Task
-from steep.data.label_cells import parse_list
+from steep.data.label_lists import parse_list
 from steep.data.load import read_table
 from steep.errors import SteepError
 from steep.options import make

@@ -1,21 +1,34 @@
-"""How are labels written in cells? As lists, which may have become texts, and in several spellings.
+"""What do several labels a row mean? In columns of 0 and 1, in lists, in texts with a delimiter.
 
 A list, such as "['a', 'b']" or "[0 1 0]" in a CSV file, holds names of labels, a 0 or 1 for each,
-or numbers by their place. 1, 1.0 and 01, or Positive and positive, are one label.
+or numbers by their place.
 """
 
 import re
-import unicodedata
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
-from decimal import Decimal
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from steep.args.table import LabelArgs
 from steep.data.corpus import Task
-from steep.data.raw import TEXT, TEXTS, Column, number_or_none
+from steep.data.labels import (
+    HOT,
+    MANY,
+    NAMED,
+    OPENING,
+    Encoded,
+    in_order,
+    known_ones,
+    names_of,
+    one_for_each,
+    spelling_notes,
+    unseen,
+)
+from steep.data.raw import TEXT, TEXTS, Column, is_missing, number_or_none
 from steep.errors import SteepError
 from steep.wording import listed, quoted, some
 
@@ -23,27 +36,21 @@ BRACKETS = re.compile(r"\s*(?:frozenset\(|set\()?(?:\[(.*)\]|\((.*)\)|\{(.*)\}|)
 QUOTED = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
 PIECE = re.compile(rf"({QUOTED})|(,)|([^\s,'\"\[\](){{}}]+)|\s+", re.DOTALL)
 NUMPY = re.compile(rf"np\.\w+\(({QUOTED}|[^()'\"]*)\)")  # np.str_('a'), np.int64(1)
-HOT = re.compile(r"\s*[01]([\s,;|]+[01]){2,}\s*")
 ESCAPED = re.compile(r"\\(['\"\\])")
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)")
-Spellings = dict[str, str]  # from a spelling to the one that is used for it
-OPENING = ("[", "(", "{", "set(", "frozenset(")
 ZERO_ONE = dict.fromkeys(("0", "0.0", "0.", "false"), 0.0)
 ZERO_ONE |= dict.fromkeys(("1", "1.0", "1.", "true"), 1.0)
 
 
-def unfold(
-    columns: Sequence[Column], args: LabelArgs, task: Task | None
+def unfold_lists(
+    column: Column, args: LabelArgs, task: Task | None
 ) -> tuple[Sequence[Column], tuple[str, ...]]:
-    """The columns, one of lists as what it means; and notes on that.
+    """A column of lists, which may be texts, as the columns that it means; and notes on that.
 
     Lists that are texts become lists, unless the task is said to be of kind single. Lists of 0 and
     1, or of one number for each label or target, become a column for each, named by its place from
     0. `task` is that of the training rows. Raises SteepError at lists that do not fit each other.
     """
-    if len(columns) > 1:
-        return columns, ()
-    column = columns[0]
+    columns = [column]
     notes: tuple[str, ...] = ()
     kind = args.task if task is None else task.kind
     numbers = args.soft or kind == "regression"
@@ -61,6 +68,86 @@ def unfold(
         return _by_place(column, "a 0 or 1 for each label"), (*notes, note)
     _check_names(column)
     return [column], notes
+
+
+def encode_several(columns: Sequence[Column], args: LabelArgs, task: Task | None) -> Encoded:
+    """Labels in columns of 0 and 1, in lists, or in texts with a delimiter, as 0/1 (n, labels)."""
+    first = columns[0]
+    if len(columns) == 1 and (first.cells.type == TEXTS or args.label_delimiter):
+        return _lists(first, args, task)
+    labels = names_of(columns)
+    check_same_labels(labels, task, first.source)
+    if len(labels) == 1 and task is None:
+        raise SteepError(
+            f"{first.where}: one column of 0 and 1 is a task of kind 'single'. Name several "
+            "columns, or say what separates the labels with --label-delimiter."
+        )
+    values = np.stack([_zero_one(column.filled()) for column in columns], axis=1)
+    return _several(values, labels, f"{len(labels)} columns of 0 and 1", task)
+
+
+def _zero_one(column: Column) -> np.ndarray:
+    texts = pc.utf8_lower(column.cells)
+    places = pc.index_in(texts, value_set=pa.array(list(ZERO_ONE)))
+    for at in np.flatnonzero(np.asarray(pc.is_null(places)))[:1].tolist():
+        told = f"expected 0 or 1, not {quoted(texts[at].as_py())}"
+        raise SteepError(f"{column.place(at)}: {told}.")
+    return np.array(list(ZERO_ONE.values()), np.float32)[np.asarray(places)]
+
+
+def _lists(column: Column, args: LabelArgs, task: Task | None) -> Encoded:
+    """Labels in lists, or in one text with a delimiter; a row may have none."""
+    items, notes = _items(column, args)
+    counts = Counter(label for row in items for label in row)
+    if args.task != "multi":
+        spellings = one_for_each(counts) if task is None else known_ones(counts, task.labels)
+        items = [[spellings.get(label, label) for label in row] for row in items]
+        notes = (*notes, *spelling_notes(column.name, spellings, "multi"))
+    labels = task.labels if task is not None else in_order({x for row in items for x in row})
+    if len(labels) < 2:
+        raise SteepError(f"{column.where}: two labels are needed; found: {some(labels, NAMED)}.")
+    place = {label: index for index, label in enumerate(labels)}
+    values = np.zeros((len(items), len(labels)), np.float32)
+    for at, row in enumerate(items):
+        for label in row:
+            if label not in place:
+                raise unseen(column.place(at), label, labels)
+            values[at, place[label]] = 1
+    found = _several(values, tuple(labels), f"column {quoted(column.name)}", task)
+    return replace(found, notes=(*found.notes, *notes))
+
+
+def _items(column: Column, args: LabelArgs) -> tuple[list[list[str]], tuple[str, ...]]:
+    """The labels of each row; and a note on words that stand for none."""
+    cells = column.cells
+    if cells.type == TEXTS:
+        rows = [[(x or "").strip() for x in row or ()] for row in cells.to_pylist()]
+    else:
+        texts = [(text or "").split(args.label_delimiter) for text in cells.to_pylist()]
+        rows = [[x.strip() for x in row] for row in texts]
+    words = Counter(x for row in rows for x in row if x and is_missing(x))
+    if args.task == "multi" or not words:
+        return [[x for x in row if x] for row in rows], ()
+    told = f"{listed([quoted(word) for word in words])} ({words.total():,} times)"
+    note = f"{told} stands for no label; if it is the name of one, say --task multi"
+    rows = [[x for x in row if not is_missing(x)] for row in rows]
+    return rows, (f"label {quoted(column.name)}: {note}",)
+
+
+def _several(values: np.ndarray, labels: tuple[str, ...], where: str, task: Task | None) -> Encoded:
+    counts = zip(labels, values.sum(axis=0).astype(int), strict=True)
+    named = some([f"{label} {count:,}" for label, count in counts], NAMED)
+    none = f"{(~values.any(axis=1)).sum():,} rows with none"
+    note = f"{len(labels)} labels in {where}, any number a row ({named}); {none}"
+    return Encoded(Task("multi", labels), values, (note,) if task is None else ())
+
+
+def check_same_labels(labels: tuple[str, ...], task: Task | None, source: str) -> None:
+    """Raises SteepError if these are not the labels of `task`, in its order."""
+    if task is not None and labels != task.labels:
+        raise SteepError(
+            f"{source}: the labels must be {some(task.labels, MANY)}, not {some(labels, MANY)}."
+        )
 
 
 def parse_list(text: str) -> list[str | None] | None:
@@ -124,9 +211,6 @@ def _item(pieces: list[str]) -> str | None:
 def _parsed(column: Column) -> tuple[Column, tuple[str, ...]]:
     """A column of texts as one of lists, if most of them are such, and some cannot be else."""
     distinct = column.distinct()
-    opening = (text.lstrip().startswith(OPENING) or HOT.fullmatch(text) for text in distinct)
-    if 2 * sum(map(bool, opening)) <= len(distinct):
-        return column, ()
     lists = {text: parse_list(text) for text in distinct}
     telling = [
         text
@@ -188,51 +272,3 @@ def _check_names(column: Column) -> None:
             f"{column.where}: holds lists of fractions. If they are probabilities of labels, say "
             "--soft; if they are targets, say --task regression."
         )
-
-
-def one_for_each(counts: Mapping[str, int]) -> Spellings:
-    """The spellings, with their numbers of rows, that give way to another of the same label.
-
-    Of numbers the shortest is kept, of words the one of most rows.
-    """
-    found: Spellings = {}
-    for spellings in _alike(counts).values():
-        rows = {text: 0 if NUMBER.fullmatch(text) else -counts[text] for text in spellings}
-        best = min(spellings, key=lambda text: (rows[text], len(text), text))
-        found |= {text: best for text in spellings if text != best}
-    return found
-
-
-def known_ones(texts: Iterable[str], labels: Sequence[str]) -> Spellings:
-    """Those of the texts that are one of the labels in another spelling."""
-    known = {key: spelled[0] for key, spelled in _alike(labels).items() if len(spelled) == 1}
-    keys = {text: _key(text) for text in texts if text not in labels}
-    return {text: known[key] for text, key in keys.items() if key in known}
-
-
-def spelling_notes(name: str, spellings: Spellings, kind: str) -> tuple[str, ...]:
-    """What is read as what, and how to keep it apart."""
-    if not spellings:
-        return ()
-    groups: dict[str, list[str]] = defaultdict(list)
-    for text, best in spellings.items():
-        groups[best].append(quoted(text))
-    told = [f"{listed(texts)} as {quoted(best)}" for best, texts in groups.items()]
-    return (
-        f"label {quoted(name)}: different spellings are read as one label: {some(told, 8)}. To "
-        f"keep them apart, say --task {kind}",
-    )
-
-
-def _alike(texts: Iterable[str]) -> dict[Decimal | str, list[str]]:
-    groups: dict[Decimal | str, list[str]] = defaultdict(list)
-    for text in texts:
-        groups[_key(text)].append(text)
-    return groups
-
-
-def _key(text: str) -> Decimal | str:
-    """What spellings of one label have in common: its value, or its letters."""
-    if NUMBER.fullmatch(text):
-        return Decimal(text)
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
