@@ -8,6 +8,7 @@ from steep.shelf.export import EngineArgs
 from steep.shelf.self_training import SelfTrainArgs
 from steep.shelf.sentence_pairs import PairArgs
 from steep.shelf.trackers import TrackArgs
+from steep.shelf.tuning import SearchArgs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,7 @@ class FitCommand:
     """steep fit, with what the shelf adds."""
 
     core: FitArgs = FitArgs()
+    search: SearchArgs = SearchArgs()
     track: TrackArgs = TrackArgs()
 
 

@@ -23,7 +23,7 @@ from steep.train import engine, phases
 from steep.train.callbacks import Bar, FollowHistory, Scores, StopIfDiverged, gentler
 from steep.train.losses import Loss
 from steep.train.phases import Phase, Unfreeze, head_alone, in_every_phase, never_trained, phases_of
-from steep.train.probe_head import begin_as_probe
+from steep.train.prototypes import begin_as_prototypes
 from steep.train.session import Hooks
 
 ENOUGH = 500  # validation rows to choose an epoch by: with 20 to 200 the last one was better
@@ -80,8 +80,8 @@ def train(
     follow = FollowHistory(hooks.followers, lambda: scores.history)
     own = [scores, finite, Unfreeze(plan), *_kept_features(learn, plan, bar), follow]
     rates = _rates(learn, tune, plan)
-    if tune.layers.head_init == "probe":
-        begin_as_probe(learn, data)
+    if tune.layers.head_init == "prototypes":
+        begin_as_prototypes(learn, data)
     engine.run_fit(learn, tune.epochs.count, rates, bar, [*own, *hooks.callbacks], hooks.saves)
     return Fitted(
         learn,
