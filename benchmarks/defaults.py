@@ -32,8 +32,8 @@ PLANS: dict[str, dict[str, Any]] = {  # "steps" become epochs
     "mean 5e-4": {"learning_rate": 5e-4, "steps": 200} | MEAN,
     "mean 1e-3": {"learning_rate": 1e-3, "steps": 200} | MEAN,
     "mean 5e-4, 400 steps": {"learning_rate": 5e-4, "steps": 400} | MEAN,
-    "probe, mean 3e-4": {"learning_rate": 3e-4, "steps": 200, "pooling": "mean"}
-    | {"head_init": "probe"},
+    "prototypes, mean 3e-4": {"learning_rate": 3e-4, "steps": 200, "pooling": "mean"}
+    | {"head_init": "prototypes"},
     "features": {"recipe": "features", "batch_size": BATCH},
 }
 

@@ -104,6 +104,10 @@ def fit(
 
     args = options_for(FitCommand, "fit", options | _given(model), source)
     openings = Openings(callbacks=callbacks, followers=_followers(args.track))
+    if args.search.tune:
+        from steep.shelf.tuning.tune import fit_tuned
+
+        return fit_tuned(source, out=Path(out), args=args.core, openings=openings)
     return stage.fit(source, out=Path(out), args=args.core, openings=openings)
 
 

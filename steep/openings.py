@@ -90,6 +90,17 @@ class TrackArgs(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SearchArgs(Part):
+    """Optimisation."""
+
+    tune: bool = option(
+        False,
+        "Fit with three learning rates (a third, once and twice the one it would take), and keep "
+        "the model that is best on the validation rows: three times the time.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class EngineArgs(Part):
     """Hardware."""
 
@@ -121,6 +132,7 @@ class FitCommand:
     """steep fit, with what the shelf adds."""
 
     core: FitArgs = FitArgs()
+    search: SearchArgs = SearchArgs()
     track: TrackArgs = TrackArgs()
 
 

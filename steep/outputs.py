@@ -69,7 +69,7 @@ def writing(out: Path, stage: str, args: Any, overwrite: bool = False) -> Iterat
             run.record(seconds=round(run.earlier + time.monotonic() - started, 1))
             run.record(**{runs.WROTE: sorted({*files_in(partial), runs.MANIFEST})})
             runs.write_json(partial / runs.MANIFEST, run.manifest)
-            refused = _appear(partial, place, overwrite)
+            refused = appear(partial, place, overwrite)
             for action in run.afterwards:
                 action()
         finally:
@@ -87,7 +87,7 @@ def writing_file(
         partial = place.beside("partial")
         try:
             yield partial
-            refused = _appear(partial, place, overwrite)
+            refused = appear(partial, place, overwrite)
         finally:
             partial.unlink(missing_ok=True)
         if refused is not None:
@@ -114,6 +114,26 @@ def adding(folder: Path) -> Iterator[Path]:
                 (aside / name).replace(folder / name)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
+
+
+def appear(partial: Path, place: Place, overwrite: bool) -> SteepError | None:
+    """Give `partial` the name of the place, if it may still be written.
+
+    Otherwise it gets another name, and an error that says so is returned.
+    """
+    try:
+        now = find_place(place.path, place.kind, overwrite)
+        if now.target != place.target or (overwrite and now.there not in (None, place.there)):
+            raise SteepError(f"{place.path} is another one than at the start.")
+        _put(partial, now, overwrite)
+    except (SteepError, OSError) as error:
+        kept = _free_name(place.target)
+        partial.rename(kept)
+        why = "something was put there while this run was under way, and is left as it is"
+        if isinstance(error, OSError) and error.errno != errno.ENOTEMPTY:
+            why = f"cannot be written at the end: {error.strerror}"
+        return SteepError(f"{place.path}: {why}. The result of this run is in {kept}.")
+    return None
 
 
 def make(out: Path, overwrite: bool = False) -> None:
@@ -236,26 +256,6 @@ def _clean(place: Place) -> None:
         for folder in (place.target, place.target / runs.CELLS):
             for left in filter(Path.is_file, folder.glob(".*.steep-partial")):
                 left.unlink()
-
-
-def _appear(partial: Path, place: Place, overwrite: bool) -> SteepError | None:
-    """Give `partial` the name of the place, if it may still be written.
-
-    Otherwise it gets another name, and an error that says so is returned.
-    """
-    try:
-        now = find_place(place.path, place.kind, overwrite)
-        if now.target != place.target or (overwrite and now.there not in (None, place.there)):
-            raise SteepError(f"{place.path} is another one than at the start.")
-        _put(partial, now, overwrite)
-    except (SteepError, OSError) as error:
-        kept = _free_name(place.target)
-        partial.rename(kept)
-        why = "something was put there while this run was under way, and is left as it is"
-        if isinstance(error, OSError) and error.errno != errno.ENOTEMPTY:
-            why = f"cannot be written at the end: {error.strerror}"
-        return SteepError(f"{place.path}: {why}. The result of this run is in {kept}.")
-    return None
 
 
 def _put(partial: Path, place: Place, overwrite: bool) -> None:

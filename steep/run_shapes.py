@@ -105,6 +105,7 @@ SUMMARY = {
     ),
     "confusion?": Maybe([[COUNT]]),
     "calibration?": Maybe(RELIABILITY),
+    "none?": Maybe(SHARE),
     "compared?": Maybe(COMPARED_FIT),
 }
 

@@ -10,7 +10,7 @@ Truncation = Literal["head", "tail", "head+tail", "sliding-mean", "sliding-max"]
 Schedule = Literal["one-cycle", "slanted", "linear", "cosine", "constant"]
 Unfreeze = Literal["none", "gradual", "chain-thaw", "never"]
 Keep = Literal["auto", "best", "last"]
-HeadInit = Literal["auto", "random", "probe"]
+HeadInit = Literal["auto", "random", "prototypes"]
 LossName = Literal["cross-entropy", "focal"]
 
 Number = TypeVar("Number", int, float)
@@ -177,8 +177,8 @@ class LayerArgs(Part):
     )
     head_init: HeadInit = option(
         "auto",
-        "How the head begins: random; probe (a logistic regression on the frozen encoder, with "
-        "pooling mean); or auto (probe, where classes have few rows).",
+        "How the head begins: random; prototypes (the mean of each class on the frozen encoder, "
+        "with pooling mean); or auto (prototypes, where it can and classes have few rows).",
     )
     head_epochs: int = option(
         0, "Epochs, of all, in which only the head is trained, before the rest joins it.", least=0

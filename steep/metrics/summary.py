@@ -43,6 +43,8 @@ def summarise(
 ) -> dict[str, Any]:
     """Rows, metrics with their 95 % intervals, scores by class, confusion, calibration, abstention.
 
+    `none` is the exact match of predicting no label at all, where a row has several labels.
+
     Arrays and errors as in `metrics.score`. `confusion` is None except for single-label tasks,
     `calibration` and `abstention` are None for regression. Decisions are those of the task's
     thresholds.
@@ -56,12 +58,16 @@ def summarise(
         "confusion": confusion(task, labels, probabilities) if task.kind == "single" else None,
         "calibration": calibration(task, labels, probabilities, resamples, seed),
         "abstention": abstention(task, labels, probabilities),
+        "none": _none_right(labels) if task.kind == "multi" else None,
     }
 
 
 def summary_lines(summary: dict[str, Any]) -> list[str]:
     """A line per metric, such as 'accuracy 0.873 (0.861 to 0.884)'; then what else is known."""
     found = [_line(name, entry) for name, entry in summary["metrics"].items()]
+    if summary.get("none") is not None and "exact_match" in summary["metrics"]:
+        place = [*summary["metrics"]].index("exact_match")
+        found[place] += f"; predicting no label for any row would have {summary['none']:.3f}"
     error, curve = summary["calibration"], summary["abstention"]
     if error:
         line = _line("ece", error | {"value": error["ece"]})
@@ -73,6 +79,11 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
             f"confidence; mean over all coverages {curve['area']:.3f}"
         )
     return found
+
+
+def _none_right(labels: np.ndarray) -> float:
+    """The share of rows that have no label."""
+    return float((np.asarray(labels) <= 0.5).all(axis=1).mean())
 
 
 def _entry(value: float, ends: tuple[float, float] | None) -> dict[str, float | None]:

@@ -19,10 +19,11 @@ from steep.options import as_mapping, change
 
 SMALL = 60_000_000  # parameters: all-MiniLM-L6-v2 has 23 million, BERT-base 110
 RATE_SMALL, RATE = 3e-4, 2e-5
+RATE_HEAD = 3e-3  # of a head alone: that of the recipe `features`
 BATCH = 16
 STEPS_SMALL, STEPS = 200, 300  # optimiser steps that are enough where rows are few
 LEAST, MOST = 3, 40  # epochs
-FEW = 8  # rows of a class, on average, below which the head begins as a linear probe
+FEW = 8  # rows of a class, on average, below which the head begins as prototypes
 # With fewer optimiser steps than this, what is learnt is mostly chance (Mosbach et al. 2021).
 ENOUGH, SMALL_BATCH = 80, 8
 NAMES = {
@@ -36,7 +37,7 @@ WORDS = {
     "model": "what the checkpoint's own does",
     "mean": "the mean of all tokens",
     "random": "at random",
-    "probe": "as a linear probe",
+    "prototypes": "as the mean of each class",
 }
 
 
@@ -45,11 +46,11 @@ def settled(tune: TuneArgs, rows: int, task: Task, checkpoint: str | Path) -> Tu
     given = as_mapping(tune)
     small = weights_of(checkpoint) < SMALL
     batch = given["batch_size"] or BATCH
-    steps = STEPS_SMALL if small else STEPS
+    steps, alone = STEPS_SMALL if small else STEPS, given["unfreeze"] == "never"
     found: dict[str, Any] = {
         "batch_size": batch,
         "epochs": min(max(LEAST, ceil(steps / ceil(rows / batch))), MOST),
-        "learning_rate": RATE_SMALL if small else RATE,
+        "learning_rate": RATE_HEAD if alone else RATE_SMALL if small else RATE,
         "pooling": "mean" if pools_by_mean(checkpoint) else "model",
     }
     found = {name: value for name, value in found.items() if given[name] in (None, "auto")}
@@ -111,8 +112,8 @@ def weights_of(checkpoint: str | Path) -> int:
 
 
 def _head(tune: dict[str, Any], rows: int, task: Task) -> str:
-    """A probe, where it is possible and classes have few rows; else a random head."""
+    """Prototypes, where they are possible and classes have few rows; else a random head."""
     trained = tune["unfreeze"] == "none" and not tune["head_epochs"] and not tune["reinit_layers"]
     possible = trained and tune["pooling"] == "mean" and "sliding" not in tune["truncation"]
     few = task.kind == "single" and rows < FEW * len(task.labels)
-    return "probe" if possible and few else "random"
+    return "prototypes" if possible and few else "random"

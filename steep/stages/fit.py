@@ -1,19 +1,20 @@
 """steep fit: fine-tuning a classifier on labels, the fastai way (step 3)."""
 
 import shlex
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from steep import runs
+from steep import outputs, runs
 from steep.args import FitArgs
 from steep.args.chosen import told
 from steep.args.training import BaseArgs, DecisionArgs, FewArgs, ModelArgs
 from steep.console import say, say_next
 from steep.data.batches import check_loss
-from steep.data.corpus import Data, record_data
+from steep.data.corpus import Data, describe, record_data
 from steep.data.duplicates import corpus_hashes, row_hashes
 from steep.data.load import load
 from steep.data.readers import Source
@@ -22,8 +23,9 @@ from steep.metrics.scores import check_metric, primary
 from steep.models.checkpoint_files import check_checkpoint, read_checkpoint
 from steep.models.fit_defaults import few_steps, settled_for
 from steep.models.fit_defaults import told as told_defaults
-from steep.models.hub import find, no_checkpoint
+from steep.models.hub import CONFIG, find, no_checkpoint
 from steep.openings import NOTHING, Openings
+from steep.options import identity_of
 from steep.places import find_place, inputs_of
 from steep.stages.held_out import held_out, result_lines, scores_by_part
 
@@ -40,6 +42,14 @@ def fit(source: Source | Data, *, out: Path, args: FitArgs, openings: Openings =
     Where the model is a folder of `steep adapt`, its splits are used if it had the same file.
     Raises SteepError for whatever is wrong with files, options or checkpoints.
     """
+    say_result(out, fitted(source, out=out, args=args, openings=openings))
+    return out
+
+
+def fitted(
+    source: Source | Data, *, out: Path, args: FitArgs, openings: Openings = NOTHING
+) -> dict[str, Any]:
+    """What `fit` does before it says what it found: writes the folder, returns its results."""
     find_place(out, "folder", args.output.overwrite, inputs_of(args, source))
     data = load(source, args.table, args.split, splits_of(args.start))
     check_fit(data, args)
@@ -54,19 +64,33 @@ def fit(source: Source | Data, *, out: Path, args: FitArgs, openings: Openings =
         run = opened.run
         for note in chosen_options(asked, args, used):
             run.note(note)
-        results, fitted = _train(data, used, args, opened)
+        results, model = _train(data, used, args, opened)
         for follower in openings.followers:
             follower.line(scores_by_part(results), results["best_epoch"])
         runs.write_json(run.folder / runs.RESULTS, results)
         runs.write_hashes(run.folder, row_hashes(used.train))
-        fitted.save(run.folder)
+        model.save(run.folder)
         describe_model(run.folder, out.resolve().name, run.manifest, results, args.start)
+    return results
+
+
+def say_result(out: Path, results: dict[str, Any]) -> None:
+    """Say what a fit found, where it is, and what to do next."""
     for line in result_lines(results):
         say(line)
     say(f"model: {out}")
     use = ["steep", "predict", str(out), "NEW.csv", "--out", "predictions.csv"]
     say_next(shlex.join(use))
-    return out
+
+
+def already_fitted(folder: Path, data: Data, args: FitArgs) -> bool:
+    """Whether `folder` is a finished fit of this data, by the same options."""
+    if not folder.is_dir():
+        return False
+    used = used_rows(data, args)
+    made, mine = runs.read_manifest(folder, "fit"), identity_of(settled_fit(used, args))
+    theirs = {name: made["args"].get(name) for name in mine}
+    return (mine, describe(data)) == (theirs, made.get("data"))
 
 
 def learner(source: Source | Data, args: FitArgs) -> "Learner":
@@ -215,6 +239,21 @@ def _label_notes(data: Data, used: Data, args: FitArgs) -> list[str]:
     from steep.data import budget
 
     return [*budget.notes(data, used, args.few), *found]
+
+
+def amend(
+    folder: Path,
+    name: str,
+    manifest: dict[str, Any],
+    results: dict[str, Any],
+    start: ModelArgs,
+) -> None:
+    """Replace manifest, results and card of the finished fit `folder`: all of them, or none."""
+    with outputs.adding(folder) as aside:
+        runs.write_json(aside / runs.RESULTS, results)
+        runs.write_json(aside / runs.MANIFEST, manifest)
+        shutil.copyfile(folder / CONFIG, aside / CONFIG)  # which the card reads
+        describe_model(aside, name, manifest, results, start)
 
 
 def describe_model(

@@ -159,10 +159,10 @@ def train(
     follow = FollowHistory(hooks.followers, lambda: scores.history)
     own = [scores, finite, Unfreeze(plan), *_kept_features(learn, plan, bar), follow]
     rates = _rates(learn, tune, plan)
-    if tune.layers.head_init == "probe":
-        from steep.train.frozen_features import begin_as_probe
+    if tune.layers.head_init == "prototypes":
+        from steep.train.prototypes import begin_as_prototypes
 
-        begin_as_probe(learn, data)
+        begin_as_prototypes(learn, data)
     engine.run_fit(learn, tune.epochs.count, rates, bar, [*own, *hooks.callbacks], hooks.saves)
     return Fitted(
         learn,

@@ -46,6 +46,11 @@ def test_a_large_checkpoint_has_the_published_rate(
     assert (found.optimiser.rate, found.epochs.count) == (2e-5, 20)
 
 
+def test_a_head_alone_has_a_higher_rate(tiny_bert: Path) -> None:
+    found = settled(make(TuneArgs, unfreeze="never"), 240, TWO, tiny_bert)
+    assert found.optimiser.rate == fit_defaults.RATE_HEAD
+
+
 def test_what_is_given_wins(sentences: Path) -> None:
     given = make(
         *(TuneArgs,),
@@ -59,16 +64,16 @@ def test_what_is_given_wins(sentences: Path) -> None:
 @pytest.mark.parametrize(
     ("task", "rows", "options", "begins"),
     [
-        (MANY, 200, {}, "probe"),
+        (MANY, 200, {}, "prototypes"),
         (MANY, 400, {}, "random"),
-        (TWO, 10, {}, "probe"),
+        (TWO, 10, {}, "prototypes"),
         (SEVERAL, 10, {}, "random"),
         (MANY, 200, {"pooling": "model"}, "random"),
         (MANY, 200, {"unfreeze": "gradual"}, "random"),
         (MANY, 200, {"truncation": "sliding-mean"}, "random"),
     ],
 )
-def test_a_head_begins_as_a_probe_where_classes_have_few_rows(
+def test_a_head_begins_as_prototypes_where_classes_have_few_rows(
     sentences: Path, task: Task, rows: int, options: dict[str, str], begins: str
 ) -> None:
     found = settled(make(TuneArgs, **options), rows, task, sentences)
@@ -82,7 +87,7 @@ def test_what_was_chosen_is_said_in_a_line(sentences: Path) -> None:
     assert line.startswith(
         "200 rows, 50 classes, 0 M parameters: batches of 16, learning rate 0.0003"
     )
-    assert line.endswith("reads the mean of all tokens, the head begins as a linear probe")
+    assert line.endswith("reads the mean of all tokens, the head begins as the mean of each class")
     assert "epochs" not in line
     assert None not in as_mapping(after).values()
 

@@ -8,7 +8,7 @@ from typing import Any
 import datasets
 import numpy as np
 
-from steep import outputs, runs
+from steep import runs
 from steep.args import FitArgs, PredictArgs
 from steep.args.table import ColumnArgs
 from steep.args.training import ModelArgs
@@ -24,10 +24,10 @@ from steep.data.step2_text import without_leaks
 from steep.errors import SteepError
 from steep.models.trained import load_trained_model
 from steep.openings import Follower, Openings
-from steep.options import as_mapping, change, identity_of
+from steep.options import as_mapping, change
 from steep.places import find_place, inputs_of
 from steep.shelf.self_training import SelfTrainArgs
-from steep.stages.fit import check_fit, describe_model, fit, settled_fit, splits_of
+from steep.stages.fit import already_fitted, amend, check_fit, fit, splits_of
 
 TEACHER = "teacher"  # OUT.teacher is the folder of the teacher
 
@@ -120,13 +120,9 @@ def _unlabelled(
 
 def _teacher(data: Data, args: FitArgs, folder: Path) -> Path:
     """The folder of the teacher: fitted, unless it is there already from a run of the same kind."""
-    if folder.is_dir():
-        used = budget.chosen(data, args.few, args.seed.seed)
-        made, mine = runs.read_manifest(folder, "fit"), identity_of(settled_fit(used, args))
-        theirs = {name: made["args"].get(name) for name in mine}
-        if (mine, describe(data)) == (theirs, made.get("data")):
-            say(f"teacher: {folder}, as it is")
-            return folder
+    if already_fitted(folder, data, args):
+        say(f"teacher: {folder}, as it is")
+        return folder
     say("self-training: first the teacher")
     return fit(data, out=folder, args=args)
 
@@ -169,10 +165,7 @@ def _complete(out: Path, data: Data, start: ModelArgs, found: dict[str, Any]) ->
     results = runs.read_json(out / runs.RESULTS) | found
     manifest = runs.read_json(out / runs.MANIFEST)
     manifest |= {"command": "self-train", "data": describe(data)}
-    with outputs.adding(out) as aside:
-        runs.write_json(aside / runs.RESULTS, results)
-        runs.write_json(aside / runs.MANIFEST, manifest)
-        describe_model(aside, out.resolve().name, manifest, results, start)
+    amend(out, out.resolve().name, manifest, results, start)
 
 
 def pseudo_labels(

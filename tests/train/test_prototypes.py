@@ -1,10 +1,9 @@
-"""Does a head that begins as a probe know the training rows before the first step?"""
+"""Does a head that begins as prototypes point to the mean of each class?"""
 
 from pathlib import Path
 
 import pytest
 import torch
-from sklearn.linear_model import LogisticRegression
 
 from steep.args import FitArgs
 from steep.data.corpus import Data
@@ -12,26 +11,27 @@ from steep.errors import SteepError
 from steep.models.devices import choose
 from steep.options import make
 from steep.train import classify
-from steep.train.frozen_features import ITERATIONS, STRENGTH, begin_as_probe
+from steep.train.prototypes import begin_as_prototypes
 
 ARGS = make(FitArgs, max_length=32, pooling="mean", device="cpu", precision="fp32")
 
 
 @torch.no_grad()
-def test_it_predicts_what_scikit_learn_does(single: Data, tiny_bert: Path) -> None:
+def test_its_logits_are_cosines_to_the_means(single: Data, tiny_bert: Path) -> None:
     learn = classify.learner(single, tiny_bert, ARGS.tune, choose(ARGS.machine), 0)
-    begin_as_probe(learn, single)
+    begin_as_prototypes(learn, single)
+    assert learn.model.training
     rows = learn.dls.train_ds
     batch = rows.batch([rows[i] for i in range(len(rows))])[0]
     learn.model.eval()
     seen: list[torch.Tensor] = []
     hook = learn.model.model.pooling.register_forward_hook(lambda *given: seen.append(given[-1]))
-    found = learn.model(batch).softmax(1)
+    found = learn.model(batch)
     hook.remove()
-    labels = single.train.labels()
-    wanted = LogisticRegression(C=STRENGTH, max_iter=ITERATIONS).fit(seen[0].numpy(), labels)
-    probabilities = torch.from_numpy(wanted.predict_proba(seen[0].numpy())).float()
-    torch.testing.assert_close(found, probabilities, atol=2e-3, rtol=0)
+    features, labels = seen[0], torch.from_numpy(single.train.labels())
+    means = torch.stack([features[labels == label].mean(0) for label in labels.unique()])
+    cosines = torch.cosine_similarity(features[:, None], means[None], dim=-1)
+    torch.testing.assert_close(found, cosines * features.shape[1] ** 0.5, atol=1e-3, rtol=0)
 
 
 def test_it_needs_classes_and_a_linear_head(single: Data, multi: Data, tiny_bert: Path) -> None:
@@ -40,5 +40,5 @@ def test_it_needs_classes_and_a_linear_head(single: Data, multi: Data, tiny_bert
         (single, make(FitArgs, max_length=32, pooling="model", device="cpu")),
     ):
         learn = classify.learner(data, tiny_bert, args.tune, choose(args.machine), 0)
-        with pytest.raises(SteepError, match="head_init probe needs one label a row"):
-            begin_as_probe(learn, data)
+        with pytest.raises(SteepError, match="head_init prototypes needs one label a row"):
+            begin_as_prototypes(learn, data)
