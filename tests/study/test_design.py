@@ -78,7 +78,7 @@ def test_a_recipe_is_an_arm(tmp_path: Path) -> None:
     base, adapted, features, mine = map(design.tune_of, design.arms)
     assert base == adapted == make(TuneArgs, **study)
     assert mine == change(base, {"epochs": 7, "weight_decay": 0.5})
-    assert (features.layers.unfreeze, features.optimiser.rate) == ("never", 1e-2)
+    assert (features.layers.unfreeze, features.optimiser.rate) == ("never", 3e-3)
     assert features.epochs.epochs == 50
     assert (features.length, features.optimiser.max_grad_norm) == (base.length, 3.0)
     assert design.notes()[1] == "arm mine: base with epochs 7, weight_decay 0.5"
