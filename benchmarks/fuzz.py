@@ -40,7 +40,7 @@ IMPORTED = [
     *("steep.shelf.explain.explain", "steep.shelf.explain.attribution", "sklearn.linear_model"),
     *("steep.shelf.lr_find.lr_find", "steep.train.lr_find", "steep.shelf.multitask.multitask"),
     *("steep.models.model_card", "transformers.models.bert.tokenization_bert", "captum.attr"),
-    *("transformers.models.bert.modeling_bert", "pyarrow.parquet", "datasketch", "typer._adapters"),
+    *("transformers.models.bert.modeling_bert", "pyarrow.parquet", "typer._adapters"),
     *("pydantic.types", "pydantic.type_adapter", "pandas.io.formats.csvs"),
 ]
 

@@ -91,8 +91,19 @@ class ShareArgs(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LeakArgs(Part):
+    """Splits."""
+
+    drop_leaks: bool = option(
+        False,
+        "Leave training rows out that copy a validation or test row; without it they are counted.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class SplitArgs:
     """Which rows are for training, validation and test."""
 
     files: SplitFileArgs = SplitFileArgs()
     shares: ShareArgs = ShareArgs()
+    leaks: LeakArgs = LeakArgs()

@@ -16,6 +16,7 @@ from steep.errors import SteepError
 from steep.wording import quoted
 
 if TYPE_CHECKING:
+    from steep.data.guard import Copies
     from steep.data.splits import Splits
 
 datasets.disable_progress_bars()
@@ -128,7 +129,7 @@ class Data:
     """A corpus, split once: what every stage, arm and seed of a study shares.
 
     `valid` is empty where nothing is held out for validation; `task` is None without labels.
-    `table` and `split` say how it was read and split.
+    `table` and `split` say how it was read and split, `copies` which rows of two parts are alike.
     """
 
     train: Corpus
@@ -139,6 +140,7 @@ class Data:
     notes: tuple[str, ...] = field(default=())
     table: TableArgs = TableArgs()
     split: SplitArgs = SplitArgs()
+    copies: "Copies | None" = None
 
     def labelled(self) -> Task:
         """The task; SteepError where no column of labels was named."""

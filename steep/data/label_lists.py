@@ -108,11 +108,12 @@ def _lists(column: Column, args: LabelArgs, task: Task | None) -> Encoded:
         raise SteepError(f"{column.where}: two labels are needed; found: {some(labels, NAMED)}.")
     place = {label: index for index, label in enumerate(labels)}
     values = np.zeros((len(items), len(labels)), np.float32)
+    unknown = [at for at, row in enumerate(items) if not place.keys() >= {*row}]
+    if unknown:
+        there = Counter(x for at in unknown for x in dict.fromkeys(items[at]) if x not in place)
+        raise unseen(column.place(unknown[0]), there, len(items), labels)
     for at, row in enumerate(items):
-        for label in row:
-            if label not in place:
-                raise unseen(column.place(at), label, labels)
-            values[at, place[label]] = 1
+        values[at, [place[label] for label in row]] = 1
     found = _several(values, tuple(labels), f"column {quoted(column.name)}", task)
     return replace(found, notes=(*found.notes, *notes))
 

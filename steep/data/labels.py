@@ -5,7 +5,7 @@
 
 import re
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -25,7 +25,7 @@ from steep.data.raw import (
     read_numbers,
 )
 from steep.errors import SteepError
-from steep.wording import listed, quoted, some
+from steep.wording import brief, listed, quoted, some
 
 NAMED = 8  # labels that messages name
 MANY = 30  # the same, where all of them matter
@@ -146,8 +146,10 @@ def _single(column: Column, args: LabelArgs, task: Task | None) -> Encoded:
         _check_classes(found, column, args)
     labels = task.labels if task is not None else in_order(found)
     places = pc.index_in(texts, value_set=pa.array(labels, pa.string()))
-    for at in np.flatnonzero(np.asarray(pc.is_null(places)))[:1].tolist():
-        raise unseen(column.place(at), texts[at].as_py(), labels)
+    if places.null_count:
+        there = Counter(x for x in texts.to_pylist() if x not in labels)
+        at = texts.index(next(iter(there))).as_py()
+        raise unseen(column.place(at), there, len(texts), labels)
     if task is None:
         note = f"label {quoted(column.name)}: {len(labels)} classes ({some(labels, NAMED)})"
         notes = (note, *_delimiter_hint(found, column.name), *notes)
@@ -239,10 +241,14 @@ def in_order(labels: Sequence[str] | set[str]) -> list[str]:
     return sorted(labels, key=lambda label: (numbers[label], label))
 
 
-def unseen(place: str, value: str, labels: Sequence[str]) -> SteepError:
-    """The error of a label, at a place in a file, that training rows do not have."""
-    told = f"the label {quoted(value)} does not occur in the training rows."
-    return SteepError(f"{place}: {told} Known: {some(labels, NAMED)}.")
+def unseen(place: str, there: Counter[str], rows: int, labels: Sequence[str]) -> SteepError:
+    """The error of labels that training rows do not have; `there` counts them, in `rows` rows."""
+    counts = some([f"{brief(label, 30)} {count:,}" for label, count in there.items()], NAMED)
+    return SteepError(
+        f"{place}: the label {quoted(next(iter(there)))} does not occur in the training rows. Of "
+        f"{rows:,} rows, so many have such labels: {counts}. Known: {some(labels, NAMED)}. Give "
+        "training rows of them, or take these rows out."
+    )
 
 
 def one_for_each(counts: Mapping[str, int]) -> Spellings:

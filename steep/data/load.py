@@ -1,6 +1,6 @@
 """How does a source become a corpus, and the data of a run?
 
-Its columns get their meaning, it is split once, and texts in two parts are looked for; what is
+Its columns get their meaning, it is split once, and copies in two parts are looked for; what is
 dropped is said.
 """
 
@@ -17,7 +17,8 @@ from pandas.util import hash_array
 from steep.args.table import ColumnArgs, SplitArgs, TableArgs, Unit
 from steep.data.batches import example_weights
 from steep.data.corpus import Corpus, Data, Task, join_corpora
-from steep.data.duplicates import find_conflicts, find_duplicates
+from steep.data.duplicates import find_conflicts, repeat_notes
+from steep.data.guard import guarded
 from steep.data.labels import encode_labels
 from steep.data.raw import TEXT, TEXTS, Column, Raw, check_named_once
 from steep.data.readers import Source, is_by_class, open_raw, stored, table_key
@@ -55,8 +56,9 @@ def load(source: Source | Data, table: TableArgs, how: SplitArgs, like: Path | N
     split = change(how, {"splits": given})
     train, valid, test = parts["train"], parts["valid"], parts.get("test")
     data = Data(train, valid, test, whole.task, splits, told, table, split)
-    leaks = find_duplicates(data, near=False).notes() if own or given else ()
-    return replace(data, notes=data.notes + leaks + find_conflicts(parts.values()).notes())
+    repeats = repeat_notes(data) if own or given else ()
+    repeats += find_conflicts(parts.values()).notes()
+    return guarded(replace(data, notes=data.notes + repeats))
 
 
 def _own_files(table: TableArgs, how: SplitArgs, whole: Corpus) -> dict[str, Corpus]:

@@ -45,6 +45,10 @@ def encode_soft(columns: Sequence[Column], args: LabelArgs, task: Task | None = 
             f"{first.source}, row {first.rows[at] + 1}: the probabilities of {some(names)} "
             f"sum to {sums[at]:.3g}, not to 1. Say --task multi if a row may have several labels."
         )
+    ties = int(((shares == shares.max(axis=1, keepdims=True)).sum(axis=1) > 1).sum())
+    if ties:
+        told = f"{ties:,} of {len(shares):,} rows have several most probable classes"
+        notes += (f"soft labels: {told}: the first of them counts as theirs",)
     return _soft(Task("single", names), shares.argmax(axis=1), shares / sums[:, None], task, notes)
 
 

@@ -11,14 +11,15 @@ from steep import runs
 from steep.args.pretraining import TextArgs
 from steep.args.table import SplitArgs, TableArgs
 from steep.data.corpus import Corpus, Data, join_corpora
-from steep.data.leaks import Held, find_leaks, held_out
+from steep.data.leaks import EQUAL, Held, find_leaks, held_out, rows_of, texts_of
 from steep.data.load import load, read_texts
 from steep.data.readers import Source, is_plain
 from steep.errors import SteepError
 from steep.options import change
 from steep.seeds import numbers
-from steep.wording import quoted
+from steep.wording import quoted, some
 
+SHOWN = 3  # rows that a note names; it goes into the model card, where no text belongs
 RAREST, OFTENEST = 0.001, 1000  # times that a file can be read in a pass
 
 
@@ -69,7 +70,7 @@ def gather(data: Data, further: Sequence[Corpus], text: TextArgs, run: runs.Run)
             run.note(note)
     used = list(further)
     if further and held and not text.transductive:
-        index = held_out(kept)
+        index = held_out(texts_of(kept))
         used = [without_leaks(corpus, index, run.note) for corpus in further]
     whole = join_corpora([*own, *used])
     if not len(whole):
@@ -100,16 +101,17 @@ def without_leaks(corpus: Corpus, held: Held, note: Callable[[str], None]) -> Co
     The whole document goes, not the passage: its other sentences are of the same author on the
     same matter, and a document less costs little. Raises SteepError if nothing is left.
     """
-    leaks = find_leaks(corpus, held)
-    equal, overlap = int(leaks.equal.sum()), int(leaks.overlap.sum())
-    if equal:
-        note(f"{corpus.source}: {equal:,} texts equal a held-out row and are left out")
-    if overlap:
-        note(
-            f"{corpus.source}: {overlap:,} texts hold nearly all of a held-out row, or are a part "
-            "of one, and are left out"
-        )
-    kept = ~(leaks.equal | leaks.overlap)
+    leaks = find_leaks(rows_of(corpus), held)
+    equal = leaks.kind == EQUAL
+    told = "hold a held-out row, nearly or whole, or are a part of one, and are left out"
+    for found, what in (
+        (equal, "equal a held-out row and are left out"),
+        (leaks.found & ~equal, told),
+    ):
+        if found.any():
+            rows = [f"{row + 1:,}" for row in corpus.rows()[found].tolist()]
+            note(f"{corpus.source}: {len(rows):,} texts {what} (rows {some(rows, SHOWN)})")
+    kept = ~leaks.found
     if not kept.any():
         raise SteepError(
             f"{corpus.source}: nothing is left of it: every text is, holds, or is part of a "

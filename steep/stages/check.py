@@ -10,9 +10,10 @@ import numpy as np
 from steep import runs
 from steep.args import AdaptArgs, CheckArgs, FitArgs, TuneArgs
 from steep.args.training import LengthArgs
-from steep.console import say, say_next, tell
+from steep.console import say_next, tell
 from steep.data.corpus import Corpus, Data, describe, join_corpora, label_counts
-from steep.data.duplicates import find_conflicts, find_duplicates
+from steep.data.duplicates import find_conflicts, repeat_notes
+from steep.data.guard import Copy
 from steep.data.load import load
 from steep.data.readers import Source
 from steep.data.tokens import Tokens, tokenize
@@ -61,8 +62,9 @@ def _findings(source: Source | Data, args: CheckArgs) -> dict[str, Any]:
     data = load(source, args.table, args.split)
     everything = join_corpora(list(data.parts.values()))
     findings = describe(data) | {"notes": list(data.notes)}
-    say("looking for duplicates ...")
-    findings["notes"] += [n for n in find_duplicates(data).notes() if n not in data.notes]
+    findings["notes"] += [note for note in repeat_notes(data) if note not in data.notes]
+    if data.copies is not None:
+        findings["copies"] = asdict(data.copies)
     if data.task is not None:
         findings["task"] = data.task.described()
         findings["warnings"] = _label_warnings(data)
@@ -190,6 +192,8 @@ def _lines(findings: dict[str, Any]) -> list[str]:
     if "kept_whole" in findings:
         text.append(f"  {findings['kept_whole']}")
     conflicts = findings.get("conflicts", {}).get("examples", [])
+    copies = findings.get("copies", {}).get("examples", [])
+    text += [f"  copy: {Copy(**one).line()}" for one in copies]
     text += [f"  different labels: {quoted(t)}: {listed(list(names))}" for t, names in conflicts]
     text += [f"warning: {warning}" for warning in findings.get("warnings", [])]
     text += _time(findings.get("time", {}))

@@ -1,6 +1,5 @@
-"""Are equal and nearly equal texts found, and nothing else?"""
+"""Are equal texts found, and nothing else, and those with different labels?"""
 
-import random
 from pathlib import Path
 
 import numpy as np
@@ -10,30 +9,14 @@ import pytest
 from steep.args import DataArgs
 from steep.args.table import ColumnArgs, SplitArgs, SplitFileArgs, TableArgs
 from steep.data.duplicates import (
-    SIMILAR,
     corpus_hashes,
     find_conflicts,
-    find_duplicates,
+    repeat_notes,
     row_hashes,
     text_hashes,
 )
 from steep.data.load import load, read_table
-from steep.data.words import words_in
 from steep.options import make
-from tests.conftest import UNSPACED, unspaced_text, written
-
-WORDS = [f"w{i}" for i in range(400)]
-
-
-def sentence(draw, length):
-    return " ".join(draw.choices(WORDS, k=length))
-
-
-def data_of(write, tmp_path, train, valid, test):
-    for name, texts in (("t", train), ("v", valid), ("w", test)):
-        write(f"{name}.csv", "\n".join(["text,n", *(f"{text},1" for text in texts)]))
-    files = SplitFileArgs(valid=tmp_path / "v.csv", test=tmp_path / "w.csv")
-    return load(tmp_path / "t.csv", TableArgs(), SplitArgs(files=files))
 
 
 def test_hashes_are_the_same_on_every_machine():
@@ -44,46 +27,12 @@ def test_hashes_are_the_same_on_every_machine():
     assert len(text_hashes([])) == 0
 
 
-def test_equal_texts_are_counted_within_and_across(write, tmp_path):
-    train = ["one", "ONE ", "two", "three"]
-    data = data_of(write, tmp_path, train, ["one", "four"], ["three", "four", "five"])
-    found = find_duplicates(data)
-    assert found.within == {"train": 1, "valid": 0, "test": 0}
-    assert found.exact == {("valid", "train"): 1, ("test", "train"): 1, ("test", "valid"): 1}
-    assert found.near == {("valid", "train"): 0, ("test", "train"): 0}
-    assert "test: 1 rows have the same text as a row of train (rows 1 = 4)" in found.notes()
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_a_changed_word_is_found_and_another_text_is_not(write, tmp_path, seed):
-    draw = random.Random(seed)
-    train = [sentence(draw, 80) for _ in range(60)]
-    changed = [text.replace(text.split()[40], "changed", 1) for text in train[:20]]
-    shared = [" ".join(text.split()[:40]) + " " + sentence(draw, 40) for text in train[:20]]
-    data = data_of(write, tmp_path, train, shared, changed + [sentence(draw, 80)])
-    found = find_duplicates(data)
-    assert found.near == {("valid", "train"): 0, ("test", "train"): 20}
-    assert all(pair.row == pair.other_row and pair.similarity >= 0.8 for pair in found.examples)
-
-
-@pytest.mark.parametrize("language", UNSPACED)
-def test_near_copies_are_found_where_no_blanks_part_words(write, tmp_path, language):
-    draw = random.Random(0)
-    train = [unspaced_text(language, 80, draw) for _ in range(30)]
-    changed = []
-    for text in train[:10]:
-        words = words_in(text)
-        words[40] = words_in(UNSPACED[language])[0]
-        changed.append(written(words) + "!")
-    others = [unspaced_text(language, 80, draw) for _ in range(10)]
-    data = data_of(write, tmp_path, train, others, changed)
-    assert find_duplicates(data).near == {("valid", "train"): 0, ("test", "train"): 10}
-
-
-def test_short_texts_are_no_near_duplicates(write, tmp_path):
-    train = [f"my card number {i} does not work" for i in range(50)]
-    test = [f"my card number {i} does not work" for i in range(50, 90)]
-    assert find_duplicates(data_of(write, tmp_path, train, ["none"], test)).notes() == ()
+def test_rows_that_repeat_are_counted_in_their_part(write, tmp_path):
+    for name, texts in (("t", ["one", "ONE ", "two", "one"]), ("v", ["one", "four"])):
+        write(f"{name}.csv", "\n".join(["text,n", *(f"{text},1" for text in texts)]))
+    files = SplitFileArgs(valid=tmp_path / "v.csv", test=tmp_path / "v.csv")
+    data = load(tmp_path / "t.csv", TableArgs(), SplitArgs(files=files))
+    assert repeat_notes(data) == ("train: 2 rows repeat the text of an earlier row",)
 
 
 def test_a_pair_is_part_of_the_row_but_not_of_the_text(write):
@@ -91,14 +40,6 @@ def test_a_pair_is_part_of_the_row_but_not_of_the_text(write):
     corpus = read_table(path, TableArgs(columns=ColumnArgs(pair="pair")))
     assert len(np.unique(row_hashes(corpus))) == 2
     assert len(np.unique(corpus_hashes(corpus))) == 1
-
-
-def test_real_reviews(shared_data):
-    path = shared_data / "jigsaw2018" / "multilabel_first3000.csv.gz"
-    data = load(path, TableArgs(columns=ColumnArgs(text="comment_text")), SplitArgs())
-    found = find_duplicates(data)
-    assert found.exact == {("valid", "train"): 0, ("test", "train"): 0, ("test", "valid"): 0}
-    assert all(pair.similarity >= SIMILAR for pair in found.examples)
 
 
 def conflicts(folder: Path, table: dict[str, list], **how: str):

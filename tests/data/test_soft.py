@@ -35,6 +35,8 @@ def test_one_column_is_a_class_against_its_absence(write: Write) -> None:
     assert corpus.task.labels == ("not toxic", "toxic")
     assert corpus.targets()[:, 1].tolist() == [0.25, 1, 0.5]
     assert corpus.labels().tolist() == [0, 1, 0]  # the first of equals, as in predictions
+    told = "soft labels: 1 of 3 rows have several most probable classes: the first of them counts"
+    assert any(note.startswith(told) for note in corpus.notes)
 
 
 def test_other_columns_are_labels_of_their_own(write: Write) -> None:

@@ -180,10 +180,9 @@ def test_files_of_their_own(write, tmp_path):
     data = load(tmp_path / "t.csv", LABEL, how)
     assert [len(part) for part in data.parts.values()] == [100, 20, 2]
     assert data.test.task == data.task
-    assert any(
-        "test: 1 rows have the same text as a row of train (rows 2 = 6)" in n for n in data.notes
-    )
-    assert any("valid: 20 rows have the same text as a row of train" in n for n in data.notes)
+    told = "train: 20 of 100 rows copy held-out rows (20 equal; rows 1 = valid 1, 2 = valid 2"
+    assert any(note.startswith(told) for note in data.notes)
+    assert "valid: 1 of 20 rows copy test rows (1 equal; rows 6 = test 2)" in data.notes
     data.splits.save(tmp_path / "splits.json")
     content = json.loads((tmp_path / "splits.json").read_text())
     assert [content[part]["file"] for part in data.parts] == ["t.csv", "v.csv", "w.csv"]

@@ -86,6 +86,7 @@ def test_a_label_that_the_model_does_not_know(
     other.write_text(HEADER + "1,a film,positive\n2,a dog,neutral\n")
     message = refused("evaluate", fitted("single"), other)
     assert message.startswith(f"{other}, row 2, column 'label': the label 'neutral' does not occur")
+    assert "Of 2 rows, so many have such labels: neutral 1." in message
     assert "negative, positive" in message
 
 

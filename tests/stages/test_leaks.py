@@ -59,7 +59,8 @@ def test_a_further_text_that_equals_a_held_out_row_is_left_out_and_counted(
     assert rows(out) == held
     assert seen_share(out, tables, "test") == 0
     assert seen_share(out, tables, "valid") == 0
-    assert "more_text.txt: 2 texts equal a held-out row and are left out" in notes(out)
+    told = "more_text.txt: 2 texts equal a held-out row and are left out (rows 2, 3)"
+    assert told in notes(out)
     own, further = json.loads((out / "results.json").read_text())["sources"]
     assert own == {"name": "single.csv", "documents": 140, "left_out": 60}
     assert further == {"name": "more_text.txt", "documents": 2, "left_out": 2}

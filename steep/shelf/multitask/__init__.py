@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from steep.args import MachineArgs, OverwriteArgs, SaveArgs, SeedArgs
-from steep.args.table import ShareArgs
+from steep.args.table import LeakArgs, ShareArgs
 from steep.args.training import (
     BatchArgs,
     EpochArgs,
@@ -46,6 +46,7 @@ class MultitaskArgs:
 
     tasks: TaskArgs = TaskArgs()
     shares: ShareArgs = ShareArgs()
+    leaks: LeakArgs = LeakArgs()
     start: ModelArgs = ModelArgs()
     epochs: EpochArgs = EpochArgs(epochs=3)
     optimiser: OptimiserArgs = OptimiserArgs(learning_rate=5e-5)

@@ -13,6 +13,7 @@ from steep.args.table import SplitArgs, TableArgs
 from steep.console import say
 from steep.data.corpus import Data, describe
 from steep.data.duplicates import row_hashes
+from steep.data.leaks import find_leaks, held_out, rows_of
 from steep.data.load import load
 from steep.data.readers import Source
 from steep.errors import SteepError
@@ -65,8 +66,9 @@ def read_sets(files: Sequence[Source], args: MultitaskArgs) -> dict[str, Data]:
         raise SteepError(f"Two of the tables have one name ({', '.join(names)}). Rename one.")
     texts = _for_each(args.tasks.text or ("text",), names, "text")
     labels = _for_each(args.tasks.label, names, "label")
+    split = SplitArgs(shares=args.shares, leaks=args.leaks)
     sets = {
-        name: load(file, make(TableArgs, text=text, label=label), SplitArgs(shares=args.shares))
+        name: load(file, make(TableArgs, text=text, label=label), split)
         for name, file, text, label in zip(names, files, texts, labels, strict=True)
     }
     for name, data in sets.items():
@@ -82,11 +84,11 @@ def _name(source: Source, number: int) -> str:
 
 
 def _without_leaks(name: str, sets: Mapping[str, Data]) -> Data:
-    """A table without the training rows whose text another table holds out."""
+    """A table without the training rows that copy what another table holds out."""
     data = sets[name]
     others = [other for own, other in sets.items() if own != name]
-    held = [row_hashes(c) for other in others for p, c in other.parts.items() if p != "train"]
-    known = np.isin(row_hashes(data.train), np.concatenate(held))
+    held = [rows_of(c) for other in others for p, c in other.parts.items() if p != "train"]
+    known = find_leaks(rows_of(data.train), held_out(held)).found
     if not known.any():
         return data
     note = f"{known.sum():,} training rows are left out: another table holds out their text"

@@ -17,7 +17,7 @@ from steep.data import budget
 from steep.data.cache_files import flattened
 from steep.data.corpus import Corpus, Data, Task, describe, join_corpora
 from steep.data.duplicates import corpus_hashes
-from steep.data.leaks import held_out
+from steep.data.leaks import held_out, texts_of
 from steep.data.load import load, read_texts
 from steep.data.readers import Source
 from steep.data.step2_text import without_leaks
@@ -99,7 +99,7 @@ def _unlabelled(
 ) -> tuple[Corpus, list[dict[str, Any]]]:
     """The texts that may get pseudo-labels, and the name and counts of each of the `piles`."""
     parts = [corpus for name, corpus in data.parts.items() if name != "train" and len(corpus)]
-    held, corpora, sources = held_out(parts), [], []
+    held, corpora, sources = held_out(texts_of(parts)), [], []
     for pile in piles if isinstance(piles, list | tuple) else [piles]:
         whole = read_texts([pile], columns)
         notes += whole.notes
