@@ -12,6 +12,7 @@ import numpy as np
 from steep import runs
 from steep.args.table import SplitArgs, TableArgs
 from steep.data.cache_files import flattened
+from steep.data.groups import described
 from steep.errors import SteepError
 from steep.wording import quoted
 
@@ -60,7 +61,8 @@ class Corpus:
     - `label`, when there is a task: int64 class index (single), list of float32, one per label
       (multi), or float64 (regression; a list of it, one per target, where there are several);
     - `soft` (list of float32, one per label), where the labels are given as probabilities;
-    - `weight` (float64), where a column says how much a row counts in training.
+    - `weight` (float64), where a column says how much a row counts in training;
+    - `group` (string), where a column says which rows belong together.
     """
 
     table: datasets.Dataset
@@ -101,6 +103,12 @@ class Corpus:
     def weights(self) -> np.ndarray:
         """How much each row counts in training, float64 (n,); 1 where no column says it."""
         return self.column("weight") if "weight" in self.table.column_names else np.ones(len(self))
+
+    def groups(self) -> np.ndarray | None:
+        """The group of each row, str (n,), without blanks around it; None where no column says."""
+        if "group" not in self.table.column_names:
+            return None
+        return np.array([name.strip() for name in self.table["group"][:]], object)
 
     def column(self, name: str) -> np.ndarray:
         plain = self.table.with_format("numpy", dtype=None)  # else float64 comes as float32
@@ -230,6 +238,8 @@ def fingerprint(corpus: Corpus) -> str:
     if corpus.task is not None:
         digest.update(repr(corpus.task).encode() + corpus.targets().tobytes())
         digest.update(corpus.weights().tobytes())
+    if (names := corpus.groups()) is not None:
+        digest.update("\0".join(names).encode())
     return digest.hexdigest()
 
 
@@ -243,7 +253,7 @@ def describe(data: Data) -> dict[str, Any]:
         "files": files,
         "parts": {part: len(corpus) for part, corpus in data.parts.items()},
         "labels": {part: label_counts(corpus) for part, corpus in data.parts.items()},
-    }
+    } | described(data.parts, data.table.groups.group, data.splits.left_out)
 
 
 def label_counts(corpus: Corpus) -> dict[str, int]:

@@ -18,6 +18,7 @@ from steep.args.table import ColumnArgs, SplitArgs, TableArgs, Unit
 from steep.data.batches import example_weights
 from steep.data.corpus import Corpus, Data, Task, join_corpora
 from steep.data.duplicates import find_conflicts, find_duplicates
+from steep.data.groups import check_group_column, check_groups, check_several, group_notes
 from steep.data.labels import encode_labels
 from steep.data.raw import TEXT, TEXTS, Column, Raw, check_named_once
 from steep.data.readers import Source, is_by_class, open_raw, stored, table_key
@@ -46,12 +47,15 @@ def load(source: Source | Data, table: TableArgs, how: SplitArgs, like: Path | N
     given = how.files.splits
     if like is not None and not own and not given and _serves(like, whole):
         given = like
+    for corpus in (whole, *([own["test"]] if "test" in own else [])):
+        check_several(corpus, table.groups.group)
     splits = _load(given, whole, own) if given else _split(whole, own, how)
     parts = {p: _take(own.get(p, whole), rows) for p, rows in splits.parts.items()}
     notes = dict.fromkeys(note for corpus in (whole, *own.values()) for note in corpus.notes)
     said = f"split as {given}" if given else f"split seed {splits.seed}"
     sizes = ", ".join(f"{len(rows):,} {part}" for part, rows in splits.parts.items())
-    told = (*notes, f"rows: {sizes} ({said})", *splits.notes)
+    grouped = group_notes(parts, table.groups.group, splits.left_out)
+    told = (*notes, f"rows: {sizes} ({said})", *grouped, *splits.notes)
     split = change(how, {"splits": given})
     train, valid, test = parts["train"], parts["valid"], parts.get("test")
     data = Data(train, valid, test, whole.task, splits, told, table, split)
@@ -115,11 +119,16 @@ def read_table(
     raw = open_raw(source, table.columns.unit)
     names = _label_columns(raw, table.target.label)
     roles = _roles(raw, table.columns) | {f"label {i}": name for i, name in enumerate(names)}
+    if (group := table.groups.group) is not None:
+        check_group_column(raw, group)
+        roles["group"] = group
     weight = table.labels.sample_weight if names else None
     if weight is not None:
         _check_column(raw, weight)
         roles["raw weight"] = weight
     corpus = _corpus(raw, roles, table.columns, keep_empty)
+    if group is not None:
+        check_groups(corpus, raw.where, group)
     if not names:
         return corpus
     columns = [_column(raw, corpus, f"label {i}", name) for i, name in enumerate(names)]

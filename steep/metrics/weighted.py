@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 Weighted = Callable[[np.ndarray], np.ndarray]
-"""Row weights float32 (resamples, rows) -> values (resamples,), NaN where undefined."""
+"""Row weights (resamples, rows) -> values (resamples,), NaN where undefined."""
 
 
 def surprise(probabilities: np.ndarray) -> np.ndarray:
@@ -43,7 +43,7 @@ def average(metrics: list[Weighted]) -> Weighted:
 
 def macro_f1(truth: np.ndarray, predicted: np.ndarray) -> Weighted:
     """F1 of each column (bool, n x classes), averaged over the classes that occur."""
-    hits, claims = (truth & predicted).astype(np.float32), truth.astype(np.float32) + predicted
+    hits, claims = (truth & predicted).astype(np.float64), truth.astype(np.float64) + predicted
     return lambda weights: mean_of_defined(ratio(2.0 * (weights @ hits), weights @ claims))
 
 

@@ -13,6 +13,7 @@ from steep.args.training import LengthArgs
 from steep.console import say, say_next, tell
 from steep.data.corpus import Corpus, Data, describe, join_corpora, label_counts
 from steep.data.duplicates import find_conflicts, find_duplicates
+from steep.data.grouped_looks import asks_for_groups
 from steep.data.load import load
 from steep.data.readers import Source
 from steep.data.tokens import Tokens, tokenize
@@ -63,6 +64,8 @@ def _findings(source: Source | Data, args: CheckArgs) -> dict[str, Any]:
     findings = describe(data) | {"notes": list(data.notes)}
     say("looking for duplicates ...")
     findings["notes"] += [n for n in find_duplicates(data).notes() if n not in data.notes]
+    if data.table.groups.group is None:
+        findings["notes"] += asks_for_groups(everything)
     if data.task is not None:
         findings["task"] = data.task.described()
         findings["warnings"] = _label_warnings(data)
