@@ -12,7 +12,6 @@ import numpy as np
 from steep import runs
 from steep.args.table import SplitArgs, TableArgs
 from steep.data.cache_files import flattened
-from steep.data.groups import described
 from steep.errors import SteepError
 from steep.wording import quoted
 
@@ -109,6 +108,13 @@ class Corpus:
         if "group" not in self.table.column_names:
             return None
         return np.array([name.strip() for name in self.table["group"][:]], object)
+
+    def group_codes(self) -> np.ndarray | None:
+        """The group of each row, numbered from 0, int64 (n,); None where no two rows are of one."""
+        if (names := self.groups()) is None:
+            return None
+        different, codes = np.unique(names, return_inverse=True)
+        return None if len(different) == len(names) else codes.astype(np.int64)
 
     def column(self, name: str) -> np.ndarray:
         plain = self.table.with_format("numpy", dtype=None)  # else float64 comes as float32
@@ -249,11 +255,16 @@ def describe(data: Data) -> dict[str, Any]:
     for part, corpus in data.parts.items():
         rows[data.splits.origins[part]] += len(corpus)
     files = [{"name": o.file, "rows": n, "fingerprint": o.fingerprint} for o, n in rows.items()]
-    return {
+    found = {
         "files": files,
         "parts": {part: len(corpus) for part, corpus in data.parts.items()},
         "labels": {part: label_counts(corpus) for part, corpus in data.parts.items()},
-    } | described(data.parts, data.table.groups.group, data.splits.left_out)
+    }
+    if (name := data.table.groups.group) is None:
+        return found
+    from steep.data.groups import described  # only where it is needed
+
+    return found | described(data.parts, name, data.splits.left_out)
 
 
 def label_counts(corpus: Corpus) -> dict[str, int]:

@@ -5,29 +5,16 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from steep.data.raw import TEXT, Raw, is_missing
+from steep.data.splits import LEFT_OUT
 from steep.errors import SteepError
 from steep.wording import counted, quoted, some
 
 if TYPE_CHECKING:
     from steep.data.corpus import Corpus
 
-DRAWS = 100  # of which the split is taken that comes nearest to the shares
 SPLIT_ANEW = "scores on them flatter. Split anew by --group"
-LEFT_OUT = -1  # the place of a row that is in no part
-
-
-def codes_of(names: np.ndarray) -> np.ndarray:
-    """Groups numbered from 0 in the order in which they come, int64 (n,)."""
-    return pd.factorize(names)[0].astype(np.int64)
-
-
-def group_codes(corpus: "Corpus") -> np.ndarray | None:
-    """The group of each row as a number from 0, int64 (n,); None where nothing is grouped."""
-    names = corpus.groups()
-    return None if names is None or are_single(corpus) else codes_of(names)
 
 
 def check_group_column(raw: Raw, name: str) -> None:
@@ -68,12 +55,6 @@ def check_several(corpus: "Corpus", name: str | None) -> None:
         )
 
 
-def are_single(corpus: "Corpus") -> bool:
-    """Whether every row is a group of its own: as if there were no groups."""
-    groups = corpus.groups()
-    return groups is None or len(set(groups)) == len(groups)
-
-
 def group_notes(parts: Mapping[str, "Corpus"], name: str | None, left_out: int) -> list[str]:
     """What the user should know of the groups of each part, in sentences; none without groups."""
     every = {part: corpus.groups() for part, corpus in parts.items() if len(corpus)}
@@ -81,7 +62,7 @@ def group_notes(parts: Mapping[str, "Corpus"], name: str | None, left_out: int) 
     if not known:
         return []
     column = quoted(str(name))
-    if all(map(are_single, parts.values())):
+    if all(corpus.group_codes() is None for corpus in parts.values()):
         return [f"column {column}: every row is a group of its own, so nothing is grouped"]
     counts = [f"{len(set(groups)):,} in {part}" for part, groups in known.items()]
     notes = [f"groups of rows that belong together, by column {column}: {', '.join(counts)}"]
@@ -113,11 +94,11 @@ def described(parts: Mapping[str, "Corpus"], name: str | None, left_out: int) ->
         names = corpus.groups()
         if names is None:
             return {}
-        sizes = np.bincount(codes_of(names)) if len(names) else np.zeros(1, int)
+        _, sizes = np.unique(names, return_counts=True)
         found[part] = {
             "groups": len(set(names)),
             "rows": len(names),
-            "largest": int(sizes.max()),
+            "largest": int(sizes.max(initial=0)),
             "shared": int(np.isin(names, seen).sum()),
         }
         seen = np.concatenate([seen, names])

@@ -18,7 +18,6 @@ from steep.args.table import ColumnArgs, SplitArgs, TableArgs, Unit
 from steep.data.batches import example_weights
 from steep.data.corpus import Corpus, Data, Task, join_corpora
 from steep.data.duplicates import find_conflicts, find_duplicates
-from steep.data.groups import check_group_column, check_groups, check_several, group_notes
 from steep.data.labels import encode_labels
 from steep.data.raw import TEXT, TEXTS, Column, Raw, check_named_once
 from steep.data.readers import Source, is_by_class, open_raw, stored, table_key
@@ -47,14 +46,18 @@ def load(source: Source | Data, table: TableArgs, how: SplitArgs, like: Path | N
     given = how.files.splits
     if like is not None and not own and not given and _serves(like, whole):
         given = like
-    for corpus in (whole, *([own["test"]] if "test" in own else [])):
-        check_several(corpus, table.groups.group)
+    group = table.groups.group
+    if group is not None:
+        from steep.data.groups import check_several, group_notes  # only where it is needed
+
+        for corpus in (whole, *([own["test"]] if "test" in own else [])):
+            check_several(corpus, group)
     splits = _load(given, whole, own) if given else _split(whole, own, how)
     parts = {p: _take(own.get(p, whole), rows) for p, rows in splits.parts.items()}
     notes = dict.fromkeys(note for corpus in (whole, *own.values()) for note in corpus.notes)
     said = f"split as {given}" if given else f"split seed {splits.seed}"
     sizes = ", ".join(f"{len(rows):,} {part}" for part, rows in splits.parts.items())
-    grouped = group_notes(parts, table.groups.group, splits.left_out)
+    grouped = group_notes(parts, group, splits.left_out) if group is not None else []
     told = (*notes, f"rows: {sizes} ({said})", *grouped, *splits.notes)
     split = change(how, {"splits": given})
     train, valid, test = parts["train"], parts["valid"], parts.get("test")
@@ -120,6 +123,8 @@ def read_table(
     names = _label_columns(raw, table.target.label)
     roles = _roles(raw, table.columns) | {f"label {i}": name for i, name in enumerate(names)}
     if (group := table.groups.group) is not None:
+        from steep.data.groups import check_group_column, check_groups  # only where it is needed
+
         check_group_column(raw, group)
         roles["group"] = group
     weight = table.labels.sample_weight if names else None

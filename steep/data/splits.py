@@ -13,14 +13,6 @@ from steep import runs
 from steep.args.table import SplitArgs
 from steep.data.corpus import Corpus
 from steep.data.duplicates import row_hashes
-from steep.data.groups import (
-    DRAWS,
-    LEFT_OUT,
-    are_single,
-    codes_of,
-    nearest_split,
-    without_repeats,
-)
 from steep.errors import SteepError
 from steep.seeds import numbers
 from steep.wording import some
@@ -28,6 +20,8 @@ from steep.wording import some
 PARTS = ("train", "valid", "test")
 FREQUENT = 5
 BINS = 10
+DRAWS = 100  # of which the split by groups is taken that comes nearest to the shares
+LEFT_OUT = -1  # the place of a row that is in no part
 TOGETHER = 10_000  # row numbers written at once: a list of all would be large
 REMEDY = "Put it right, name the splits.json of another run, or split anew without it."
 
@@ -136,7 +130,7 @@ def split_rows(corpus: Corpus, how: SplitArgs) -> Splits:
     }
     seed = how.shares.split_seed
     _check_shares(shares, len(corpus), corpus.source)
-    draw = _by_text if are_single(corpus) else _by_group
+    draw = _by_text if corpus.group_codes() is None else _by_group
     places = draw(corpus, shares, numbers(seed, "split"))
     rows = corpus.rows()
     parts = {part: rows[places == place] for place, part in enumerate(PARTS)}
@@ -162,9 +156,10 @@ def _by_group(corpus: Corpus, shares: dict[str, float], rng: np.random.Generator
     suits the shares best. A text that groups in two parts have stays in the test, or else in
     validation: to keep such groups together could tie all of them into one.
     """
-    names = corpus.groups()
-    assert names is not None
-    codes = codes_of(names)
+    from steep.data.groups import nearest_split, without_repeats  # only where it is needed
+
+    codes = corpus.group_codes()
+    assert codes is not None
     whole = int(codes.max()) + 1
     counts = {part: max(1, round(share * whole)) for part, share in shares.items() if share}
     alike = np.zeros(whole, np.int64)
@@ -224,7 +219,7 @@ def _check_shares(shares: dict[str, float], rows: int, source: str) -> None:
 
 
 def _check_filled(parts: dict[str, np.ndarray], shares: dict[str, float], corpus: Corpus) -> None:
-    what = "texts" if are_single(corpus) else "groups"
+    what = "texts" if corpus.group_codes() is None else "groups"
     for part, rows in parts.items():
         if not len(rows) and shares.get(part, 1.0) > 0:
             raise SteepError(

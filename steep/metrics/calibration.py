@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from steep.metrics.support import THOUSAND, Draws
+from steep.metrics.weighted import THOUSAND, Draws
 from steep.wording import some
 
 if TYPE_CHECKING:

@@ -15,8 +15,10 @@ import numpy as np
 
 from steep.errors import SteepError
 from steep.metrics.calibration import decide
-from steep.metrics.support import BY_CLASS, THOUSAND, Draws, support
 from steep.metrics.weighted import (
+    BY_CLASS,
+    THOUSAND,
+    Draws,
     Weighted,
     auc,
     average,
@@ -27,6 +29,7 @@ from steep.metrics.weighted import (
     micro_f1,
     r2,
     spearman,
+    support,
     surprise,
 )
 
@@ -229,7 +232,7 @@ def intervals(
     """Lower and upper end of the 95 % interval of every metric; arrays and errors as in `score`.
 
     Where a metric rests on few rows of a class, or on few groups, its interval is wider
-    (`steep.metrics.support`). Resamples in which a metric is undefined (no row of a class drawn,
+    (`steep.metrics.weighted`). Resamples in which a metric is undefined (no row of a class drawn,
     say) do not count for it. There is no interval where all rows are of one group.
     """
     if draws.groups is not None and not draws.groups.any():

@@ -22,7 +22,7 @@ from steep.metrics.scores import (
     resampled,
     score,
 )
-from steep.metrics.support import THOUSAND, Draws
+from steep.metrics.weighted import THOUSAND, Draws
 from steep.wording import NOTHING, number, plain, span
 
 if TYPE_CHECKING:

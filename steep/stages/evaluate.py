@@ -11,12 +11,12 @@ from steep.args import EvaluateArgs
 from steep.console import say, say_next, tell
 from steep.data.corpus import Corpus, Task, label_counts
 from steep.data.duplicates import row_hashes
-from steep.data.groups import described, group_codes, group_notes
+from steep.data.groups import described, group_notes
 from steep.data.readers import Source
 from steep.metrics.predictions import prediction_lines
 from steep.metrics.scores import primary, score
 from steep.metrics.summary import summarise, summary_lines
-from steep.metrics.support import Draws
+from steep.metrics.weighted import Draws
 from steep.models.trained import Trained, load_trained_model
 from steep.openings import Engine
 from steep.options import as_mapping
@@ -68,7 +68,7 @@ def _measured(
 ) -> dict[str, Any]:
     """What the predictions of `trained` for these rows are worth."""
     task = trained.task
-    draws = Draws(args.intervals.resamples, args.seed.seed, group_codes(corpus))
+    draws = Draws(args.intervals.resamples, args.seed.seed, corpus.group_codes())
     return {
         "task": task.described(),
         "metric": primary(task),

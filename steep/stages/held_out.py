@@ -9,7 +9,6 @@ from steep.args import FitArgs
 from steep.args.training import DecisionArgs
 from steep.data import batches
 from steep.data.corpus import Corpus, Data, Task
-from steep.data.groups import group_codes
 from steep.errors import SteepError
 from steep.metrics.calibration import Decisions, ece
 from steep.metrics.predictions import prediction_lines
@@ -24,7 +23,7 @@ from steep.metrics.summary import (
     summarise,
     summary_lines,
 )
-from steep.metrics.support import Draws
+from steep.metrics.weighted import Draws
 from steep.metrics.word_counts import fit_tfidf
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def held_out(
     for part, corpus in parts.items():
         given = chosen.task(task), chosen.probabilities(task, raw[part])
         results[part] = _measure(part, corpus, *given, run)
-        draws = Draws(groups=group_codes(corpus))
+        draws = Draws(groups=corpus.group_codes())
         results[part]["compared"] = beside(corpus.labels(), given, others[part], metric, draws)
     if chosen:
         asked = {
@@ -78,7 +77,7 @@ def _measure(
         run.note(f"{part}: no label reaches probability 1/2 in any row, so F1 is 0; train longer?")
     path = run.folder / runs.PREDICTIONS / f"{part}.csv"
     runs.write_csv(path, prediction_lines(corpus, task, probabilities))
-    return summarise(task, corpus.labels(), probabilities, Draws(groups=group_codes(corpus)))
+    return summarise(task, corpus.labels(), probabilities, Draws(groups=corpus.group_codes()))
 
 
 def _scored(task: Task, labels: np.ndarray, raw: np.ndarray) -> dict[str, float]:

@@ -13,7 +13,7 @@ from steep.args import CompareArgs
 from steep.console import say, say_next
 from steep.data.corpus import Data, join_corpora
 from steep.data.grouped_looks import asks_for_groups
-from steep.data.groups import SPLIT_ANEW, group_codes, group_notes
+from steep.data.groups import SPLIT_ANEW, group_notes
 from steep.data.load import load
 from steep.data.readers import Source
 from steep.errors import SteepError
@@ -129,7 +129,7 @@ def finish_study(study: Study, failed: dict[str, str]) -> None:
     step2 = float(np.mean([took[folder] for folder in sorted(adapted)]))
     rivals = tuple(arm.name for arm in study.design.arms if arm.rival)
     question = Question(study.metric, args.study.smallest_effect, rivals, args.seed.seed)
-    groups = group_codes(study.test)
+    groups = study.test.group_codes()
     found = verdict(task, study.test.labels(), results, question, step2, groups)
     found["warnings"] += [f"{cell}: the run failed twice ({why})" for cell, why in failed.items()]
     found["warnings"] += cautions(found, study.design, args.study.step2_per_seed)

@@ -12,7 +12,7 @@ difference of the metric under seed s, and D(rows) the mean of the d_s on some r
     low, high = gain -/+ t(0.975, df) se, df after Welch (1947) and Satterthwaite (1946)
 
 Of few rows (or groups, or positives of an AUC) se_rows^2 is widened, and its degrees of freedom are
-theirs (`steep.metrics.support`).
+theirs (`steep.metrics.weighted`).
 
 The chance that rows dislike one particular run ("interaction", variance I per run) is in both
 parts. From five seeds on it is counted once: I / k is taken out of se_rows^2. With fewer, that
@@ -44,7 +44,7 @@ import numpy as np
 from scipy import stats
 
 from steep.metrics.scores import percentiles
-from steep.metrics.support import Support
+from steep.metrics.weighted import Support
 
 CONFIDENCE, POWER = 0.95, 0.8
 UNSURE = "cannot tell"

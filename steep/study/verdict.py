@@ -20,7 +20,7 @@ import numpy as np
 from steep.data.corpus import Task
 from steep.errors import SteepError
 from steep.metrics.scores import check_metric, higher_is_better, resampled, score
-from steep.metrics.support import Draws, Support, support
+from steep.metrics.weighted import Draws, Support, support
 from steep.seeds import numbers
 from steep.study.arms import ADAPTED, BASE
 from steep.study.paired import CONFIDENCE, correct_for_budgets, paired_gain

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from steep.metrics.support import GROUPS, ROWS, Support
+from steep.metrics.weighted import GROUPS, ROWS, Support
 
 FEW_SEEDS, FEW_ROWS, FEW_GROUPS, FEW_POSITIVES = 5, 100, 20, 50
 WORST_COVERAGE = {2: "90 %", 3: "92 %", 4: "93 %"}  # simulated: docs/statistics.md

@@ -12,7 +12,7 @@ from steep.metrics.calibration import (
     fit_temperatures,
     to_logits,
 )
-from steep.metrics.support import Draws
+from steep.metrics.weighted import Draws
 
 SINGLE = Task("single", ("a", "b", "c"))
 MULTI = Task("multi", ("a", "b"))

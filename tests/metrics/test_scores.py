@@ -20,7 +20,7 @@ from steep.metrics.scores import (
     resampled,
     score,
 )
-from steep.metrics.support import Draws
+from steep.metrics.weighted import Draws
 from steep.seeds import numbers
 
 

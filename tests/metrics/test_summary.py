@@ -8,7 +8,7 @@ import pytest
 from steep.data.corpus import Task
 from steep.metrics.scores import score
 from steep.metrics.summary import COVERAGES, abstention, summarise, summary_lines
-from steep.metrics.support import Draws
+from steep.metrics.weighted import Draws
 
 
 def test_single():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from steep.data.corpus import Task
-from steep.metrics.support import Support
+from steep.metrics.weighted import Support
 from steep.study.paired import Noise, correct_for_budgets, holm, paired_gain
 from steep.study.verdict import CellResult, Question, verdict
 

@@ -19,7 +19,7 @@ from steep.data.readers import Source
 from steep.errors import SteepError
 from steep.metrics.calibration import decide
 from steep.metrics.scores import percentiles, resampled, score
-from steep.metrics.support import Draws
+from steep.metrics.weighted import Draws
 from steep.models.trained import Trained, load_trained_model
 from steep.seeds import numbers
 from steep.shelf.export import ExportArgs

@@ -6,7 +6,7 @@ from scipy import stats
 
 from steep.data.corpus import Task
 from steep.metrics.scores import intervals, resampled
-from steep.metrics.support import Draws, Support, support
+from steep.metrics.weighted import Draws, Support, support
 
 TWO = Task("single", ("no", "yes"))
 MANY = Task("multi", ("a", "b"))
