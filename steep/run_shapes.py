@@ -18,6 +18,11 @@ DATA = {
     "files?": [{"name": str, "rows?": Maybe(COUNT), "fingerprint?": Maybe(str)}],
     "parts?": Each(COUNT),
     "labels?": Each(Each(COUNT)),
+    "groups?": {
+        "column": str,
+        "left_out": COUNT,
+        "parts": Each(dict.fromkeys(("groups", "rows", "largest", "shared"), COUNT)),
+    },
 }
 
 MANIFEST = {  # steep.json
@@ -159,6 +164,9 @@ VERDICT = {  # verdict.json
             "comparisons": [COMPARED | {"main": bool}],
         }
     ],
+    "rows?": COUNT,
+    "groups?": Maybe(COUNT),
+    "rests_on?": {"count": NUMBER, "what": str},
     "worth_labels?": [{"at": COUNT, "labels": Maybe(COUNT), "beyond": Maybe(COUNT)}],
 }
 

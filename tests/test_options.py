@@ -25,7 +25,7 @@ from steep.options import (
 ABSURD = (float("nan"), float("inf"), -float("inf"), 1e308, -1e308, 10**20, -(10**20), 10**400)
 KINDS = [kind for _, kind in COMMANDS if kind is not None]
 WHOLE_OR_PARTS = {"epochs"}  # whole passes over rows in fit, any share of the text in adapt
-ONE_EACH = {"text", "label"}  # of multitask: once for every table
+ONE_EACH = {"text", "label", "group"}  # of multitask: once for every table
 
 
 def numbers_of(kind: type) -> list[Option]:

@@ -18,7 +18,7 @@ from steep.args.pretraining import (
     TextArgs,
     WorkerArgs,
 )
-from steep.args.table import ColumnArgs, SplitArgs, TableArgs, TargetArgs
+from steep.args.table import ColumnArgs, GroupArgs, SplitArgs, TableArgs, TargetArgs
 from steep.args.training import (
     BaseArgs,
     BatchArgs,
@@ -177,6 +177,7 @@ class EvaluateArgs:
 
     columns: ColumnArgs = ColumnArgs()
     target: TargetArgs = TargetArgs()
+    groups: GroupArgs = GroupArgs()
     batch: BatchArgs = BatchArgs(batch_size=64)
     abstain: AbstainArgs = AbstainArgs()
     intervals: IntervalArgs = IntervalArgs()

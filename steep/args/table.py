@@ -34,6 +34,17 @@ class TargetArgs(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
+class GroupArgs(Part):
+    """Columns."""
+
+    group: str | None = option(
+        None,
+        "Column that says which rows belong together (the document, author, thread or template of "
+        "a row): splits keep a group in one part, and intervals count groups, not rows.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class LabelArgs(Part):
     """Labels."""
 
@@ -64,6 +75,7 @@ class TableArgs:
 
     columns: ColumnArgs = ColumnArgs()
     target: TargetArgs = TargetArgs()
+    groups: GroupArgs = GroupArgs()
     labels: LabelArgs = LabelArgs()
 
     @property

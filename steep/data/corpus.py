@@ -61,7 +61,8 @@ class Corpus:
     - `label`, when there is a task: int64 class index (single), list of float32, one per label
       (multi), or float64 (regression; a list of it, one per target, where there are several);
     - `soft` (list of float32, one per label), where the labels are given as probabilities;
-    - `weight` (float64), where a column says how much a row counts in training.
+    - `weight` (float64), where a column says how much a row counts in training;
+    - `group` (string), where a column says which rows belong together.
     """
 
     table: datasets.Dataset
@@ -102,6 +103,19 @@ class Corpus:
     def weights(self) -> np.ndarray:
         """How much each row counts in training, float64 (n,); 1 where no column says it."""
         return self.column("weight") if "weight" in self.table.column_names else np.ones(len(self))
+
+    def groups(self) -> np.ndarray | None:
+        """The group of each row, str (n,), without blanks around it; None where no column says."""
+        if "group" not in self.table.column_names:
+            return None
+        return np.array([name.strip() for name in self.table["group"][:]], object)
+
+    def group_codes(self) -> np.ndarray | None:
+        """The group of each row, numbered from 0, int64 (n,); None where no two rows are of one."""
+        if (names := self.groups()) is None:
+            return None
+        different, codes = np.unique(names, return_inverse=True)
+        return None if len(different) == len(names) else codes.astype(np.int64)
 
     def column(self, name: str) -> np.ndarray:
         plain = self.table.with_format("numpy", dtype=None)  # else float64 comes as float32
@@ -232,6 +246,8 @@ def fingerprint(corpus: Corpus) -> str:
     if corpus.task is not None:
         digest.update(repr(corpus.task).encode() + corpus.targets().tobytes())
         digest.update(corpus.weights().tobytes())
+    if (names := corpus.groups()) is not None:
+        digest.update("\0".join(names).encode())
     return digest.hexdigest()
 
 
@@ -241,11 +257,16 @@ def describe(data: Data) -> dict[str, Any]:
     for part, corpus in data.parts.items():
         rows[data.splits.origins[part]] += len(corpus)
     files = [{"name": o.file, "rows": n, "fingerprint": o.fingerprint} for o, n in rows.items()]
-    return {
+    found = {
         "files": files,
         "parts": {part: len(corpus) for part, corpus in data.parts.items()},
         "labels": {part: label_counts(corpus) for part, corpus in data.parts.items()},
     }
+    if (name := data.table.groups.group) is None:
+        return found
+    from steep.data.groups import described  # only where it is needed
+
+    return found | described(data.parts, name, data.splits.left_out)
 
 
 def label_counts(corpus: Corpus) -> dict[str, int]:

@@ -47,12 +47,19 @@ def load(source: Source | Data, table: TableArgs, how: SplitArgs, like: Path | N
     given = how.files.splits
     if like is not None and not own and not given and _serves(like, whole):
         given = like
+    group = table.groups.group
+    if group is not None:
+        from steep.data.groups import check_several, group_notes  # only where it is needed
+
+        for corpus in (whole, *([own["test"]] if "test" in own else [])):
+            check_several(corpus, group)
     splits = _load(given, whole, own) if given else _split(whole, own, how)
     parts = {p: _take(own.get(p, whole), rows) for p, rows in splits.parts.items()}
     notes = dict.fromkeys(note for corpus in (whole, *own.values()) for note in corpus.notes)
     said = f"split as {given}" if given else f"split seed {splits.seed}"
     sizes = ", ".join(f"{len(rows):,} {part}" for part, rows in splits.parts.items())
-    told = (*notes, f"rows: {sizes} ({said})", *splits.notes)
+    grouped = group_notes(parts, group, splits.left_out) if group is not None else []
+    told = (*notes, f"rows: {sizes} ({said})", *grouped, *splits.notes)
     split = change(how, {"splits": given})
     train, valid, test = parts["train"], parts["valid"], parts.get("test")
     data = Data(train, valid, test, whole.task, splits, told, table, split)
@@ -117,11 +124,18 @@ def read_table(
     raw = open_raw(source, table.columns.unit)
     names = _label_columns(raw, table.target.label)
     roles = _roles(raw, table.columns) | {f"label {i}": name for i, name in enumerate(names)}
+    if (group := table.groups.group) is not None:
+        from steep.data.groups import check_group_column, check_groups  # only where it is needed
+
+        check_group_column(raw, group)
+        roles["group"] = group
     weight = table.labels.sample_weight if names else None
     if weight is not None:
         _check_column(raw, weight)
         roles["raw weight"] = weight
     corpus = _corpus(raw, roles, table.columns, keep_empty)
+    if group is not None:
+        check_groups(corpus, raw.where, group)
     if not names:
         return corpus
     columns = [_column(raw, corpus, f"label {i}", name) for i, name in enumerate(names)]

@@ -20,6 +20,8 @@ from steep.wording import some
 PARTS = ("train", "valid", "test")
 FREQUENT = 5
 BINS = 10
+DRAWS = 100  # of which the split by groups is taken that comes nearest to the shares
+LEFT_OUT = -1  # the place of a row that is in no part
 TOGETHER = 10_000  # row numbers written at once: a list of all would be large
 REMEDY = "Put it right, name the splits.json of another run, or split anew without it."
 
@@ -44,7 +46,8 @@ class Origin:
 class Splits:
     """Row numbers of every part, int64 (rows of the part,), ascending; None: there is no test.
 
-    `origins` says for every part which file its row numbers belong to.
+    `origins` says for every part which file its row numbers belong to. `left_out` counts the rows
+    in no part, whose text another group has in a part that is held out.
     """
 
     train: np.ndarray
@@ -53,6 +56,7 @@ class Splits:
     origins: dict[str, Origin]
     seed: int
     notes: tuple[str, ...] = ()
+    left_out: int = 0
 
     @property
     def parts(self) -> dict[str, np.ndarray]:
@@ -116,8 +120,9 @@ def split_rows(corpus: Corpus, how: SplitArgs) -> Splits:
     """The corpus split by the shares of `how`, and by its seed.
 
     Stratified by class, by combination of labels (the rare ones together), or by tenths of the
-    target. Rows of the same text, apart from whitespace and case, stay in one part. Parts that have
-    a file of their own get no share. Raises SteepError for impossible shares.
+    target. Rows of the same text, apart from whitespace and case, stay in one part. So do rows of
+    one group, where there are groups. Parts that have a file of their own get no share. Raises
+    SteepError for impossible shares.
     """
     shares = {
         "test": 0.0 if how.files.test else how.shares.test_share,
@@ -125,20 +130,46 @@ def split_rows(corpus: Corpus, how: SplitArgs) -> Splits:
     }
     seed = how.shares.split_seed
     _check_shares(shares, len(corpus), corpus.source)
-    hashes = row_hashes(corpus)
-    _, first, group = np.unique(hashes, return_index=True, return_inverse=True)
-    strata = _strata(corpus)[first]
-    places = _draw(strata, shares, numbers(seed, "split"))[group]
+    draw = _by_text if corpus.group_codes() is None else _by_group
+    places = draw(corpus, shares, numbers(seed, "split"))
     rows = corpus.rows()
     parts = {part: rows[places == place] for place, part in enumerate(PARTS)}
-    _check_filled(parts, shares, corpus.source)
+    _check_filled(parts, shares, corpus)
     test = parts["test"] if shares["test"] else None
     origins = dict.fromkeys(PARTS if test is not None else PARTS[:2], Origin.of(corpus))
-    notes = _note_missing(corpus, places, shares)
-    return Splits(parts["train"], parts["valid"], test, origins, seed, notes)
+    notes, left_out = _note_missing(corpus, places, shares), int((places == LEFT_OUT).sum())
+    return Splits(parts["train"], parts["valid"], test, origins, seed, notes, left_out)
 
 
-def _draw(strata: np.ndarray, shares: dict[str, float], rng: np.random.Generator) -> np.ndarray:
+def _by_text(corpus: Corpus, shares: dict[str, float], rng: np.random.Generator) -> np.ndarray:
+    """Place in PARTS of every row (n,), equal texts together."""
+    _, first, group = np.unique(row_hashes(corpus), return_index=True, return_inverse=True)
+    strata = _strata(corpus)[first]
+    counts = {part: round(share * len(strata)) for part, share in shares.items()}
+    return _draw(strata, counts, rng)[group]
+
+
+def _by_group(corpus: Corpus, shares: dict[str, float], rng: np.random.Generator) -> np.ndarray:
+    """Place in PARTS of every row (n,), groups together; `LEFT_OUT` is in no part.
+
+    Groups differ in size and hold several classes, so that of many draws the one is taken that
+    suits the shares best. A text that groups in two parts have stays in the test, or else in
+    validation: to keep such groups together could tie all of them into one.
+    """
+    from steep.data.groups import nearest_split, without_repeats  # only where it is needed
+
+    codes = corpus.group_codes()
+    assert codes is not None
+    whole = int(codes.max()) + 1
+    counts = {part: max(1, round(share * whole)) for part, share in shares.items() if share}
+    alike = np.zeros(whole, np.int64)
+    draws = [_draw(alike, counts, rng)[codes] for _ in range(DRAWS)]
+    wanted = np.array([1 - sum(shares.values()), shares["valid"], shares["test"]])
+    places = draws[nearest_split(draws, _strata(corpus), wanted)]
+    return without_repeats(places, row_hashes(corpus), range(len(PARTS)))
+
+
+def _draw(strata: np.ndarray, counts: dict[str, int], rng: np.random.Generator) -> np.ndarray:
     """Place in PARTS of every group (groups,): systematic sampling along the shuffled strata.
 
     The first group of every stratum is for training, so that no class is only held out. Among the
@@ -149,8 +180,8 @@ def _draw(strata: np.ndarray, shares: dict[str, float], rng: np.random.Generator
     is_first = np.diff(strata[order], prepend=strata.min() - 1) != 0
     free = order[~is_first]
     places = np.zeros(len(strata), np.int64)
-    for part, share in shares.items():
-        count = min(round(share * len(strata)), len(free))
+    for part, wanted in counts.items():
+        count = min(wanted, len(free))
         steps = np.arange(count) + rng.random()  # of equal size, from a random start
         chosen = (steps * len(free) / max(count, 1)).astype(np.int64)
         places[free[chosen]] = PARTS.index(part)
@@ -187,12 +218,13 @@ def _check_shares(shares: dict[str, float], rows: int, source: str) -> None:
         raise SteepError(f"{source}: {rows} rows with a text are too few to split.")
 
 
-def _check_filled(parts: dict[str, np.ndarray], shares: dict[str, float], source: str) -> None:
+def _check_filled(parts: dict[str, np.ndarray], shares: dict[str, float], corpus: Corpus) -> None:
+    what = "texts" if corpus.group_codes() is None else "groups"
     for part, rows in parts.items():
         if not len(rows) and shares.get(part, 1.0) > 0:
             raise SteepError(
-                f"{source}: no rows are left for {part}; there are too few different texts. Give "
-                "more rows, a larger share, or a file of its own."
+                f"{corpus.source}: no rows are left for {part}; there are too few different "
+                f"{what}. Give more rows, a larger share, or a file of its own."
             )
 
 

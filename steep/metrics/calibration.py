@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from steep.seeds import numbers
+from steep.metrics.weighted import THOUSAND, Draws
 from steep.wording import some
 
 if TYPE_CHECKING:
@@ -130,8 +130,7 @@ def calibration(
     task: "Task",
     labels: np.ndarray,
     probabilities: np.ndarray,
-    resamples: int = 1000,
-    seed: int = 0,
+    draws: Draws = THOUSAND,
 ) -> dict[str, Any] | None:
     """{"ece", "low", "high", "bins", "reliability"}; None for regression. Arrays as in `score`.
 
@@ -141,12 +140,10 @@ def calibration(
     """
     if task.kind == "regression":
         return None
-    found, stream = cells(task, labels, probabilities), numbers(seed, "calibration")
-    value, rows = found.error(np.ones(len(labels))), len(labels)
-    drawn = [
-        found.error(np.bincount(stream.integers(0, rows, rows), minlength=rows))
-        for _ in range(resamples)
-    ]
+    found = cells(task, labels, probabilities)
+    value = found.error(np.ones(len(labels)))
+    every = draws.weights(len(labels), "calibration")
+    drawn = [found.error(weights) for together in every for weights in together]
     low, high = np.quantile(drawn, [0.025, 0.975])
     return {
         "ece": value,

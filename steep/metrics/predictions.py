@@ -32,10 +32,13 @@ def prediction_lines(
 ) -> list[dict[str, Any]]:
     """One dictionary a row, in the file's order: row, id, text, truth, predicted, p_<label>.
 
-    The corpus has labels; the thresholds are those of `task`.
+    `group` stands beside the id where rows belong together. The corpus has labels; the thresholds
+    are those of `task`.
     """
+    grouped = ("group",) if corpus.groups() is not None else ()
     lines = [
-        {"row": record["row"], "id": record["id"], "text": record["text"][:EXCERPT]}
+        {name: record[name] for name in ("row", "id", *grouped)}
+        | {"text": record["text"][:EXCERPT]}
         for record in corpus.table
     ]
     if task.kind == "regression":

@@ -2,12 +2,13 @@
 
 Definitions are scikit-learn's (`sklearn.metrics`), which the tests compare them with. Intervals are
 the percentile bootstrap's: rows are drawn with replacement (Efron & Tibshirani 1993, chapter 13).
-They say how far a value could be off because these rows, and not others, were in the test, and
-nothing about another training seed. With very few rows, or at the edge of the scale (every row
-right), they are too narrow: 20 right of 20 gives 1 to 1.
+Where rows belong together, whole groups are drawn (Davison & Hinkley 1997, section 3.8). Intervals
+say how far a value could be off because these rows, and not others, were in the test, and nothing
+about another training seed. At the edge of the scale (every row right) they are too narrow: 20
+right of 20 gives 1 to 1.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,9 @@ import numpy as np
 from steep.errors import SteepError
 from steep.metrics.calibration import decide
 from steep.metrics.weighted import (
+    BY_CLASS,
+    THOUSAND,
+    Draws,
     Weighted,
     auc,
     average,
@@ -25,9 +29,9 @@ from steep.metrics.weighted import (
     micro_f1,
     r2,
     spearman,
+    support,
     surprise,
 )
-from steep.seeds import numbers
 
 if TYPE_CHECKING:
     from steep.data.corpus import Task
@@ -40,7 +44,7 @@ METRICS = {
 ORDERED = ("mae", "kappa")  # of ordered classes; mae in classes, kappa quadratic (Cohen 1968)
 _PRIMARY = {"single": "accuracy", "multi": "auc", "regression": "rmse"}
 _LOWER_IS_BETTER = ("log_loss", "rmse", "mae")
-_CELLS = 1_500_000  # resamples x rows computed at once: some tens of megabytes
+CONFIDENCE = 0.95
 
 
 def metric_names(task: "Task") -> tuple[str, ...]:
@@ -223,19 +227,36 @@ def intervals(
     task: "Task",
     labels: np.ndarray,
     probabilities: np.ndarray,
-    resamples: int = 1000,
-    seed: int = 0,
+    draws: Draws = THOUSAND,
 ) -> dict[str, tuple[float, float]]:
     """Lower and upper end of the 95 % interval of every metric; arrays and errors as in `score`.
 
-    Resamples in which a metric is undefined (no row of a class drawn, say) do not count for it.
+    Where a metric rests on few rows of a class, or on few groups, its interval is wider
+    (`steep.metrics.weighted`). Resamples in which a metric is undefined (no row of a class drawn,
+    say) do not count for it. There is no interval where all rows are of one group.
     """
-    (values,) = resampled(task, labels, [probabilities], resamples=resamples, seed=seed)
-    defined = {name: drawn[np.isfinite(drawn)] for name, drawn in values.items()}
-    return {n: percentiles(drawn) for n, drawn in defined.items() if len(drawn)}
+    if draws.groups is not None and not draws.groups.any():
+        return {}
+    (values,) = resampled(task, labels, [probabilities], draws=draws)
+    found = {}
+    for name, drawn in values.items():
+        if len(defined := drawn[np.isfinite(drawn)]):
+            found[name] = percentiles(defined, level(task, labels, name, draws.groups))
+    return found
 
 
-def percentiles(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
+def level(task: "Task", labels: np.ndarray, metric: str, groups: np.ndarray | None = None) -> float:
+    """The share of resamples that the 95 % interval of a metric holds, wider where that is due.
+
+    Of rows that do not belong together only metrics that rest on a class can be: a test of few
+    rows, all alike, has the plain interval.
+    """
+    if groups is None and metric not in BY_CLASS:
+        return CONFIDENCE
+    return support(task, labels, metric, groups).level(CONFIDENCE)
+
+
+def percentiles(values: np.ndarray, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """The range that holds the middle `confidence` of the values."""
     tail = (1 - confidence) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
@@ -247,31 +268,19 @@ def resampled(
     labels: np.ndarray,
     outputs: Sequence[np.ndarray],
     names: tuple[str, ...] | None = None,
-    resamples: int = 1000,
-    seed: int = 0,
+    draws: Draws = THOUSAND,
 ) -> list[dict[str, np.ndarray]]:
     """Metrics `names` (default: all) of each of the outputs on each resample, NaN where undefined.
 
     `outputs` are probabilities or predictions of several models, each as in `score`; every array
-    that is returned is float64 (resamples,). The same rows are drawn for all of them, and for the
-    same seed and number of rows, so that values of two models on one test set are paired.
+    that is returned is float64 (resamples,). The same rows are drawn for all of them, and for equal
+    `draws` and as many rows, so that values of two models on one test set are paired.
     """
     wanted = names or metric_names(task)
     models = [metrics(task, labels, probabilities) for probabilities in outputs]
     parts: list[dict[str, list[np.ndarray]]] = [{name: [] for name in wanted} for _ in models]
-    for weights in _weights(len(labels), resamples, seed):
+    for weights in draws.weights(len(labels)):
         for every, part in zip(models, parts, strict=True):
             for name in wanted:
                 part[name].append(every[name](weights))
     return [{name: np.concatenate(drawn) for name, drawn in part.items()} for part in parts]
-
-
-def _weights(rows: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each row is drawn: float32 (some, rows) at a time, `resamples` in all."""
-    stream = numbers(seed, "bootstrap")
-    size = max(1, _CELLS // rows)
-    for start in range(0, resamples, size):
-        some = min(size, resamples - start)
-        cells = stream.integers(0, rows, (some, rows)) + rows * np.arange(some)[:, None]
-        counts = np.bincount(cells.ravel(), minlength=some * rows)
-        yield counts.reshape(some, rows).astype(np.float32)

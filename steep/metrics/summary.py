@@ -16,11 +16,13 @@ from steep.metrics.scores import (
     confusion,
     higher_is_better,
     intervals,
+    level,
     per_class,
     percentiles,
     resampled,
     score,
 )
+from steep.metrics.weighted import THOUSAND, Draws
 from steep.wording import NOTHING, number, plain, span
 
 if TYPE_CHECKING:
@@ -35,11 +37,7 @@ LOSS, ERROR = "log_loss", "rmse"  # of probabilities, and of numbers: defined fo
 
 
 def summarise(
-    task: "Task",
-    labels: np.ndarray,
-    probabilities: np.ndarray,
-    resamples: int = 1000,
-    seed: int = 0,
+    task: "Task", labels: np.ndarray, probabilities: np.ndarray, draws: Draws = THOUSAND
 ) -> dict[str, Any]:
     """Rows, metrics with their 95 % intervals, scores by class, confusion, calibration, abstention.
 
@@ -49,14 +47,14 @@ def summarise(
     `calibration` and `abstention` are None for regression. Decisions are those of the task's
     thresholds.
     """
-    ranges = intervals(task, labels, probabilities, resamples=resamples, seed=seed)
+    ranges = intervals(task, labels, probabilities, draws)
     values = score(task, labels, probabilities)
     return {
         "rows": len(labels),
         "metrics": {name: _entry(value, ranges.get(name)) for name, value in values.items()},
         "per_class": per_class(task, labels, probabilities),
         "confusion": confusion(task, labels, probabilities) if task.kind == "single" else None,
-        "calibration": calibration(task, labels, probabilities, resamples, seed),
+        "calibration": calibration(task, labels, probabilities, draws),
         "abstention": abstention(task, labels, probabilities),
         "none": _none_right(labels) if task.kind == "multi" else None,
     }
@@ -150,7 +148,7 @@ def beside(
     model: Output,
     baselines: Mapping[str, Output],
     metric: str,
-    seed: int = 0,
+    draws: Draws = THOUSAND,
 ) -> dict[str, Any]:
     """{"metric", "skill", "baselines": {name: {"value", "gain", "low", "high"}}}, as plain JSON.
 
@@ -162,10 +160,13 @@ def beside(
     names, given = list(baselines), [model, *baselines.values()]
     asked = tuple(dict.fromkeys((metric, ERROR if model[0].kind == "regression" else LOSS)))
     values = [score(task, labels, one) for task, one in given]
-    # The same rows are drawn each time: for the same seed and number of rows.
-    drawn = [resampled(task, labels, [one], asked, seed=seed)[0] for task, one in given]
+    # The same rows are drawn each time: for the same draws and number of rows.
+    drawn = [resampled(task, labels, [one], asked, draws)[0] for task, one in given]
+    wide = {of: level(model[0], labels, of, draws.groups) for of in asked}
     found = {
-        name: {of: _gain(of, (values[0], values[i]), (drawn[0], drawn[i])) for of in asked}
+        name: {
+            of: _gain(of, (values[0], values[i]), (drawn[0], drawn[i]), wide[of]) for of in asked
+        }
         for i, name in enumerate(names, start=1)
     }
     better = [(found[CONSTANT][of]["low"] or 0.0) > 0 for of in asked] if CONSTANT in found else []
@@ -180,6 +181,7 @@ def _gain(
     metric: str,
     values: tuple[Mapping[str, float], Mapping[str, float]],
     drawn: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]],
+    confidence: float,
 ) -> dict[str, float | None]:
     """How much better the first of two is in `metric`, with its interval."""
     sign = 1 if higher_is_better(metric) else -1
@@ -188,7 +190,7 @@ def _gain(
     gains = gains[np.isfinite(gains)]
     if own is None or other is None or not len(gains):
         return {"value": other, "gain": None, "low": None, "high": None}
-    low, high = percentiles(gains)
+    low, high = percentiles(gains, confidence)
     return {"value": other, "gain": sign * (own - other), "low": low, "high": high}
 
 

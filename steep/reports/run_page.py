@@ -19,6 +19,7 @@ from steep.reports.blocks import (
     present,
 )
 from steep.reports.folder import RunFolder
+from steep.reports.groups_section import groups_section
 from steep.reports.mistakes import suspects_section, votes_of, worst_mistakes
 from steep.reports.pictures import class_bars, confusion_blocks, probabilities_section
 from steep.run_tables import (
@@ -74,6 +75,7 @@ def classifier_page(run: RunFolder, texts: bool) -> Page:
         muted=compared is not None and behind(compared),
         sections=present(
             Section("Results", _results(parts, metric)),
+            groups_section(run.manifest),
             _learning(run, metric),
             _confusion(summary, found["task"], PARTS[part]),
             *_rows(run, part, texts, skill),

@@ -9,6 +9,7 @@ import pandas as pd
 from steep.reports import charts
 from steep.reports.blocks import Block, Page, Section, present
 from steep.reports.folder import StudyFolder
+from steep.reports.groups_section import groups_section
 from steep.reports.mistakes import (
     Votes,
     changed_by_step2,
@@ -57,6 +58,7 @@ def _findings(study: StudyFolder, verdict: dict[str, Any], texts: bool) -> list[
         _gains(verdict),
         Section("Results by arm", _results(study, verdict)) if study.verdict else None,
         certainty_section(verdict),
+        groups_section(study.manifest),
         label_curve_section(verdict),
         _step2(study),
         _learning(study),

@@ -15,7 +15,8 @@ GAINS_NOTE = (
     "A positive gain is the better result. The interval covers seeds and test rows; the bootstrap, "
     "over both, is a check on it. Only the first row decides; the p-values of the others are "
     "corrected for their number by Holm's method. Detectable: the gain that 8 of 10 studies with "
-    "as many seeds and rows detect. Seeds needed: to detect the observed gain as reliably."
+    "as many seeds and rows (or groups of rows) detect. Seeds needed: to detect the observed gain "
+    "as reliably, if it is above the smallest effect."
 )
 
 CERTAINTY_LEAD = (
@@ -30,10 +31,11 @@ CURVE_LEAD = (
     "ones for all arms."
 )
 CURVE_NOTE = (
-    "The row with the most labels is the study's answer, as declared in advance. Another row says "
-    "yes or no only if that holds after Holm's correction for the number of rows; if not, it is a "
-    "hint. Worth in labels: how many more labels the arm without step 2 would need to do as well, "
-    "read off its curve (linear in the logarithm of the labels; no interval)."
+    "The row with the most labels is the study's answer, as declared in advance. A row says yes or "
+    "no only if that holds after Holm's correction for the number of rows, in which the answer has "
+    "four fifths of the 5 % for wrong ones; if not, it is a hint. Worth in labels: how many more "
+    "labels the arm without step 2 would need to do as well, read off its curve (linear in the "
+    "logarithm of the labels; no interval)."
 )
 COSTS_NOTE = (
     "One model: one fit, and step 2 if the arm starts from it. The gain is the mean over seeds; "

@@ -13,6 +13,7 @@ from steep.args.training import LengthArgs
 from steep.console import say_next, tell
 from steep.data.corpus import Corpus, Data, describe, join_corpora, label_counts
 from steep.data.duplicates import find_conflicts, repeat_notes
+from steep.data.grouped_looks import asks_for_groups
 from steep.data.guard import Copy
 from steep.data.load import load
 from steep.data.readers import Source
@@ -65,6 +66,8 @@ def _findings(source: Source | Data, args: CheckArgs) -> dict[str, Any]:
     findings["notes"] += [note for note in repeat_notes(data) if note not in data.notes]
     if data.copies is not None:
         findings["copies"] = asdict(data.copies)
+    if data.table.groups.group is None:
+        findings["notes"] += asks_for_groups(everything)
     if data.task is not None:
         findings["task"] = data.task.described()
         findings["warnings"] = _label_warnings(data)

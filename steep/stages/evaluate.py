@@ -11,10 +11,12 @@ from steep.args import EvaluateArgs
 from steep.console import say, say_next, tell
 from steep.data.corpus import Corpus, Task, label_counts
 from steep.data.duplicates import row_hashes
+from steep.data.groups import described, group_notes
 from steep.data.readers import Source
 from steep.metrics.predictions import prediction_lines
 from steep.metrics.scores import primary, score
 from steep.metrics.summary import summarise, summary_lines
+from steep.metrics.weighted import Draws
 from steep.models.trained import Trained, load_trained_model
 from steep.openings import Engine
 from steep.options import as_mapping
@@ -39,9 +41,9 @@ def evaluate(
     if out is not None:
         find_place(out, "folder", args.output.overwrite, inputs_of(args, model, source))
     trained = load_trained_model(Path(model))
-    corpus = read_labelled(trained, source, args.columns, args.target.label)
+    corpus = read_labelled(trained, source, args.columns, args.target.label, args.groups.group)
     known = int(np.isin(row_hashes(corpus), runs.read_hashes(trained.folder)).sum())
-    notes = [*corpus.notes, *_seen(trained, corpus, known)]
+    notes = [*corpus.notes, *_grouped(trained, corpus, args), *_seen(trained, corpus, known)]
     for note in notes:
         say(note)
     check_abstention(trained.task, args.abstain.abstain_below)
@@ -65,11 +67,12 @@ def _measured(
     trained: Trained, corpus: Corpus, probabilities: np.ndarray, args: EvaluateArgs
 ) -> dict[str, Any]:
     """What the predictions of `trained` for these rows are worth."""
-    task, resampling = trained.task, (args.intervals.resamples, args.seed.seed)
+    task = trained.task
+    draws = Draws(args.intervals.resamples, args.seed.seed, corpus.group_codes())
     return {
         "task": task.described(),
         "metric": primary(task),
-        "test": summarise(task, corpus.labels(), probabilities, *resampling),
+        "test": summarise(task, corpus.labels(), probabilities, draws),
         "answered": _answered(task, corpus, probabilities, args.abstain.abstain_below),
         "decisions": trained.decisions.as_json(task) if trained.decisions else None,
     }
@@ -83,6 +86,18 @@ def _tell(corpus: Corpus, results: dict[str, Any]) -> None:
         name = next((n for n in ("accuracy", "exact_match") if n in answered["metrics"]), None)
         found = f": {name} {answered['metrics'][name]:.3f} on them" if name else ""
         tell(f"  answered {answered['rows']:,} rows ({answered['coverage']:.1%}){found}")
+
+
+def _grouped(trained: Trained, corpus: Corpus, args: EvaluateArgs) -> list[str]:
+    """What is known of which rows belong together."""
+    asked = args.groups.group
+    if asked is not None or trained.table.groups.group is None:
+        return group_notes({"test": corpus}, asked, 0)
+    name = trained.table.groups.group
+    return [
+        f"{corpus.source}: rows count as independent; the model was fitted with --group {name}: "
+        "if these rows belong together, too, name their column with --group"
+    ]
 
 
 def _seen(trained: Trained, corpus: Corpus, known: int) -> list[str]:
@@ -129,6 +144,8 @@ def _keep(
     counts = {"test": label_counts(corpus)}
     with outputs.writing(out, "evaluate", args, args.output.overwrite) as run:
         run.record(device=str(machine.device), base=results["model"], **record)
-        run.record(data={"files": files, "parts": {"test": len(corpus)}, "labels": counts})
+        grouped = described({"test": corpus}, args.groups.group, 0)
+        parts = {"test": len(corpus)}
+        run.record(data={"files": files, "parts": parts, "labels": counts} | grouped)
         runs.write_csv(run.folder / runs.PREDICTIONS / "test.csv", predictions)
         runs.write_json(run.folder / runs.RESULTS, results)

@@ -23,6 +23,7 @@ from steep.metrics.summary import (
     summarise,
     summary_lines,
 )
+from steep.metrics.weighted import Draws
 from steep.metrics.word_counts import fit_tfidf
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def held_out(
     for part, corpus in parts.items():
         given = chosen.task(task), chosen.probabilities(task, raw[part])
         results[part] = _measure(part, corpus, *given, run)
-        results[part]["compared"] = beside(corpus.labels(), given, others[part], metric)
+        draws = Draws(groups=corpus.group_codes())
+        results[part]["compared"] = beside(corpus.labels(), given, others[part], metric, draws)
     if chosen:
         asked = {
             "threshold": threshold_of(task, how),
@@ -75,7 +77,7 @@ def _measure(
         run.note(f"{part}: no label reaches probability 1/2 in any row, so F1 is 0; train longer?")
     path = run.folder / runs.PREDICTIONS / f"{part}.csv"
     runs.write_csv(path, prediction_lines(corpus, task, probabilities))
-    return summarise(task, corpus.labels(), probabilities)
+    return summarise(task, corpus.labels(), probabilities, Draws(groups=corpus.group_codes()))
 
 
 def _scored(task: Task, labels: np.ndarray, raw: np.ndarray) -> dict[str, float]:

@@ -105,18 +105,23 @@ def table_for(trained: Trained, columns: ColumnArgs, label: str | None = None) -
             "id": columns.id,
             "label": label,
             "sample_weight": None,
+            "group": None,
         },
     )
 
 
 def read_labelled(
-    trained: Trained, source: Source, columns: ColumnArgs, label: str | None
+    trained: Trained,
+    source: Source,
+    columns: ColumnArgs,
+    label: str | None,
+    group: str | None = None,
 ) -> Corpus:
     """Rows with labels, for measuring a model; SteepError where no column of labels is known."""
     label = label or trained.table.target.label
     if label is None:
         raise SteepError(f"{source}: name the column of labels with --label, to measure the model.")
-    table = change(table_for(trained, columns, label), {"task": trained.task.kind})
+    table = change(table_for(trained, columns, label), {"task": trained.task.kind, "group": group})
     return read_table(source, table, trained.task)
 
 

@@ -11,7 +11,9 @@ import numpy as np
 from steep import runs
 from steep.args import CompareArgs
 from steep.console import say, say_next
-from steep.data.corpus import Data
+from steep.data.corpus import Data, join_corpora
+from steep.data.grouped_looks import asks_for_groups
+from steep.data.groups import SPLIT_ANEW, group_notes
 from steep.data.load import load
 from steep.data.readers import Source
 from steep.errors import SteepError
@@ -28,8 +30,9 @@ from steep.study.jobs import reach_ray
 from steep.study.verdict import CellResult, Question, verdict
 
 ONE_ENCODER = (
-    "All seeds share one adapted encoder: the interval does not include what another run of step "
-    "2, with other masks and another order, would have changed."
+    "Step 2 ran only once: all seeds share one adapted encoder, and the answer is about that one. "
+    "What another run of step 2, with other masks and another order, would have changed is not in "
+    "the interval, and this is the largest thing that it leaves out. --step2-per-seed includes it."
 )
 OTHER_TEXT = (
     "The folder named by --model may have been adapted to other text than {arms}, whose step 2 ran "
@@ -126,9 +129,11 @@ def finish_study(study: Study, failed: dict[str, str]) -> None:
     step2 = float(np.mean([took[folder] for folder in sorted(adapted)]))
     rivals = tuple(arm.name for arm in study.design.arms if arm.rival)
     question = Question(study.metric, args.study.smallest_effect, rivals, args.seed.seed)
-    found = verdict(task, study.test.labels(), results, question, step2)
+    groups = study.test.group_codes()
+    found = verdict(task, study.test.labels(), results, question, step2, groups)
     found["warnings"] += [f"{cell}: the run failed twice ({why})" for cell, why in failed.items()]
     found["warnings"] += cautions(found, study.design, args.study.step2_per_seed)
+    found["warnings"] += group_cautions(study.data)
     if args.study.keep_going and (unskilled := nothing_learnt(study)):
         found["warnings"].insert(0, unskilled["sentence"])
     seconds = round(sum(took.values()) + sum(cell.seconds for cell in results), 1)
@@ -158,6 +163,16 @@ def cautions(found: dict[str, Any], design: Design, per_seed: bool) -> list[str]
         if comparison["arm"] == "tfidf" and (comparison["low"] or 0) > 0:
             said.append(UNDERTRAINED)
     return said
+
+
+def group_cautions(data: Data) -> list[str]:
+    """What weakens the answer where rows belong together: groups in two parts, or none named."""
+    name = data.table.groups.group
+    if name is None:
+        asked = asks_for_groups(join_corpora(list(data.parts.values())))
+        return [f"{why} Until then the interval may be too narrow." for why in asked]
+    notes = group_notes(data.parts, name, data.splits.left_out)
+    return [note for note in notes if note.endswith(SPLIT_ANEW)]
 
 
 def _check_results(study: Study, results: list[CellResult], failed: dict[str, str]) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from steep.data.budget import within
 from steep.metrics.scores import higher_is_better
 from steep.metrics.summary import CONSTANT, beside, constant, named, own_value
+from steep.metrics.weighted import Draws
 from steep.run_shapes import NOT_VALID
 from steep.study.arms import BASE
 from steep.study.cells import kept_cell
@@ -64,7 +65,8 @@ def _beside_constant(study: Study, found: CellResult) -> dict[str, Any]:
     task, test, seed = study.data.labelled(), study.test, study.args.seed.seed
     train = within(study.data, found.labels, found.seed).train
     known = {CONSTANT: (task, constant(task, train.labels(), len(test)))}
-    return beside(test.labels(), (task, found.probabilities), known, study.metric, seed)
+    draws = Draws(seed=seed, groups=test.group_codes())
+    return beside(test.labels(), (task, found.probabilities), known, study.metric, draws)
 
 
 def _sentence(study: Study, looked: dict[str, Any] | None) -> str:

@@ -1,8 +1,9 @@
 """How large is the gain of one arm over another, and how certain is it? Paired runs, t interval.
 
 Both arms ran with the same k seeds and were tested on the same n rows. Two things are random: the
-training (another seed gives another model) and the test (other rows give another score). With
-d_s the difference of the metric under seed s, and D(rows) the mean of the d_s on some rows:
+training (another seed gives another model) and the test (other rows give another score). Where rows
+belong together, the test is one of groups: whole groups are drawn, and n counts them. With d_s the
+difference of the metric under seed s, and D(rows) the mean of the d_s on some rows:
 
     gain = mean of d_s      se^2 = se_seeds^2 + se_rows^2
     se_seeds = sd(d_s) / sqrt(k)                 k - 1 degrees of freedom
@@ -10,26 +11,32 @@ d_s the difference of the metric under seed s, and D(rows) the mean of the d_s o
                n - 1 degrees of freedom
     low, high = gain -/+ t(0.975, df) se, df after Welch (1947) and Satterthwaite (1946)
 
+Of few rows (or groups, or positives of an AUC) se_rows^2 is widened, and its degrees of freedom are
+theirs (`steep.metrics.weighted`).
+
 The chance that rows dislike one particular run ("interaction", variance I per run) is in both
 parts. From five seeds on it is counted once: I / k is taken out of se_rows^2. With fewer, that
 would leave hardly any degrees of freedom (with 2 seeds t is 12.7 instead of about 3), so it is
-counted twice, which errs on the safe side. The weak spot is little interaction and seeds that
-matter: two or three seeds can agree by luck, se_seeds comes out too small, and Welch and
-Satterthwaite then trust the rows too much. So: use five seeds; two give an impression, no proof.
-How often "yes" is wrong is simulated in benchmarks/verdicts.py; see docs/statistics.md.
+counted twice. That makes up for some of what few seeds get wrong, not for all: where seeds matter
+and rows hardly do, two seeds that agree by luck make se_seeds too small, and Welch and
+Satterthwaite then trust the rows too much. With two seeds the degrees of freedom are therefore at
+most `TWO_SEEDS`, by which a false "yes" is rarer than 5 % in every mixture of rows and seeds
+(benchmarks/intervals.py). Use five seeds; two give an impression, no proof. How often answers are
+wrong is simulated in benchmarks/verdicts.py; see docs/statistics.md.
 
 The two-level bootstrap (rows and seeds, both drawn with replacement; "pigeonhole", Owen 2007) is
 a check only: with k seeds it sees (k - 1) / k of their variance, and interaction twice.
 
-Where several answers were looked for: the headline is adapted against base with the most labels.
-Declared before anything is known, it stands as it is. The same question at the other label budgets
-may answer "yes" or "no" only if that holds after Holm's correction for all budgets, the headline's
-among them; what does not is kept as a hint. A false "yes" at any budget is then at most as
-frequent as 2.5 % for the headline and 2.5 % for the others together (simulated:
-benchmarks/verdicts.py). All comparisons of other arms are the second family; no answer depends on
-them.
+Where several answers were looked for: the headline is adapted against base with the most labels, as
+declared before anything is known. Its answers and those at the other label budgets hold after
+Holm's weighted correction (Holm 1979, section 3), in which the headline has four fifths of the 5 %
+and the other budgets share the rest; what one budget wins is passed on to the others. Any false
+answer, "yes" or "no", at any budget then occurs in at most 5 % of studies (simulated:
+benchmarks/verdicts.py). What does not hold is kept as a hint. All comparisons of other arms are the
+second family; no answer depends on them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,11 +44,15 @@ import numpy as np
 from scipy import stats
 
 from steep.metrics.scores import percentiles
+from steep.metrics.weighted import Support
 
 CONFIDENCE, POWER = 0.95, 0.8
 UNSURE = "cannot tell"
 MOST_SEEDS = 200  # beyond that nobody trains more
 ENOUGH_SEEDS = 5  # from here on, interaction is counted once
+LEAST_DF = 0.1  # of groups so unequal that one of them decides
+TWO_SEEDS = 3.0  # degrees of freedom, at most, of two seeds, which agree by luck too often
+HEADLINE = 0.8  # of the 5 % for false answers; the other label budgets share the rest
 UNKNOWN = (
     *("se_seeds", "se_rows", "df", "p_value", "p_smallest", "probability", "low", "high"),
     *("bootstrap_low", "bootstrap_high", "p_permutation"),
@@ -55,22 +66,23 @@ class Noise:
     """Variances of the parts of a mean difference, and how they would be with other seeds.
 
     `seeds` is the variance of the per-seed differences; `rows` what the choice of test rows does
-    to all seeds alike; `interaction` what it does to each seed on its own.
+    to all seeds alike; `interaction` what it does to each seed on its own. `units` are the rows, or
+    groups of them, that the latter two are known from.
     """
 
     seeds: float
     rows: float
     interaction: float
-    test_rows: int
+    units: float
 
     @classmethod
-    def of(cls, differences: np.ndarray, drawn: np.ndarray, test_rows: int) -> "Noise":
+    def of(cls, differences: np.ndarray, drawn: np.ndarray, rests_on: Support) -> "Noise":
         """From the differences (k,) and their values on resamples of the rows (resamples, k)."""
-        k = len(differences)
-        mean, single = drawn.mean(axis=1).var(), drawn.var(axis=0).mean()
+        k, wide = len(differences), rests_on.widening
+        mean, single = wide * drawn.mean(axis=1).var(), wide * drawn.var(axis=0).mean()
         interaction = np.clip((single - mean) * k / (k - 1), 0, k * mean)
         rows = max(0.0, mean - interaction / k)
-        return cls(float(differences.var(ddof=1)), float(rows), float(interaction), test_rows)
+        return cls(float(differences.var(ddof=1)), float(rows), float(interaction), rests_on.df + 1)
 
     def error(self, k: int | np.ndarray) -> tuple[Any, Any, Any]:
         """Standard error of seeds, of rows, and the degrees of freedom of both with k seeds.
@@ -79,9 +91,10 @@ class Noise:
         """
         twice = np.where(np.less(k, ENOUGH_SEEDS), self.interaction / k, 0.0)
         seeds, rows = self.seeds / k, self.rows + twice
-        doubt = seeds**2 / (k - 1) + rows**2 / max(1, self.test_rows - 1)
+        doubt = seeds**2 / (k - 1) + rows**2 / max(self.units - 1, LEAST_DF)
         with np.errstate(invalid="ignore"):
-            return seeds**0.5, rows**0.5, (seeds + rows) ** 2 / doubt
+            df = (seeds + rows) ** 2 / doubt
+        return seeds**0.5, rows**0.5, np.where(np.equal(k, 2), np.minimum(df, TWO_SEEDS), df)
 
     def detectable(self, k: int | np.ndarray) -> Any:
         """How far beyond the smallest effect a gain must be for k seeds to find it in 8 of 10."""
@@ -93,7 +106,7 @@ class Noise:
 def paired_gain(
     differences: np.ndarray,
     drawn: np.ndarray,
-    test_rows: int,
+    rests_on: Support,
     smallest_effect: float,
     stream: np.random.Generator,
 ) -> dict[str, Any]:
@@ -104,26 +117,27 @@ def paired_gain(
     `smallest_effect` (both two-sided; the latter is below 5 % where the interval leaves that gain
     out). `minimum_detectable` is the gain that this many seeds and rows find in 8 of 10 studies;
     `seeds_needed` the number of seeds that would find the observed gain as often, None if no
-    number up to 200 would; `bottleneck` is "rows" where no number at all would. `probability` is
+    number up to 200 would, or if it is not above `smallest_effect`: what is not worth it needs no
+    finding; `bottleneck` is "rows" where no number at all would. `probability` is
     that of a gain above `smallest_effect`, from the same t distribution (a flat prior).
     `p_permutation` flips the signs of the differences in every way (exact up to 13 seeds): it
-    knows the seeds only, and with k seeds it is never below 2 / 2^k. With one seed, or where
-    nothing varies, no interval can be computed.
+    knows the seeds only, and with k seeds it is never below 2 / 2^k. With one seed, where nothing
+    varies, or where the rows are of one group, no interval can be computed.
     """
     k, gain = len(differences), float(differences.mean())
     drawn = drawn[np.isfinite(drawn).all(axis=1)]
     result: dict[str, Any] = {"gain": gain} | dict.fromkeys(UNKNOWN)
     result["differences"] = differences.tolist()
-    if len(drawn) < 2:
+    if len(drawn) < 2 or rests_on.df <= 0:
         return result
     result["se_rows"] = float(drawn.mean(axis=1).std())
     if k == 1:
         return result
-    noise = Noise.of(differences, drawn, test_rows)
+    noise = Noise.of(differences, drawn, rests_on)
     if not any(noise.error(k)[:2]):
         return result
     result |= _interval(gain, noise, k, smallest_effect) | _check(differences, drawn, stream)
-    return result | _plan(abs(gain - smallest_effect), noise, k, smallest_effect)
+    return result | _plan(gain - smallest_effect, noise, k, smallest_effect)
 
 
 def _interval(gain: float, noise: Noise, k: int, smallest_effect: float) -> dict[str, float]:
@@ -162,11 +176,11 @@ def _plan(distance: float, noise: Noise, k: int, smallest_effect: float) -> dict
     """What this study could have found, and how many seeds would find what it saw."""
     endless = stats.norm.ppf([0.5 + CONFIDENCE / 2, POWER]).sum() * noise.rows**0.5
     numbers_of_seeds = np.arange(k, max(k, MOST_SEEDS) + 1)
-    enough = numbers_of_seeds[noise.detectable(numbers_of_seeds) <= distance]
+    enough = numbers_of_seeds[noise.detectable(numbers_of_seeds) <= distance]  # none below 0
     return {
         "minimum_detectable": smallest_effect + float(noise.detectable(k)),
         "seeds_needed": int(enough[0]) if len(enough) else None,
-        "bottleneck": "rows" if endless >= distance else "seeds",
+        "bottleneck": "rows" if endless >= abs(distance) else "seeds",
     }
 
 
@@ -178,34 +192,47 @@ def correct_for_budgets(budgets: list[dict[str, Any]]) -> None:
     """
     everything = [comparison for part in budgets for comparison in part["comparisons"]]
     _correct([comparison for comparison in everything if not comparison["main"]], "p_value")
-    mains = [comparison for comparison in everything if comparison["main"]]
-    _correct(mains, "p_smallest")
-    for part in budgets:
+    mains = [next((c for c in part["comparisons"] if c["main"]), None) for part in budgets]
+    others = [(1 - HEADLINE) / max(1, len(budgets) - 1)] * (len(budgets) - 1)
+    found = [main for main in mains if main]
+    shares = [s for s, main in zip([*others, HEADLINE], mains, strict=True) if main]
+    _correct(found, "p_smallest", shares)
+    if len(budgets) == 1 and found:
+        found[0]["p_holm"] = None  # nothing to correct for
+    for part, main in zip(budgets, mains, strict=True):
         part["hint"] = None
-    for comparison in budgets[-1]["comparisons"]:
-        if comparison["main"]:
-            comparison["p_holm"] = None
-    for part in budgets[:-1]:
-        main = next((c for c in part["comparisons"] if c["main"]), None)
+        if len(budgets) == 1:
+            continue
         if part["answer"] != UNSURE and main and main["p_holm"] > 1 - CONFIDENCE:
             part["hint"], part["answer"] = part["answer"], UNSURE
 
 
-def _correct(family: list[dict[str, Any]], name: str) -> None:
-    corrected = holm([comparison[name] for comparison in family])
+def _correct(
+    family: list[dict[str, Any]], name: str, shares: Sequence[float] | None = None
+) -> None:
+    corrected = holm([comparison[name] for comparison in family], shares)
     for comparison, p in zip(family, corrected, strict=True):
         comparison["p_holm"] = p
 
 
-def holm(p_values: list[float | None]) -> list[float | None]:
+def holm(
+    p_values: Sequence[float | None], shares: Sequence[float] | None = None
+) -> list[float | None]:
     """p values corrected for their number; None stays None, and is not counted.
 
-    Source: Holm 1979, "A simple sequentially rejective multiple test procedure".
+    `shares` says how much of the error each may make, to begin with; by default all alike. Source:
+    Holm 1979, "A simple sequentially rejective multiple test procedure", sections 2 and 3.
     """
-    known = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
+    weights = shares or [1.0] * len(p_values)
+    known = sorted(
+        (p / weight, p, weight, place)
+        for place, (p, weight) in enumerate(zip(p_values, weights, strict=True))
+        if p is not None
+    )
     corrected: list[float | None] = [None] * len(p_values)
-    highest = 0.0
-    for rank, (p, place) in enumerate(known):
-        highest = max(highest, min(1.0, (len(known) - rank) * p))
+    left, highest = sum(weight for _, _, weight, _ in known), 0.0
+    for ratio, _, weight, place in known:
+        highest = max(highest, min(1.0, ratio * left))
         corrected[place] = highest
+        left -= weight
     return corrected

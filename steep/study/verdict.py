@@ -20,14 +20,14 @@ import numpy as np
 from steep.data.corpus import Task
 from steep.errors import SteepError
 from steep.metrics.scores import check_metric, higher_is_better, resampled, score
+from steep.metrics.weighted import Draws, Support, support
 from steep.seeds import numbers
 from steep.study.arms import ADAPTED, BASE
 from steep.study.paired import CONFIDENCE, correct_for_budgets, paired_gain
+from steep.study.verdict_warnings import weakened_by
 from steep.study.verdict_words import in_words
 
 RESAMPLES = 1000
-FEW_SEEDS, FEW_ROWS = 5, 100
-WORST_COVERAGE = {2: "87 %", 3: "92 %", 4: "93 %"}  # simulated: docs/statistics.md
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,16 @@ class _Cell:
     drawn: np.ndarray
 
 
+@dataclass(frozen=True)
+class _Test:
+    """The test rows: labels and groups as `verdict` has them, and what the metric rests on."""
+
+    task: Task
+    labels: np.ndarray
+    groups: np.ndarray | None
+    rests_on: Support
+
+
 _Arms = dict[str, dict[int, _Cell]]
 
 
@@ -79,10 +89,12 @@ def verdict(
     cells: Sequence[CellResult],
     question: Question,
     step2_seconds: float,
+    groups: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """The answer to `question`.
 
-    labels: those of the test rows, as in `steep.metrics.scores.score`. Cells are paired by seed.
+    labels: those of the test rows, as in `steep.metrics.scores.score`. groups: int64 (n,), which of
+    these rows belong together, numbered from 0; None where none do. Cells are paired by seed.
     Every label budget has its part in `budgets`, the one with the most labels is the answer.
     A cell that diverged, or whose metric is undefined, is left out with its pair and named in
     `warnings`. Raises SteepError on an unknown metric, a negative smallest effect, two cells with
@@ -91,10 +103,11 @@ def verdict(
     metric = check_metric(task, question.metric)
     _check_cells(cells, question.smallest_effect)
     budgets = sorted({cell.labels for cell in cells}, key=lambda n: np.inf if n is None else n)
+    test = _Test(task, labels, groups, support(task, labels, metric, groups))
     parts = []
     for budget in budgets:
         chosen = [cell for cell in cells if cell.labels == budget]
-        parts.append(_at_budget(task, labels, chosen, question))
+        parts.append(_at_budget(test, chosen, question))
     correct_for_budgets(parts)
     first = parts[-1]
     result = first | {
@@ -103,6 +116,8 @@ def verdict(
         "smallest_effect": question.smallest_effect,
         "confidence": CONFIDENCE,
         "rows": len(labels),
+        "groups": None if groups is None else len(np.unique(groups)),
+        "rests_on": {"count": test.rests_on.units, "what": test.rests_on.what},
         "cost": _cost(first["arms"], step2_seconds),
         "budgets": parts,
         "worth_labels": labels_worth(parts, higher_is_better(metric)),
@@ -111,14 +126,12 @@ def verdict(
     return in_words(result)
 
 
-def _at_budget(
-    task: Task, labels: np.ndarray, cells: Sequence[CellResult], question: Question
-) -> dict[str, Any]:
+def _at_budget(test: _Test, cells: Sequence[CellResult], question: Question) -> dict[str, Any]:
     """Answer, arms and comparisons of the cells of one label budget."""
-    arms, warnings = _usable(task, labels, cells, question)
+    arms, warnings = _usable(test, cells, question)
     comparisons = [
         {"arm": arm, "against": against, "main": (arm, against) == (ADAPTED, BASE)}
-        | _comparison(arms[arm], arms[against], question, len(labels))
+        | _comparison(arms[arm], arms[against], question, test.rests_on)
         for arm, against in _pairs(arms, question.rivals)
         if arms[arm].keys() & arms[against].keys()
     ]
@@ -128,7 +141,7 @@ def _at_budget(
         "answer": _answer(main, question.smallest_effect),
         "arms": {arm: _describe(runs) for arm, runs in arms.items()},
         "comparisons": comparisons,
-        "warnings": warnings + _warnings(main, len(labels)),
+        "warnings": warnings + weakened_by(main, test.rests_on),
     }
 
 
@@ -158,10 +171,10 @@ def _check_cells(cells: Sequence[CellResult], smallest_effect: float) -> None:
 
 
 def _usable(
-    task: Task, labels: np.ndarray, cells: Sequence[CellResult], question: Question
+    test: _Test, cells: Sequence[CellResult], question: Question
 ) -> tuple[_Arms, list[str]]:
     """The cells that can be compared, by arm and seed, and a warning for every other."""
-    metric = question.metric
+    metric, task, labels = question.metric, test.task, test.labels
     arms: _Arms = {cell.arm: {} for cell in cells}
     warnings, kept = [], []
     for cell in sorted(cells, key=lambda cell: cell.seed):
@@ -175,14 +188,15 @@ def _usable(
         else:
             kept.append((cell, scores[metric]))
     outputs = [cell.probabilities for cell, _ in kept]
-    drawn = resampled(task, labels, outputs, (metric,), RESAMPLES, question.seed)
+    draws = Draws(RESAMPLES, question.seed, test.groups)
+    drawn = resampled(task, labels, outputs, (metric,), draws)
     for (cell, value), values in zip(kept, drawn, strict=True):
         arms[cell.arm][cell.seed] = _Cell(cell.seconds, value, values[metric])
     return arms, warnings
 
 
 def _comparison(
-    ours: dict[int, _Cell], theirs: dict[int, _Cell], question: Question, rows: int
+    ours: dict[int, _Cell], theirs: dict[int, _Cell], question: Question, rests_on: Support
 ) -> dict[str, Any]:
     """One arm against another, over the seeds that both have."""
     seeds = sorted(ours.keys() & theirs.keys())
@@ -192,7 +206,7 @@ def _comparison(
     drawn = np.stack([sign * (one.drawn - other.drawn) for one, other in pairs], axis=1)
     stream = numbers(0, "bootstrap", "seeds")
     return {"seeds": seeds} | paired_gain(
-        differences, drawn, rows, question.smallest_effect, stream
+        differences, drawn, rests_on, question.smallest_effect, stream
     )
 
 
@@ -223,29 +237,6 @@ def _cost(arms: dict[str, Any], step2_seconds: float) -> dict[str, float | None]
     fit = sum(arm["seconds"] * len(arm["values"]) for arm in known) / runs if runs else None
     ratio = step2_seconds / fit if fit else None
     return {"step2_seconds": step2_seconds, "fit_seconds": fit, "ratio": ratio}
-
-
-def _warnings(comparison: dict[str, Any] | None, rows: int) -> list[str]:
-    """What weakens the answer."""
-    found = []
-    pairs = len(comparison["seeds"]) if comparison else 0
-    if 1 < pairs < FEW_SEEDS:
-        found.append(
-            f"Only {pairs} seeds: small gains go unseen, and the 95 % interval may in fact contain "
-            f"the true gain in as few as {WORST_COVERAGE[pairs]} of studies. Use {FEW_SEEDS} or "
-            "more."
-        )
-    if rows < FEW_ROWS:
-        found.append(
-            f"Only {rows} test rows: intervals from so few are rough, and may be misleading."
-        )
-    if comparison and comparison["low"] is not None:
-        t, check = (comparison[end] > 0 for end in ("low", "bootstrap_low"))
-        if t and not check:
-            found.append(
-                "The bootstrap over seeds and rows does not confirm the gain: it is a close call."
-            )
-    return found
 
 
 def labels_worth(budgets: list[dict[str, Any]], higher_is_better: bool) -> list[dict[str, Any]]:

@@ -44,12 +44,25 @@ def _sentence(verdict: dict[str, Any]) -> str:
             f"Cannot tell: with one seed, step 2 {change}, but another seed alone could change it "
             "as much; run 5 seeds."
         )
+    if comparison["low"] is None and verdict["rests_on"]["count"] <= 1:
+        return (
+            f"Cannot tell: step 2 {change}, but there is only one of the "
+            f"{verdict['rests_on']['what']} that {metric} rests on, so chance cannot be estimated; "
+            "test on more."
+        )
     if comparison["low"] is None:
         return (
             f"Cannot tell: step 2 {change}, but nothing varies between seeds or test rows, so "
             "chance cannot be estimated; use more test rows."
         )
-    return f"{_opening(verdict, comparison)}: step 2 {change} ({_interval(verdict, comparison)})."
+    found = f"{_opening(verdict, comparison)}: step 2 {change} ({_interval(verdict, comparison)})"
+    if verdict["hint"]:
+        found += f", a hint of '{verdict['hint']}' that does not hold {_corrected(verdict)}"
+    return f"{found}."
+
+
+def _corrected(verdict: dict[str, Any]) -> str:
+    return f"after correction for {len(verdict['budgets'])} budgets"
 
 
 def _opening(verdict: dict[str, Any], comparison: dict[str, Any]) -> str:
@@ -85,9 +98,11 @@ def _values(verdict: dict[str, Any]) -> str:
     base, adapted = (verdict["arms"][arm] for arm in (BASE, ADAPTED))
     if base["mean"] is None or adapted["mean"] is None:
         return ""
+    groups = f" in {verdict['groups']:,} groups" if verdict["groups"] else ""
     return (
-        f"On {verdict['rows']:,} test rows the mean {verdict['metric']} was {base['mean']:.4g} "
-        f"without step 2{_spread(base)} and {adapted['mean']:.4g} with it{_spread(adapted)}."
+        f"On {verdict['rows']:,} test rows{groups} the mean {verdict['metric']} was "
+        f"{base['mean']:.4g} without step 2{_spread(base)} and {adapted['mean']:.4g} with "
+        f"it{_spread(adapted)}."
     )
 
 
@@ -111,7 +126,11 @@ def _plan(verdict: dict[str, Any]) -> str:
         more = counted(comparison["seeds_needed"] - len(comparison["seeds"]), "more seed")
         return f"{found} About {more} would be needed to confirm the difference seen here."
     if comparison["bottleneck"] == "rows":
-        return f"{found} More seeds will not settle this; more test rows might."
+        more = "groups" if verdict["groups"] else "rows"
+        return f"{found} More seeds will not settle this; more test {more} might."
+    if comparison["gain"] <= (smallest_effect := verdict["smallest_effect"]):
+        aim = f"above {_size(verdict, smallest_effect)}" if smallest_effect else "a gain"
+        return f"{found} The difference seen here is not {aim}, so no number of seeds is told."
     return f"{found} More seeds will not settle this: the difference seen here is too small."
 
 
@@ -143,7 +162,7 @@ def _budgets(verdict: dict[str, Any]) -> list[str]:
         if found is None or found["low"] is None:
             continue
         gain = f"{_gain(verdict, found['gain'])} ({_interval(verdict, found)})"
-        corrected = f"after correction for {len(verdict['budgets'])} budgets"
+        corrected = _corrected(verdict)
         answer = part["answer"]
         if part["hint"]:
             p = f"(p {found['p_holm']:.2g})"

@@ -12,6 +12,7 @@ from steep.metrics.calibration import (
     fit_temperatures,
     to_logits,
 )
+from steep.metrics.weighted import Draws
 
 SINGLE = Task("single", ("a", "b", "c"))
 MULTI = Task("multi", ("a", "b"))
@@ -58,10 +59,10 @@ def test_several_labels_count_the_same() -> None:
 
 def test_the_interval_holds_what_is_true() -> None:
     logits, labels = simulated(SINGLE, 2000)
-    true = calibration(SINGLE, labels, softmax(logits), resamples=200)
+    true = calibration(SINGLE, labels, softmax(logits), Draws(200))
     assert true is not None
     assert true["low"] == 0
-    sharp = calibration(SINGLE, labels, softmax(3 * logits), resamples=200)
+    sharp = calibration(SINGLE, labels, softmax(3 * logits), Draws(200))
     many, truth = simulated(SINGLE, 50_000, 1)
     exact = ece(SINGLE, truth, softmax(3 * many))
     assert sharp is not None

@@ -20,6 +20,7 @@ from steep.metrics.scores import (
     resampled,
     score,
 )
+from steep.metrics.weighted import Draws
 from steep.seeds import numbers
 
 
@@ -188,7 +189,7 @@ def example(kind: str):
 @pytest.mark.parametrize("kind", METRICS)
 def test_a_resample_is_the_metric_of_the_drawn_rows(kind):
     task, labels, p = example(kind)
-    (found,) = resampled(task, labels, [p], resamples=5, seed=4)
+    (found,) = resampled(task, labels, [p], draws=Draws(5, 4))
     for i, rows in enumerate(numbers(4, "bootstrap").integers(0, ROWS, (5, ROWS))):
         expected = score(task, labels[rows], p[rows])
         assert {name: found[name][i] for name in METRICS[kind]} == pytest.approx(expected)
@@ -196,12 +197,12 @@ def test_a_resample_is_the_metric_of_the_drawn_rows(kind):
 
 def test_named_metrics_only_and_the_same_rows_for_every_model():
     task, labels, p = example("single")
-    (every,) = resampled(task, labels, [p], resamples=50)
-    (only,) = resampled(task, labels, [p], ("accuracy",), resamples=50)
+    (every,) = resampled(task, labels, [p], draws=Draws(50))
+    (only,) = resampled(task, labels, [p], ("accuracy",), Draws(50))
     assert list(only) == ["accuracy"]
     assert (only["accuracy"] == every["accuracy"]).all()
     assert (
-        every["accuracy"] != resampled(task, labels, [p], resamples=50, seed=1)[0]["accuracy"]
+        every["accuracy"] != resampled(task, labels, [p], draws=Draws(50, 1))[0]["accuracy"]
     ).any()
 
 
@@ -212,7 +213,7 @@ def test_coverage_of_a_known_accuracy():
     for seed in range(200):
         right = random.random(150) < 0.8
         p = np.where(right[:, None], [0.1, 0.9], [0.9, 0.1])
-        low, high = intervals(task, np.ones(150, int), p, resamples=300, seed=seed)["accuracy"]
+        low, high = intervals(task, np.ones(150, int), p, Draws(300, seed))["accuracy"]
         covered += low <= 0.8 <= high
     assert stats.binomtest(covered, 200, 0.94).pvalue > 0.001
 

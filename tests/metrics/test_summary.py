@@ -8,13 +8,14 @@ import pytest
 from steep.data.corpus import Task
 from steep.metrics.scores import score
 from steep.metrics.summary import COVERAGES, abstention, summarise, summary_lines
+from steep.metrics.weighted import Draws
 
 
 def test_single():
     random, task = np.random.default_rng(0), Task("single", ("ham", "spam"))
     labels = random.integers(0, 2, 100)
     p = np.stack([1 - (q := random.random(100)), q], axis=1)
-    summary = json.loads(json.dumps(summarise(task, labels, p, resamples=100)))
+    summary = json.loads(json.dumps(summarise(task, labels, p, Draws(100))))
     assert summary["rows"] == 100
     assert {n: m["value"] for n, m in summary["metrics"].items()} == score(task, labels, p)
     for entry in summary["metrics"].values():
@@ -25,7 +26,7 @@ def test_single():
 
 def test_regression_has_no_classes():
     targets = np.arange(10.0)
-    summary = summarise(Task("regression", ("stars",)), targets, targets + 1, resamples=20)
+    summary = summarise(Task("regression", ("stars",)), targets, targets + 1, Draws(20))
     assert (summary["per_class"], summary["confusion"]) == ([], None)
     assert summary_lines(summary)[0] == "rmse 1.000 (1.000 to 1.000)"
 

@@ -16,8 +16,9 @@ def test_the_interval_of_all_studies_decides() -> None:
     answers = {
         (3.0, 2.0): "unknown",  # too few
         (3.0, 2.0, 2.5): "likely",
-        (0.0, 0.2, -0.2): "unlikely",
-        (0.6, 0.4, 0.5): "unknown",  # 0 and a point are both within +0.5 -/+ 0.57
+        (0.0, 0.2, -0.2): "unknown",  # 1 is within 0 -/+ 1.24: three say little of how they differ
+        (-0.3, -0.1, -0.5): "unlikely",
+        (0.6, 0.4, 0.5): "unknown",  # 0 and a point are both within +0.5 -/+ 1.24
         (3.0, -3.0, 0.0): "unknown",  # they contradict each other
     }
     for gains, answer in answers.items():
@@ -26,7 +27,7 @@ def test_the_interval_of_all_studies_decides() -> None:
 
 
 def test_only_studies_like_this_one_count() -> None:
-    known = made(3, 3, 3, labels=100) + made(0, 0, 0, labels=1000)
+    known = made(3, 3, 3, labels=100) + made(0, 0, 0, error=0.3, labels=1000)
     assert [forecast(n, False, known).answer for n in (40, 60, 200, 300, 600, 2000, 2100)] == [
         "unknown",
         "likely",
@@ -38,15 +39,19 @@ def test_only_studies_like_this_one_count() -> None:
     ]
     other = forecast(100, True, known)
     assert other.answer == "unknown" and "hold 0 studies" in str(other)
-    assert "+3.0 points (+2.4 to +3.6) in the 3 studies" in str(forecast(100, False, known))
+    assert "+3.0 points (+1.8 to +4.2) in the 3 studies" in str(forecast(100, False, known))
 
 
 def test_together_as_the_textbook_has_it() -> None:
     # One standard error for all: the plain mean; q = 8, two degrees of freedom, scale 2, so that
-    # the variance between studies is (8 - 2) / 2 = 3 and the error sqrt((1 + 3) / 3).
+    # the variance between studies is (8 - 2) / 2 = 3 and the error sqrt((1 + 3) / 3). What is left
+    # of the spread, 8 / 4 / 2, is 1, and t has two degrees of freedom (Hartung & Knapp 2001).
     gain, low, high = together(list(made(0, 2, 4, error=1)))
     assert gain == pytest.approx(2)
-    assert high - gain == gain - low == pytest.approx(1.96 * (4 / 3) ** 0.5)
+    assert high - gain == gain - low == pytest.approx(4.302653 * (4 / 3) ** 0.5)
+    # Four that agree by luck are not narrower than their variances make them.
+    _, low, high = together(list(made(1, 1, 1, 1, error=1)))
+    assert (high - low) / 2 == pytest.approx(3.182446 * 0.5)
     exact, rough = made(0, error=0.1)[0], made(5, error=10)[0]
     assert together([exact, rough])[0] == pytest.approx(5 * 0.01 / (100 + 0.01))
 

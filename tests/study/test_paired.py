@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from steep.data.corpus import Task
+from steep.metrics.weighted import Support
 from steep.study.paired import Noise, correct_for_budgets, holm, paired_gain
 from steep.study.verdict import CellResult, Question, verdict
 
@@ -16,7 +17,7 @@ def test_intervals_cover_a_truth_of_seeds_and_rows():
     for _ in range(1000):
         differences = 0.02 + 0.01 * random.normal() + 0.0224 * random.normal(size=5)
         drawn = differences + 0.01 * random.normal(size=(300, 1))
-        found = paired_gain(differences, drawn, 1000, 0.0, random)
+        found = paired_gain(differences, drawn, Support.of_rows(1000), 0.0, random)
         covered += found["low"] <= 0.02 <= found["high"]
     assert 0.92 < covered / 1000 < 0.975
 
@@ -27,7 +28,7 @@ def test_the_minimum_detectable_gain_is_found_in_eight_of_ten():
     for _ in range(1000):
         differences = planted + 0.005 * random.normal() + 0.02 * random.normal(size=5)
         drawn = differences + 0.005 * random.normal(size=(200, 1))
-        hits += paired_gain(differences, drawn, 1000, 0.0, random)["low"] > 0
+        hits += paired_gain(differences, drawn, Support.of_rows(1000), 0.0, random)["low"] > 0
     assert 0.7 < hits / 1000 < 0.9
 
 
@@ -35,7 +36,11 @@ def test_seeds_as_the_bottleneck():
     random = np.random.default_rng(13)
     differences = np.array([0.05, -0.03, 0.04, -0.02, 0.03])
     found = paired_gain(
-        differences, differences + 1e-4 * random.normal(size=(200, 1)), 10**6, 0, random
+        differences,
+        differences + 1e-4 * random.normal(size=(200, 1)),
+        Support.of_rows(10**6),
+        0,
+        random,
     )
     noise = Noise(float(differences.var(ddof=1)), 1e-8, 0.0, 10**6)
     assert found["bottleneck"] == "seeds"
@@ -48,10 +53,12 @@ def test_flipped_signs_and_the_probability_of_a_gain():
     random = np.random.default_rng(16)
     differences = np.array([0.02, 0.03, 0.025, 0.01, 0.04])
     drawn = differences + 1e-3 * random.normal(size=(300, 1))
-    found = paired_gain(differences, drawn, 1000, 0.01, random)
+    found = paired_gain(differences, drawn, Support.of_rows(1000), 0.01, random)
     assert found["p_permutation"] == 2 / 2**5  # all five agree: the least that five seeds can say
     assert 0.9 < found["probability"] < 1
-    mirrored = paired_gain(-differences, -drawn, 1000, -0.01, np.random.default_rng(16))
+    mirrored = paired_gain(
+        -differences, -drawn, Support.of_rows(1000), -0.01, np.random.default_rng(16)
+    )
     assert mirrored["probability"] == pytest.approx(1 - found["probability"])
 
 
@@ -62,6 +69,8 @@ def test_holm_against_the_definition() -> None:
     assert holm([0.01, None, 0.04, 0.03]) == [pytest.approx(0.03), None, 0.06, 0.06]
     assert holm([0.9, 0.8]) == [1.0, 1.0]
     assert holm([None]) == [None]
+    assert holm([0.005, 0.03], [0.2, 0.8]) == [pytest.approx(0.025), pytest.approx(0.03)]
+    assert holm([0.02, 0.03], [0.2, 0.8]) == [pytest.approx(0.0375), pytest.approx(0.0375)]
 
 
 def part(answer: str, p: float | None, *others: float | None) -> dict[str, Any]:
@@ -78,22 +87,43 @@ def test_the_figures_of_imdb_with_few_labels() -> None:
     few, many = part("yes", 0.0406, 0.0397), part("cannot tell", 0.651, 0.107)
     correct_for_budgets([few, many])
     assert (few["answer"], few["hint"]) == ("cannot tell", "yes")
-    assert few["comparisons"][0]["p_holm"] == pytest.approx(0.0812)
-    assert many["comparisons"][0]["p_holm"] is None and many["hint"] is None
+    assert few["comparisons"][0]["p_holm"] == pytest.approx(0.203)  # 0.0406 / 0.2
+    assert many["comparisons"][0]["p_holm"] == pytest.approx(0.651) and many["hint"] is None
     assert few["comparisons"][1]["p_holm"] == pytest.approx(0.0794)  # a family of its own
 
 
-def test_the_headline_stands_and_others_have_to_hold() -> None:
-    parts = [part("yes", 0.024), part("no", 0.03), part("yes", 0.04)]
+def test_every_answer_has_to_hold_and_the_headline_most_easily() -> None:
+    """The headline has four fifths of the 5 %, two others a tenth each; what is won is shared."""
+    parts = [part("yes", 0.024), part("no", 0.03), part("yes", 0.045)]
     correct_for_budgets(parts)
     assert [(one["answer"], one["hint"]) for one in parts] == [
-        ("cannot tell", "yes"),  # 3 x 0.024
+        ("cannot tell", "yes"),
         ("cannot tell", "no"),
-        ("yes", None),
+        ("cannot tell", "yes"),  # 0.045 / 0.8
     ]
-    parts = [part("yes", 0.012), part("cannot tell", None), part("cannot tell", 0.4)]
+    parts = [part("yes", 0.024), part("no", 0.03), part("yes", 0.03)]
+    correct_for_budgets(parts)
+    assert [one["answer"] for one in parts] == ["yes", "no", "yes"]  # 0.03 / 0.8; 0.024 x 2
+    parts = [part("yes", 0.004), part("cannot tell", None), part("cannot tell", 0.4)]
     correct_for_budgets(parts)
     assert [one["answer"] for one in parts] == ["yes", "cannot tell", "cannot tell"]
+
+
+def test_two_seeds_that_agree_by_luck_are_not_trusted() -> None:
+    """The rows alone would give 499 degrees of freedom."""
+    noise = Noise(1e-12, 0.01**2, 0.0, 500)
+    assert noise.error(2)[2] == 3 and noise.error(5)[2] > 400
+
+
+def test_what_is_not_worth_it_needs_no_seeds() -> None:
+    random = np.random.default_rng(3)
+    differences = np.array([0.010, 0.012, 0.011, 0.009, 0.010])
+    drawn = differences + 1e-3 * random.normal(size=(300, 1))
+    for smallest, told in ((0.005, True), (0.02, False)):
+        found = paired_gain(differences, drawn, Support.of_rows(1000), smallest, random)
+        assert (found["seeds_needed"] is not None) is told
+    lost = paired_gain(-differences, -drawn, Support.of_rows(1000), 0.0, random)
+    assert lost["seeds_needed"] is None and lost["high"] < 0
 
 
 def test_the_correction_is_that_of_the_smallest_effect() -> None:
@@ -114,7 +144,7 @@ def test_the_correction_is_that_of_the_smallest_effect() -> None:
     assert few["comparisons"][0]["p_smallest"] == pytest.approx(0.05, abs=0.002)
     assert (few["answer"], few["hint"]) == ("cannot tell", "yes")
     assert (
-        "a hint of 'yes' that does not hold after correction for 2 budgets (p 0.09"
+        "a hint of 'yes' that does not hold after correction for 2 budgets (p 0.25"
         in just["paragraph"]
     )
 

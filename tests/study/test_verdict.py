@@ -256,7 +256,7 @@ def test_an_arm_of_equal_compute_is_compared_with_step_2():
 
 
 def test_what_would_settle_it():
-    cells = study(np.random.default_rng(21), 5)
+    cells = study(np.random.default_rng(21), 5, 0.03)
     found = judge(cells)
     assert found["answer"] == "cannot tell"
     main, unsaid = found["comparisons"][0], found.keys() - {"sentence", "paragraph"}
@@ -290,3 +290,39 @@ def test_the_best_of_word_counts_base_and_adapted_is_named():
     assert found["best"] == said
     assert found["paragraph"].startswith(f"{found['sentence']} {said}")
     assert judge(cells[1:])["best"] == ""
+
+
+def test_rows_that_belong_together_count_as_groups():
+    """20 documents of 50 rows; what step 2 does differs from one to the next, not with the seed."""
+    random, groups = np.random.default_rng(30), np.repeat(np.arange(20), 50)
+    hard = 0.7 * random.normal(size=1000) + 0.5 * random.normal(size=(2, 20))[:, groups]
+    cells = [
+        cell(arm, seed, rows + 0.5 * random.normal(size=1000) < 0.8)
+        for arm, rows in zip(("base", "adapted"), hard, strict=True)
+        for seed in range(5)
+    ]
+    ones = np.ones(1000, int)
+    plain = verdict(TASK, ones, cells, Question("accuracy"), 1)
+    found = verdict(TASK, ones, cells, Question("accuracy"), 1, groups)
+    (alone,), (main,) = plain["comparisons"], found["comparisons"]
+    assert main["gain"] == alone["gain"] and main["se_rows"] > 2 * alone["se_rows"]
+    assert main["df"] < 40 and main["minimum_detectable"] > 1.5 * alone["minimum_detectable"]
+    assert found["groups"] == 20 and found["rests_on"]["count"] == pytest.approx(20)
+    assert "On 1,000 test rows in 20 groups" in found["paragraph"]
+    single = verdict(TASK, ones, cells, Question("accuracy"), 1, np.arange(1000))
+    for end in ("low", "high", "bootstrap_low"):
+        assert single["comparisons"][0][end] == pytest.approx(alone[end], rel=1e-3)
+
+
+def test_few_groups_and_few_positives_are_warned_of_not_rows():
+    random = np.random.default_rng(31)
+    cells = study(random, 5, rows=800)
+    ones, groups = np.ones(800, int), np.repeat(np.arange(8), 100)
+    found = verdict(TASK, ones, cells, Question("accuracy"), 1, groups)
+    assert any("rests on only 8 groups of rows" in warning for warning in found["warnings"])
+    labels = (np.arange(800) < 6).astype(int)
+    found = verdict(TASK, labels, cells, Question("auc"), 1)
+    assert any("only 6 test rows of the rarer class" in warning for warning in found["warnings"])
+    assert found["comparisons"][0]["df"] < 20
+    one = verdict(TASK, ones, cells, Question("accuracy"), 1, np.zeros(800, int))
+    assert one["answer"] == "cannot tell" and "only one of the groups" in one["sentence"]

@@ -19,6 +19,7 @@ from steep.data.readers import Source
 from steep.errors import SteepError
 from steep.metrics.calibration import decide
 from steep.metrics.scores import percentiles, resampled, score
+from steep.metrics.weighted import Draws
 from steep.models.trained import Trained, load_trained_model
 from steep.seeds import numbers
 from steep.shelf.export import ExportArgs
@@ -165,7 +166,7 @@ def _int8_loss(
     task, labels = trained.task, corpus.labels()
     both = [trained.decisions.probabilities(task, given) for given in (by_torch, by_int8)]
     before, after = (score(task, labels, given) for given in both)
-    drawn = resampled(task, labels, both, seed=seed)
+    drawn = resampled(task, labels, both, draws=Draws(seed=seed))
     found: Found = {"int8_loss": {}}
     for name in (name for name in before if name in after):
         gaps = drawn[1][name] - drawn[0][name]

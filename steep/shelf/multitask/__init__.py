@@ -35,6 +35,11 @@ class TaskArgs(Part):
         "Column of labels, as for 'steep fit': once for all tables, or once for each.",
         common=True,
     )
+    group: tuple[str, ...] = option(
+        (),
+        "Column that says which rows belong together, as for 'steep fit': once for all tables, or "
+        "once for each.",
+    )
     sampling: Sampling = option(
         "size", "How often a batch is of a table: in proportion to its size, or to the root of it."
     )

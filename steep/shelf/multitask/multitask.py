@@ -67,9 +67,16 @@ def read_sets(files: Sequence[Source], args: MultitaskArgs) -> dict[str, Data]:
     texts = _for_each(args.tasks.text or ("text",), names, "text")
     labels = _for_each(args.tasks.label, names, "label")
     split = SplitArgs(shares=args.shares, leaks=args.leaks)
+    groups = (
+        _for_each(args.tasks.group, names, "group") if args.tasks.group else [None] * len(names)
+    )
+    tables = [
+        make(TableArgs, text=text, label=label, group=group)
+        for text, label, group in zip(texts, labels, groups, strict=True)
+    ]
     sets = {
-        name: load(file, make(TableArgs, text=text, label=label), split)
-        for name, file, text, label in zip(names, files, texts, labels, strict=True)
+        name: load(file, table, split)
+        for name, file, table in zip(names, files, tables, strict=True)
     }
     for name, data in sets.items():
         data.labelled()

@@ -234,6 +234,8 @@ def with_pseudo_labels(train: Corpus, texts: Corpus, labels: np.ndarray) -> Corp
     if "soft" in train.table.column_names:
         single = np.eye(len(train.column("soft")[0]), dtype=np.float32)
         columns["soft"] = list(labels.astype(np.float32) if labels.ndim == 2 else single[labels])
+    if "group" in train.table.column_names:
+        columns["group"] = [""] * len(texts)  # training rows are not grouped any more
     own = flattened(texts.table.select_columns(["id", "text"]))
     features = datasets.Features({name: train.table.features[name] for name in columns})
     given = datasets.Dataset.from_dict(columns, features)
