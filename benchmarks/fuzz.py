@@ -41,6 +41,8 @@ IMPORTED = [
     *("steep.shelf.lr_find.lr_find", "steep.train.lr_find", "steep.shelf.multitask.multitask"),
     *("steep.models.model_card", "transformers.models.bert.tokenization_bert", "captum.attr"),
     *("transformers.models.bert.modeling_bert", "pyarrow.parquet", "typer._adapters"),
+    *("steep.shelf.share.share", "steep.shelf.select.select"),
+    "steep.shelf.self_training.self_train",
     *("pydantic.types", "pydantic.type_adapter", "pandas.io.formats.csvs"),
 ]
 

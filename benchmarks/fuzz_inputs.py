@@ -69,7 +69,8 @@ WORDS = [
 WHOLE = [-1, 0, 1, 2, 3, 2**31, 10**20, "9" * 400, "9" * 5000, "x", "1.5", "", "²"]
 PARTS = ["nan", "inf", "-inf", -1, 0, 1e-300, 0.5, 1, 1e20, 1e308, "9" * 400, "x", "", "1,5"]
 SLOW = {"minutes", "seeds", "jobs", "ray", "resamples", "time_limit"}  # may well take long
-EDITED = (".json", ".csv", ".npy", ".txt", ".safetensors")
+SLOW |= {"upload"}  # or asks another machine
+EDITED = (".json", ".csv", ".npy", ".txt", ".md", ".safetensors")
 
 
 @dataclass
@@ -185,6 +186,9 @@ KINDS = {
     "lr-find": cli.LrFindArgs,
     "multitask": cli.MultitaskArgs,
     "explain": cli.ExplainArgs,
+    "select": cli.SelectArgs,
+    "self-train": cli.SelfTrainCommand,
+    "share": cli.ShareArgs,
 }
 
 
@@ -224,6 +228,9 @@ LINES = {
     "lr-find": FIT.replace("--epochs 1", "--curves 1 --curve-steps 20"),
     "multitask": f"{{base}}/u.csv {FIT} --out {{out}}",
     "explain": "{base}/fitted {base}/t.csv --ids r1 --n-steps 4 --out {out}",
+    "select": "{base}/u.csv --near {base}/t.csv --label label --model {base}/model --out {out}",
+    "self-train": f"{FIT.replace(' --label', ' {base}/u.csv --label')} --out {{out}}",
+    "share": "{base}/fitted --out {out}",
 }
 
 
@@ -254,6 +261,7 @@ def runs(one: Input) -> list[str]:
     table, out = one.base / "t.csv", one.folder / "out"
     lines = [
         *[f"report {folder} --out {out}.html"] * 3,
+        f"share {folder} --out {out}",
         f"predict {folder} {table} --out {out}",
         f"evaluate {folder} {table} --out {out}",
         f"explain {folder} {table} --ids r1 --n-steps 4 --out {out}",

@@ -10,7 +10,7 @@ import steep
 from steep import commands
 from steep.args import CheckArgs, DemoArgs
 from steep.console import result, say, tell
-from steep.errors import on_signals
+from steep.errors import on_signals, tell_bus_errors
 from steep.flags import NOTHING_LEFT, command, with_errors
 from steep.shelf.explain import ExplainArgs
 from steep.shelf.export import ExportArgs
@@ -227,6 +227,7 @@ def _steep(
 def main() -> None:
     """The command `steep`."""
     code: Any = 2
+    tell_bus_errors()
     try:
         with on_signals(_end):
             app(prog_name="steep")

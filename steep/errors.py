@@ -1,5 +1,6 @@
 """What ends a command early? A user's mistake, a launcher of several processes, or a signal."""
 
+import ctypes
 import os
 import signal
 import threading
@@ -8,6 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 SIZES = ("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
+CUT = (
+    b"Error: a file that was being read, of the cache or a checkpoint, has become shorter, "
+    b"or its disk failed. Run it again, and let nothing change these files.\n"
+)
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -58,6 +63,22 @@ def number_of(interrupt: KeyboardInterrupt) -> int:
 def stop(number: int) -> None:
     """End at once, as Ctrl-C does."""
     raise Stopped(number=number)
+
+
+@ctypes.CFUNCTYPE(None, ctypes.c_int)
+def _cut(_: int) -> None:
+    os.write(2, CUT)
+    os._exit(2)
+
+
+def tell_bus_errors() -> None:
+    """From now on, end with a message where a file that is mapped is cut by another process.
+
+    The system tells that by SIGBUS. It is C's handler that is set, as Python's would return to the
+    instruction that failed, for ever.
+    """
+    if os.name == "posix":
+        ctypes.CDLL(None).signal(signal.SIGBUS, _cut)
 
 
 @contextmanager

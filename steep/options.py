@@ -174,7 +174,7 @@ def _named(values: Values, source: str) -> dict[str, Any]:
 def nearest(name: str, known: Any) -> str:
     """' Did you mean 'x'?', or nothing where no known name is near."""
     near = difflib.get_close_matches(name, list(known), n=1)
-    return f" Did you mean '{near[0]}'?" if near else ""
+    return f" Did you mean {quoted(near[0])}?" if near else ""
 
 
 def _walk(part: Any, path: tuple[str, ...]) -> Iterator[Option]:

@@ -69,6 +69,7 @@ def writing(out: Path, stage: str, args: Any, overwrite: bool = False) -> Iterat
             run.record(seconds=round(run.earlier + time.monotonic() - started, 1))
             run.record(**{runs.WROTE: sorted({*files_in(partial), runs.MANIFEST})})
             runs.write_json(partial / runs.MANIFEST, run.manifest)
+            _as_readable(partial)
             refused = appear(partial, place, overwrite)
             for action in run.afterwards:
                 action()
@@ -76,6 +77,13 @@ def writing(out: Path, stage: str, args: Any, overwrite: bool = False) -> Iterat
             shutil.rmtree(partial, ignore_errors=True)
         if refused is not None:
             raise refused
+
+
+def _as_readable(folder: Path) -> None:
+    """Let those read every file who may read the manifest: safetensors lets only its owner."""
+    mode = (folder / runs.MANIFEST).stat().st_mode
+    for name in files_in(folder):
+        (folder / name).chmod(mode)
 
 
 @contextmanager
@@ -151,7 +159,7 @@ def check_space(out: Path, needed: int) -> None:
     free = shutil.disk_usage(parent).free
     if free < needed:
         raise SteepError(
-            f"{out}: {needed / 1e6:,.0f} MB are needed, but only {free / 1e6:,.0f} MB are free. "
+            f"{out}: {needed / 1e6:,.1f} MB are needed, but only {free / 1e6:,.1f} MB are free. "
             "Make room, or choose an --out on another disk."
         )
 

@@ -165,8 +165,8 @@ def aside(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def read_json(path: Path) -> Any:
-    """The content of a JSON file; SteepError if it is missing or broken."""
+def read_json(path: Path, remedy: str = WRITE_AGAIN) -> Any:
+    """The content of a JSON file; SteepError if it is missing, or with `remedy` if broken."""
     try:
         text = path.read_text(encoding="utf-8-sig")  # Windows' editors put a mark first
         content = json.loads(text, object_pairs_hook=_once_each)
@@ -175,7 +175,8 @@ def read_json(path: Path) -> Any:
     except OSError as error:
         raise SteepError(unreadable(path, error)) from None
     except (ValueError, RecursionError) as error:  # ValueError also of numbers without an end
-        raise SteepError(f"{path}: not valid JSON: {brief(str(error), 200)}.") from None
+        told = f"{path}: not valid JSON: {brief(str(error), 200)}."
+        raise SteepError(f"{told} {remedy}") from None
     return content
 
 
@@ -183,7 +184,7 @@ def read_shaped(path: Path, shape: "Shape", remedy: str = WRITE_AGAIN) -> Any:
     """The content of a JSON file of this shape; SteepError with `remedy` if it has another."""
     from steep.shapes import checked
 
-    return checked(read_json(path), shape, path, remedy)
+    return checked(read_json(path, remedy), shape, path, remedy)
 
 
 def read_manifest(folder: Path, stage: str, shape: "Shape | None" = None) -> dict[str, Any]:

@@ -120,6 +120,27 @@ def test_a_stream_that_takes_no_more(full: bool, monkeypatch: pytest.MonkeyPatch
         os.close(writer)
 
 
+CUT = """
+import sys, numpy as np
+from pathlib import Path
+from steep.errors import tell_bus_errors
+tell_bus_errors()
+path = Path(sys.argv[1])
+np.save(path, np.zeros(100_000))
+held = np.load(path, mmap_mode="r")
+path.write_bytes(b"")
+print(held.sum())
+"""
+
+
+def test_a_mapped_file_that_is_cut(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", CUT, str(tmp_path / "a.npy")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("Error: a file that was being read")
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_full_standard_output_is_told_once() -> None:
     command = [sys.executable, "-m", "steep", "--version"]
     with Path("/dev/full").open("w") as full:

@@ -56,9 +56,11 @@ def test_a_run_appears_when_it_is_complete(tmp_path: Path) -> None:
         run.note("2 rows were dropped.")
         run.note("2 rows were dropped.")
         (run.folder / "weights").write_text("x")
+        (run.folder / "weights").chmod(0o600)  # as safetensors leaves it
         assert not out.exists()
     assert left(out.parent) == ["model"]
     assert left(out) == ["steep.json", "weights"]
+    assert (out / "weights").stat().st_mode == (out / "steep.json").stat().st_mode
     manifest = runs.read_manifest(out, "fit")
     assert manifest["args"]["epochs"] == 2
     assert manifest["args"]["valid"] == "v.csv"
@@ -388,7 +390,7 @@ def test_a_disk_full_of_what_rust_writes_is_explained(tiny_disk: Path, library: 
 
 def test_space_is_checked_before_the_work(tiny_disk: Path) -> None:
     outputs.check_space(tiny_disk / "deep" / "model", 10_000)
-    with pytest.raises(SteepError, match="200 MB are needed, but only 0 MB are free"):
+    with pytest.raises(SteepError, match="200.0 MB are needed, but only 0.1 MB are free"):
         outputs.check_space(tiny_disk / "deep" / "model", 200_000_000)
 
 

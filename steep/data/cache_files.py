@@ -29,6 +29,7 @@ from steep.console import say
 from steep.data.files import readable
 from steep.data.raw import BATCH
 from steep.errors import SteepError
+from steep.wording import brief
 
 Facts = dict[str, int]
 Make = Callable[[Sequence[Path]], Facts]
@@ -91,7 +92,7 @@ def kept_table(place: str, schema: pa.Schema, write: Write) -> tuple[datasets.Da
             return write(writer)
 
     facts = kept(path.with_suffix(".json"), [path], make)
-    with explained(path):
+    with explained(path), unchanged(path):
         table = datasets.table.MemoryMappedTable.from_file(str(path))
     return datasets.Dataset(table, fingerprint=path.stem), facts
 
@@ -114,6 +115,18 @@ def explained(place: Path) -> Iterator[None]:
         raise SteepError(
             f"{where}: the cache cannot be used: {reason}. (The cache is {cache_folder()}; it may "
             "be deleted, and HF_DATASETS_CACHE names another folder for it.)"
+        ) from None
+
+
+@contextmanager
+def unchanged(place: Path) -> Iterator[None]:
+    """Files of the cache that are no longer what their seal said, when opened, as a SteepError."""
+    try:
+        yield
+    except (EOFError, ValueError) as error:
+        raise SteepError(
+            f"{place}: this part of the cache was changed in this moment ({brief(str(error))}). "
+            "Run it again."
         ) from None
 
 

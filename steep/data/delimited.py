@@ -152,7 +152,7 @@ class Reading:
         reader = self.dialect.rows(islice(files.lines(self.path), self.skipped, None))
         done, first = self.skipped, self.skipped + 1  # lines
         try:
-            self.header = [name.strip() for name in next(reader)]
+            self.header = [name.strip().lstrip("\ufeff") for name in next(reader)]
             width, done = len(self.header), self.skipped + reader.line_num
             for row in reader:
                 first, done = done + 1, self.skipped + reader.line_num

@@ -64,12 +64,22 @@ def _whole(path: Path, where: str) -> tuple[Objects, str]:
         )
     values = _values(text, where)
     note = ""
-    if len(values) == 1 and (files.suffix(path) == ".json" or isinstance(values[0], list)):
+    if len(values) == 1 and (files.suffix(path) == ".json" or _is_table(values[0])):
         values, note = _unfolded(values[0], where)
+    if not values or values == [{}]:
+        raise SteepError(f"{where}: holds no rows.")
     for row, value in enumerate(values, 1):
         if not isinstance(value, dict):
             raise SteepError(f"{where}, row {row:,}: expected a JSON object, not {_sort(value)}.")
     return lambda: ((f"{where}, row {row:,}", v) for row, v in enumerate(values, 1)), note
+
+
+def _is_table(value: Any) -> bool:
+    """Whether one JSON value in a file of lines is all rows: no cell of a row is a plain value."""
+    if isinstance(value, dict):
+        cells = list(value.values())
+        return len(cells) > 1 and all(isinstance(cell, dict | list) for cell in cells)
+    return isinstance(value, list)
 
 
 def _values(text: str, where: str) -> list[Any]:
@@ -209,6 +219,10 @@ def _text(value: Any, where: str) -> str:
         raise SteepError(
             f"{where}: half of a surrogate pair (\\ud800 to \\udfff) is no text."
         ) from None
+    if "\0" in value:
+        raise SteepError(
+            f"{where}: holds a NUL character (\\u0000), which no text does. Remove it."
+        )
     return value
 
 

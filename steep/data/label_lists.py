@@ -105,7 +105,9 @@ def _lists(column: Column, args: LabelArgs, task: Task | None) -> Encoded:
         notes = (*notes, *spelling_notes(column.name, spellings, "multi"))
     labels = task.labels if task is not None else in_order({x for row in items for x in row})
     if len(labels) < 2:
-        raise SteepError(f"{column.where}: two labels are needed; found: {some(labels, NAMED)}.")
+        raise SteepError(
+            f"{column.where}: two labels are needed; found: {some(labels, NAMED) or 'none'}."
+        )
     place = {label: index for index, label in enumerate(labels)}
     values = np.zeros((len(items), len(labels)), np.float32)
     unknown = [at for at, row in enumerate(items) if not place.keys() >= {*row}]

@@ -202,7 +202,7 @@ def _check_classes(found: Sequence[str], column: Column, args: LabelArgs) -> Non
             f"{column.where}: every row has the label {quoted(found[0])}; two classes are needed."
         )
     if args.task == "auto" and len(found) > max(2, rows / 2):
-        numeric = all(number_or_none(text) is not None for text in found)
+        numeric = None not in read_numbers(found).values
         advice = "--task regression if it is a quantity, " if numeric else ""
         raise SteepError(
             f"{column.where}: {len(found):,} different labels in {rows:,} rows look like "

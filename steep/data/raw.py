@@ -95,6 +95,12 @@ def as_text(array: pa.Array, kind: pa.DataType, where: str, name: str, first: in
         if "UTF8" in str(error):
             what = "not UTF-8. Write it anew, with texts in UTF-8"
         raise SteepError(f"{where}, column {quoted(name)}, {rows}: {what}.") from None
+    flat = texts if kind == TEXT else pc.list_flatten(texts)
+    if pc.any(pc.match_substring(flat, "\0")).as_py():
+        raise SteepError(
+            f"{where}, column {quoted(name)}, {rows}: holds a NUL character, which no text does. "
+            "Remove it."
+        )
     if kind == TEXT and (pc.max(pc.utf8_length(texts)).as_py() or 0) > LONGEST_TEXT:
         raise SteepError(
             f"{where}, column {quoted(name)}, {rows}: longer than {LONGEST_TEXT:,} characters."

@@ -18,7 +18,15 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from steep.console import track
-from steep.data.cache_files import Facts, cache_folder, explained, kept, key_of, scratch
+from steep.data.cache_files import (
+    Facts,
+    cache_folder,
+    explained,
+    kept,
+    key_of,
+    scratch,
+    unchanged,
+)
 from steep.data.corpus import Corpus
 from steep.errors import SteepError
 
@@ -81,7 +89,7 @@ def tokenize(corpus: Corpus, tokenizer: "PreTrainedTokenizerBase", column: str =
         return _write(corpus, column, encode, unknown, aside)
 
     facts = kept(folder / "seal.json", paths, make)
-    with explained(folder):
+    with explained(folder), unchanged(folder):
         ids, offsets = (np.load(path, mmap_mode="r", allow_pickle=False) for path in paths)
     return Tokens(ids, offsets, facts["unknown"], facts["blank"])
 

@@ -20,6 +20,11 @@ from steep.wording import brief, quoted, some
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
+TOKENIZER_CONFIG = "tokenizer_config.json"
+OF_TOKENIZER = {
+    **dict.fromkeys(("model_max_length", "max_len"), "a number of tokens"),
+    "model_input_names": "a list of names",
+}
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 FLOATS = ("F64", "F32", "F16", "BF16")  # number formats of weights that are not quantised
 PROBLEMS: dict[TaskKind, str] = {  # what config.json calls the kinds of tasks
@@ -138,6 +143,15 @@ def check_tokenizer_files(name: str | Path, folder: Path) -> None:
     empty = [path.name for path in found if not path.stat().st_size]
     if empty:
         raise SteepError(f"{name}: {empty[0]}, a file of its tokenizer, is empty. Copy it again.")
+    path = folder / TOKENIZER_CONFIG
+    content = _json_object(path) if path.is_file() else {}
+    for key, expected in OF_TOKENIZER.items():  # transformers would trip over these much later
+        value, names = content.get(key), key == "model_input_names"
+        number = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+        texts = isinstance(value, list) and all(isinstance(name, str) for name in value)
+        if value is not None and not (texts if names else number):
+            told = f"{path}: '{key}' must be {expected}, not {_shown(value)}"
+            raise SteepError(f"{told}. Mend it, or remove it.")
 
 
 def _json_object(path: Path) -> dict[str, Any]:
@@ -156,7 +170,7 @@ def _check_value(path: Path, key: str, value: Any) -> None:
     """Raises SteepError for a number of config.json with which nothing can be computed."""
     if isinstance(value, float) and not isfinite(value):
         raise SteepError(f"{path}: '{key}' is {value}; expected a finite number. Mend it.")
-    if value is None:
+    if value is None and SIZES.get(key) != (0, 0):
         return
     if key.endswith("_eps") and not (isinstance(value, int | float) and 0 < value < 1):
         raise SteepError(f"{path}: '{key}' is {_shown(value)}; expected 1e-12 or so. Mend it.")
@@ -247,7 +261,7 @@ def _shown(value: Any) -> str:
 
 TOKENIZER = (
     *VOCABULARIES,
-    *("merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
+    *("merges.txt", TOKENIZER_CONFIG, "special_tokens_map.json", "added_tokens.json"),
 )
 WHOLE = 200_000_000  # bytes of a file up to which all of it is hashed
 BLOCK, BLOCKS = 2**18, 256  # bytes of a block, and blocks, of a file that is larger

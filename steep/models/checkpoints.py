@@ -57,6 +57,7 @@ def load_tokenizer(name: str | Path) -> PreTrainedTokenizerBase:
             folder, config=config, local_files_only=True, trust_remote_code=False
         )
         known = {*tokenizer.get_vocab()} - {*tokenizer.all_special_tokens}
+        tokenizer.unk_token_id  # noqa: B018  (looked up for ever where its name is empty)
     if not tokenizer.is_fast:
         raise SteepError(
             f"{name}: has no fast tokenizer (tokenizer.json). Choose a checkpoint with one."

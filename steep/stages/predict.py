@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from operator import ne
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from steep.openings import Engine
 from steep.options import change
 from steep.outputs import writing_file
 from steep.places import inputs_of
-from steep.wording import quoted
+from steep.wording import counted, quoted
 
 Columns = dict[str, Any]  # lists or arrays, by name
 
@@ -57,8 +58,14 @@ def predict(
         trained = load_trained_model(Path(model))
         form = ".6g" if trained.task.kind == "regression" else ".6f"
         lines = _lines(_predicted(trained, source, args, engine), form)
-        runs.write_csv(file, [guarded(line) for line in lines] if args.csv.safe_csv else lines)
+        safe = [guarded(line) for line in lines]
+        runs.write_csv(file, safe if args.csv.safe_csv else lines)
     say(f"predictions: {out} ({len(lines):,} rows)")
+    if risky := 0 if args.csv.safe_csv else sum(map(ne, safe, lines)):
+        say(
+            f"{counted(risky, 'row')} with what a spreadsheet computes as a formula: if you will "
+            "open the file in one, write it with --safe-csv"
+        )
     say_next(shlex.join(["steep", "evaluate", str(model), "LABELLED.csv"]))
     return out
 
@@ -121,7 +128,9 @@ def read_labelled(
     label = label or trained.table.target.label
     if label is None:
         raise SteepError(f"{source}: name the column of labels with --label, to measure the model.")
-    table = change(table_for(trained, columns, label), {"task": trained.task.kind, "group": group})
+    labels = trained.table.labels  # a kind that was asked for would have each spelling a label
+    kind = trained.task.kind if labels.soft else labels.task
+    table = change(table_for(trained, columns, label), {"task": kind, "group": group})
     return read_table(source, table, trained.task)
 
 

@@ -207,8 +207,13 @@ class Accumulation(Callback):
 
 
 def add_gradient(learn: Learner, batch: Tensors) -> None:
-    """Add the gradient of a batch, as `learn.dls` gives it, in parts if `learn` accumulates."""
-    inputs, labels = batch[: learn.dls.n_inp], batch[learn.dls.n_inp :]
+    """Add the gradient of a batch, as `learn.dls` gives it, in parts if `learn` accumulates.
+
+    Plain tensors are given to the model, as a `Learner` does: fastai's own forbid what gradient
+    checkpointing does to the embeddings.
+    """
+    plain = tuple(part.as_subclass(Tensor) for part in batch)
+    inputs, labels = plain[: learn.dls.n_inp], plain[learn.dls.n_inp :]
     cuts = [callback.cut for callback in learn.cbs if isinstance(callback, Accumulation)]
     for part in cuts[0](inputs, labels) if cuts else [Part(inputs, labels)]:
         _add_gradient(learn, part)

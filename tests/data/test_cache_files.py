@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import ModuleType
 
 import datasets
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from steep.args.table import ColumnArgs
-from steep.data import cache_files, readers
+from steep.data import cache_files, readers, tokens
 from steep.data.cache_files import (
     cache_folder,
     explained,
@@ -54,9 +55,9 @@ def everything(path: Path, tokenizer) -> list[object]:
     corpus = read(path)
     chosen = join_corpora([corpus.take(np.array([5, 2, 9]))])
     parts, documents = split_sentences(corpus)
-    tokens = tokenize(corpus, tokenizer)
+    made = tokenize(corpus, tokenizer)
     texts = [list(one.table["text"]) for one in (corpus, chosen, parts)]
-    return [*texts, documents.tolist(), tokens.ids.tolist(), tokens.offsets.tolist()]
+    return [*texts, documents.tolist(), made.ids.tolist(), made.offsets.tolist()]
 
 
 def cut(path: Path) -> None:
@@ -161,12 +162,31 @@ def test_the_cache_may_be_deleted_while_it_is_used(filled, cache: Path, tokenize
     path, full, expected = filled
     shutil.copytree(full, cache)
     corpus = read(path)
-    tokens, (parts, _) = tokenize(corpus, tokenizer), split_sentences(corpus)
+    made, (parts, _) = tokenize(corpus, tokenizer), split_sentences(corpus)
     shutil.rmtree(cache)
     assert list(corpus.table["text"]) == expected[0]
     assert list(parts.table["text"]) == expected[2]
-    assert tokens.ids.tolist() == expected[4]
+    assert made.ids.tolist() == expected[4]
     assert everything(path, tokenizer) == expected
+
+
+@pytest.mark.parametrize("damage", ["emptied", "exchanged", "a list"])
+@pytest.mark.parametrize("place", [cache_files, tokens], ids=["table", "tokens"])
+def test_what_changes_before_it_is_opened_is_one_sentence(
+    place: ModuleType, damage: str, filled, cache: Path, tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, full, _ = filled
+    shutil.copytree(full, cache)
+
+    def kept_then_damaged(seal: Path, paths: Sequence[Path], make: cache_files.Make) -> dict:
+        facts = kept(seal, paths, make)
+        for file in paths:
+            DAMAGE[damage](file)
+        return facts
+
+    monkeypatch.setattr(place, "kept", kept_then_damaged)
+    with pytest.raises(SteepError, match="was changed in this moment .*Run it again"):
+        everything(path, tokenizer)
 
 
 def test_a_table_that_changed_in_place_is_read_anew(tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ READ: dict[str, tuple[str, str, Cells, list[str]]] = {
     ),
     "a line for Excel": ("t.csv", "sep=;\ntext;n\na,b;1\n", [["a,b", "1"]], []),
     "a quoted line for Excel": ("t.csv", '"sep=\t"\r\ntext\tn\r\na,b\t1\r\n', [["a,b", "1"]], []),
+    "two byte order marks": ("t.csv", "\ufeff\ufefftext,n\na,1\n", [["a", "1"]], []),
     "a column called sep=;": ("t.csv", "sep=;", [], []),
 }
 

@@ -129,6 +129,8 @@ BAD = [
     ("l", ["1", "1"], {"label": "l", "task": "regression"}, ["every row has the target 1"]),
     ("l", list("abcdef"), {"label": "l"}, ["6 different labels in 6 rows", "--task single"]),
     ("l", list("123456"), {"label": "l"}, ["--task regression"]),
+    ("l", [f"{i}%" for i in range(6)], {"label": "l"}, ["--task regression"]),
+    ("l", ["[]", "['']"], {"label": "l", "task": "multi"}, ["two labels are needed; found: "]),
     ("a,b", ["0,1", "1,0"], {"label": "a,b", "task": "single"}, ["one label column", "a, b"]),
     ("l", ["0", "1"], {"label": "l", "task": "multi"}, ["Name several columns"]),
     ("l", ["x", "x"], {"label": "l", "label_delimiter": "|"}, ["two labels are needed"]),

@@ -67,6 +67,16 @@ def test_an_endless_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         read_table(path, TableArgs())
 
 
+@pytest.mark.parametrize("label", ["b\0", ["x", "y\0"]], ids=["text", "list"])
+def test_a_nul_character(tmp_path: Path, label: str | list[str]) -> None:
+    """As in a CSV file: it is no text, and would be one in files that are written of it."""
+    columns = [pa.array(["a", "b"]), pa.array([label, label])]
+    path = write(tmp_path / "t.parquet", columns, ["text", "label"])
+    assert len(read_table(path, TableArgs())) == 2
+    with pytest.raises(SteepError, match="column 'label', rows 1 to 2: holds a NUL character"):
+        read_table(path, LABEL)
+
+
 def test_a_class_without_a_name(tmp_path: Path) -> None:
     table = datasets.Dataset.from_dict({"text": ["a", "b"], "label": [0, 5]})
     features = table.features.copy()

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from steep.args import PredictArgs
-from steep.args.table import TableArgs
+from steep.args.table import ColumnArgs, TableArgs
 from steep.data.corpus import Task
 from steep.metrics.predictions import free_columns, guarded, named, names_in
 from steep.options import make
@@ -92,6 +92,26 @@ def test_no_column_of_predictions_is_lost(
         assert list(table.columns) == expected
         assert list(table[expected[0]]) == ids
     said = capsys.readouterr().err
+    assert said.count("with what a spreadsheet computes as a formula") == 1, "not with --safe-csv"
     assert [f"is written as '{name}'" in said for name in expected] == [
         name.endswith("_") for name in expected
     ]
+
+
+@pytest.mark.parametrize(
+    ("options", "labels", "expected"),
+    [
+        ({}, ["1", "1.0", "01", "2"], [0, 0, 0, 1]),
+        ({"task": "single"}, ["1", "2", "1", "2"], [0, 1, 0, 1]),
+        ({"soft": True, "label": "1,2"}, None, [0, 1, 0, 1]),
+    ],
+)
+def test_labels_are_read_as_in_training(
+    options: dict[str, Any], labels: list[str] | None, expected: list[int]
+) -> None:
+    """Also where training read several spellings as one label."""
+    table = make(TableArgs, **({"label": "label"} | options))
+    model: Any = SimpleNamespace(task=Task("single", ("1", "2")), table=table)
+    cells = {"label": labels} if labels else {"1": [0.9, 0.2] * 2, "2": [0.1, 0.8] * 2}
+    frame = pd.DataFrame({"text": list("abcd")} | cells)
+    assert stage.read_labelled(model, frame, ColumnArgs(), None).labels().tolist() == expected

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ CONFIGS: list[tuple[dict[str, Any], str]] = [
     ({"vocab_size": 2.5}, "'vocab_size' .* not 2.5"),
     ({"type_vocab_size": -1}, "'type_vocab_size' must be a whole number, 0 to .*, not -1"),
     ({"hidden_dropout_prob": float("nan")}, "'hidden_dropout_prob' is nan; expected a finite"),
+    ({"chunk_size_feed_forward": None}, "'chunk_size_feed_forward' must be .* 0 to 0, not null"),
     ({"layer_norm_eps": 0}, "'layer_norm_eps' is 0; expected 1e-12 or so"),
     ({"model_type": None}, "'model_type' must name a family of models.* not null"),
     ({"model_type": 3}, "'model_type' must name a family of models.* not 3"),
@@ -100,6 +102,25 @@ def test_weights_that_are_cut_or_quantised(copy: Path) -> None:
         check_checkpoint(copy)
     (copy / WEIGHTS).write_bytes((copy / WEIGHTS).read_bytes()[:-1000])
     with pytest.raises(SteepError, match="its weights cannot be read"):
+        check_checkpoint(copy)
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ([], "tokenizer_config.json: must hold a JSON object"),
+        ({"model_max_length": "x"}, "'model_max_length' must be a number of tokens, not \"x\""),
+        ({"model_max_length": [1]}, "'model_max_length' must be a number of tokens, not"),
+        ({"model_max_length": float("nan")}, "'model_max_length' .* not NaN"),
+        ({"max_len": True}, "'max_len' must be a number of tokens, not true"),
+        ({"model_input_names": "input_ids"}, "'model_input_names' must be a list of names"),
+        ({"model_input_names": [["x"]]}, "'model_input_names' must be a list of names"),
+        ({"model_max_length": 10**30, "max_len": None, "model_input_names": ["x"]}, None),
+    ],
+)
+def test_values_of_a_tokenizer(copy: Path, values: Any, told: str | None) -> None:
+    (copy / "tokenizer_config.json").write_text(json.dumps(values))
+    with nullcontext() if told is None else pytest.raises(SteepError, match=told):
         check_checkpoint(copy)
 
 

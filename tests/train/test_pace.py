@@ -14,10 +14,12 @@ from steep.train import classify, pace
 CPU = choose(MachineArgs(device="cpu"))
 
 
+@pytest.mark.parametrize("recomputed", [False, True], ids=["kept", "checkpointing"])
 def test_measuring_changes_no_weight(
-    single: Data, tiny_bert: Path, weights: Callable, moved: Callable
+    recomputed: bool, single: Data, tiny_bert: Path, weights: Callable, moved: Callable
 ) -> None:
-    learn = classify.learner(single, tiny_bert, make(TuneArgs, max_length=32), CPU, 0)
+    tune = make(TuneArgs, max_length=32, gradient_checkpointing=recomputed)
+    learn = classify.learner(single, tiny_bert, tune, CPU, 0)
     before = weights(learn.model)
     seconds, tokens = pace.seconds_per_step(learn)
     assert moved(before, learn.model) == set()

@@ -2,16 +2,19 @@
 
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import HfApi, ModelCard
 from huggingface_hub.errors import HfHubHTTPError
+from yaml import YAMLError
 
 from steep import runs
 from steep.console import say
 from steep.errors import SteepError
-from steep.models.hub import FILES
+from steep.models.checkpoint_files import stored_labels
+from steep.models.hub import CONFIG, FILES
 from steep.models.model_card import HUB_NAME, LICENCE, PATH
 from steep.outputs import claimed
 from steep.places import inputs_of
@@ -21,6 +24,7 @@ from steep.wording import brief, inline, some
 STAGES = ("adapt", "fit")
 PLACES = ("_name_or_path", "name_or_path")  # keys of configurations: where it was loaded from
 CONFIGS = ("config.json", "tokenizer_config.json")
+ESCAPED = re.compile(r"\\([`*_\[\]<>#~$|+.)-])")  # as Markdown has its own signs in a text
 REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 
@@ -78,29 +82,42 @@ def _card(model: Path, args: ShareArgs) -> ModelCard:
         raise SteepError(f"{path}: there is no model card. Run the command again that wrote it.")
     try:
         card = ModelCard.load(path)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, YAMLError) as error:
         raise SteepError(f"{path}: not a model card ({brief(str(error))}).") from None
     card.data.base_model = card.data.base_model or _base(runs.manifest_at(model / runs.MANIFEST))
     card.data.language = list(asked.language) or card.data.language
     if asked.licence:
         card.data.license = asked.licence
         card.text = card.text.replace(inline(LICENCE), inline(f"Licence: {asked.licence}."))
-    if found := PATH.search(card.text):
-        raise SteepError(
-            f"{path}: names a path ({brief(found[0])}), which is not to be shared. Put the file "
-            "right."
-        )
+    _check_paths(path, card.text, _classes(model))
     return card
+
+
+def _classes(model: Path) -> tuple[str, ...]:
+    return stored_labels(runs.read_shaped(model / CONFIG, dict), model / CONFIG)
+
+
+def _check_paths(path: Path, text: str, classes: Sequence[str]) -> None:
+    """Raises SteepError if a card names a path; names of classes, which go along, may look so."""
+    for found in PATH.finditer(ESCAPED.sub(r"\1", text)):
+        if not any(found[0] in name for name in classes):
+            raise SteepError(
+                f"{path}: names a path ({brief(found[0])}), which is not to be shared. Put the "
+                "file right."
+            )
 
 
 def _base(manifest: dict[str, Any]) -> str | None:
     """The model of the hub that all began with, through the folders of adapt; None for another."""
-    given = manifest["args"].get("base") or manifest["args"].get("model")
-    if given is None:
+    seen = set[str]()  # a folder may name one of its own name, which was elsewhere
+    while isinstance(given := manifest["args"].get("base") or manifest["args"].get("model"), str):
+        if given in seen or runs.stage_of(given) != "adapt":
+            break
+        seen.add(given)
+        manifest = runs.manifest_at(Path(given) / runs.MANIFEST)
+    if not isinstance(given, str) or not HUB_NAME.fullmatch(given) or Path(given).exists():
         return None
-    if runs.stage_of(given) == "adapt":
-        return _base(runs.manifest_at(Path(given) / runs.MANIFEST))
-    return given if HUB_NAME.fullmatch(given) and not Path(given).exists() else None
+    return given
 
 
 def _copy(model: Path, out: Path) -> None:
@@ -114,5 +131,6 @@ def _copy(model: Path, out: Path) -> None:
         if file.name not in CONFIGS or len(file.parts) > 1:
             shutil.copyfile(model / file, out / file)
             continue
-        content = {k: v for k, v in runs.read_json(model / file).items() if k not in PLACES}
+        config = runs.read_shaped(model / file, dict)
+        content = {k: v for k, v in config.items() if k not in PLACES}
         runs.write_json(out / file, content)

@@ -13,6 +13,7 @@ from steep.models.model_card import write_card, write_step2_card
 from tests.reports import conftest as samples
 
 Steep = Callable[..., Any]
+CONFIG = {"model_type": "bert", "id2label": {"0": "/r/cats", "1": "__x__"}}
 KEPT = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 
 
@@ -23,7 +24,7 @@ def finished(folder: Path, **args: Any) -> Path:
     runs.write_json(folder / runs.MANIFEST, manifest)
     for name in (*KEPT, runs.SEEN, runs.SPLITS, "1_Pooling/config.json"):
         (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(json.dumps({"_name_or_path": "/home/me/net", "kept": 1}))
+        (folder / name).write_text(json.dumps({"_name_or_path": "/home/me/net"} | CONFIG))
     if manifest["stage"] == "adapt":
         write_step2_card(folder, folder.name, manifest, results)
     else:
@@ -49,7 +50,7 @@ def test_the_copy_holds_the_model_and_nothing_of_the_data(
     steep("share", model, "--licence apache-2.0 --language en --language de --out", out)
     there = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
     assert there == {*KEPT, "README.md", "1_Pooling/config.json"}
-    assert json.loads((out / "config.json").read_text()) == {"kept": 1}
+    assert json.loads((out / "config.json").read_text()) == CONFIG
     card = ModelCard.load(out / "README.md")
     assert (card.data.license, card.data.language) == ("apache-2.0", ["en", "de"])
     assert card.data.base_model == "bert-base-cased", "through the adapted one"
@@ -80,6 +81,44 @@ def test_a_path_in_a_card_is_refused(refused: Callable[..., str], model: Path) -
         card.write("\nSee /home/me/notes.txt for more.\n")
     said = refused("share", model, "--out", model.parent / "given")
     assert "names a path (/home/me/notes.txt)" in said
+
+
+def test_the_name_of_a_class_is_no_path(steep: Steep, model: Path) -> None:
+    with (model / "README.md").open("a") as card:
+        card.write("\nThe classes are /r/cats and \\_\\_x\\_\\_.\n")
+    steep("share", model, "--out", model.parent / "given")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "told"),
+    [
+        ("README.md", "---\na: [1\n---\n", "README.md: not a model card"),
+        ("README.md", "---\n- a\n---\n", "README.md: not a model card"),
+        ("config.json", "[]", "config.json: the content must be an object"),
+        ("config.json", '{"id2label": 3}', "'id2label' is 3"),
+        ("tokenizer_config.json", "{", "tokenizer_config.json: not valid JSON"),
+    ],
+)
+def test_files_that_were_edited(
+    refused: Callable[..., str], model: Path, file: str, content: str, told: str
+) -> None:
+    (model / file).write_text(content)
+    assert told in refused("share", model, "--out", model.parent / "given")
+    assert not (model.parent / "given").exists()
+
+
+@pytest.mark.parametrize("named", ["adapted", 3, ["x"]])
+def test_what_no_base_is_known_of(
+    steep: Steep, adapted: Path, monkeypatch: pytest.MonkeyPatch, named: Any
+) -> None:
+    """Such as a folder that began from one of its own name, in another place."""
+    manifest = runs.read_json(adapted / runs.MANIFEST)
+    runs.write_json(adapted / runs.MANIFEST, manifest | {"args": {"model": named}})
+    text = (adapted / "README.md").read_text().replace("base_model: bert-base-cased\n", "")
+    (adapted / "README.md").write_text(text)
+    monkeypatch.chdir(adapted.parent)
+    steep("share", "adapted", "--out", "given")
+    assert ModelCard.load(adapted.parent / "given" / "README.md").data.base_model is None
 
 
 def test_what_is_no_model_is_refused(
