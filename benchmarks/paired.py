@@ -11,6 +11,7 @@ import numpy as np
 
 from steep.data.corpus import Task
 from steep.metrics.scores import higher_is_better, resampled, score
+from steep.metrics.weighted import support
 from steep.seeds import numbers
 from steep.study.paired import holm, paired_gain
 from steep.study.verdict import CellResult
@@ -26,7 +27,7 @@ def lines(
     """
     kept = [cell for cell in cells if not cell.diverged]
     outputs = [cell.probabilities for cell in kept]
-    drawn = resampled(task, labels, outputs, (metric,))
+    drawn, rests_on = resampled(task, labels, outputs, (metric,)), support(task, labels, metric)
     values: dict[str, dict[int, float]] = {cell.arm: {} for cell in cells}
     redrawn: dict[tuple[str, int], np.ndarray] = {}
     for cell, sample in zip(kept, drawn, strict=True):
@@ -44,7 +45,7 @@ def lines(
             differ = np.array([sign * (own[seed] - values[against][seed]) for seed in seeds])
             pairs = [sign * (redrawn[arm, seed] - redrawn[against, seed]) for seed in seeds]
             stream = numbers(0, "bootstrap", "seeds")
-            line |= paired_gain(differ, np.stack(pairs, axis=1), len(labels), 0.0, stream)
+            line |= paired_gain(differ, np.stack(pairs, axis=1), rests_on, 0.0, stream)
         found.append(line)
     corrected = holm([line.get("p_value") for line in found])
     return [line | {"p_holm": p} for line, p in zip(found, corrected, strict=True)]
