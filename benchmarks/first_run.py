@@ -4,9 +4,11 @@
 
 Each line of `results/first_run.jsonl` is one fit: the scores of `steep fit` without options but for
 columns and length, of word counts (1-2-grams, C chosen on validation rows) and of the commonest
-answer on the same rows, and of Hugging Face's Trainer (5e-5, batches of 16, 10 epochs, last epoch)
-with `--trainer`. Lines are kept as they come; the same command resumes. `--table` prints the table
-of docs/results.md. Sets marked * had no part in choosing the defaults.
+answer on the same rows. With `--by`, those of another way on the same training rows: `tune` is
+`steep fit --tune`; `trainer` Hugging Face's Trainer (5e-5, batches of 16, 10 epochs, last epoch);
+`setfit` the package of that name as Tunstall et al. 2022 use it (20 pairs a row, one epoch, then a
+logistic regression). Lines are kept as they come; the same command resumes. `--table` prints the
+table of docs/results.md. Sets marked * had no part in choosing the defaults.
 """
 
 import argparse
@@ -34,12 +36,14 @@ USUAL = {"learning_rate": 5e-5, "batch_size": 16, "epochs": 10}  # of run_classi
 Line = dict[str, Any]
 
 
-def measured(sample: Sample, files: tuple[Path, Path], model: str, seed: int) -> Line:
+def measured(
+    sample: Sample, files: tuple[Path, Path], model: str, seed: int, **options: Any
+) -> Line:
     """What a default fit finds on the test rows, and what its baselines do."""
     given = sample.columns | SPLIT | {"max_length": sample.max_length, "test": files[1]}
     with TemporaryDirectory() as folder:
         started = time.monotonic()
-        out = steep.fit(files[0], model, out=Path(folder) / "model", seed=seed, **given)
+        out = steep.fit(files[0], model, out=Path(folder) / "model", seed=seed, **given, **options)
         seconds = time.monotonic() - started
         found = json.loads((out / runs.RESULTS).read_text(encoding="utf-8"))
     compared = found["test"]["compared"]
@@ -53,10 +57,36 @@ def measured(sample: Sample, files: tuple[Path, Path], model: str, seed: int) ->
     }
 
 
+def by_tune(sample: Sample, files: tuple[Path, Path], model: str, seed: int) -> Line:
+    """What a fit finds that searches its learning rate."""
+    found = measured(sample, files, model, seed, tune=True)
+    return {"tune": found["steep"], "tune_seconds": found["seconds"]}
+
+
+def by_setfit(sample: Sample, files: tuple[Path, Path], model: str, seed: int) -> Line:
+    """What SetFit finds: pairs of texts, then a logistic regression on the sentence embeddings."""
+    from datasets import Dataset
+    from setfit import SetFitModel, Trainer, TrainingArguments
+
+    data = steep.read(files[0], test=files[1], **_columns(sample), **SPLIT)
+    assert data.test is not None
+    started = time.monotonic()
+    classifier = SetFitModel.from_pretrained(model)
+    classifier.model_body.max_seq_length = sample.max_length
+    rows = {"text": data.train.whole(), "label": data.train.labels().tolist()}
+    how = TrainingArguments(batch_size=16, num_epochs=1, num_iterations=20, seed=seed)
+    Trainer(classifier, args=how, train_dataset=Dataset.from_dict(rows)).train()
+    right = np.asarray(classifier.predict(data.test.whole())) == data.test.labels()
+    return {"setfit": float(right.mean()), "setfit_seconds": time.monotonic() - started}
+
+
+def _columns(sample: Sample) -> dict[str, Any]:
+    return {k: v for k, v in sample.columns.items() if k in ("text", "label", "task")}
+
+
 def by_trainer(sample: Sample, files: tuple[Path, Path], model: str, seed: int) -> Line:
     """What Hugging Face's Trainer finds on the same rows."""
-    given = {k: v for k, v in sample.columns.items() if k in ("text", "label", "task")}
-    data = steep.read(files[0], test=files[1], **given, **SPLIT)
+    data = steep.read(files[0], test=files[1], **_columns(sample), **SPLIT)
     tune = make(FitArgs, max_length=sample.max_length, pooling="model", **USUAL).tune
     assert data.test is not None
     metric = primary(data.labelled())
@@ -75,18 +105,28 @@ def asked(args: argparse.Namespace) -> Iterator[tuple[int, int, str]]:
 
 def table(lines: list[Line]) -> Iterator[str]:
     """Means over seeds, a line for each set and size."""
-    names = ("steep", "word_counts", "constant", "trainer")
-    yield "| set | labels | seeds | metric | steep fit | word counts | commonest | Trainer |"
-    yield "|---|---|---|---|---|---|---|---|"
+    names = ("steep", "word_counts", "constant", "trainer", "tune", "setfit")
+    yield (
+        "| set | labels | seeds | metric | steep fit | word counts | commonest | Trainer | --tune "
+        "| SetFit |"
+    )
+    yield "|---|---|---|---|---|---|---|---|---|---|"
     for name, rows in sorted({(one["set"], one["rows"]) for one in lines}):
         own = [one for one in lines if (one["set"], one["rows"]) == (name, rows)]
-        means = [
-            f"{np.mean(values):.3f}" if values else "-"
-            for values in ([one[n] for one in own if one.get(n) is not None] for n in names)
-        ]
-        mark = "*" if name in KEPT else ""
         seeds = len({one["seed"] for one in own})
+        means = [_mean([one[n] for one in own if one.get(n) is not None], seeds) for n in names]
+        mark = "*" if name in KEPT else ""
         yield f"| {name}{mark} | {rows} | {seeds} | {own[0]['metric']} | {' | '.join(means)} |"
+
+
+def _mean(values: list[float], seeds: int) -> str:
+    """A mean, with the number of seeds where it is not that of the line."""
+    if not values:
+        return ""
+    return f"{np.mean(values):.3f}" + (f" ({len(values)})" if len(values) != seeds else "")
+
+
+RUNS = {"steep": measured, "trainer": by_trainer, "tune": by_tune, "setfit": by_setfit}
 
 
 def main() -> None:
@@ -97,7 +137,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=[*SAMPLES])
     parser.add_argument("--rows", nargs="+", type=int, default=[100, 500])
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--trainer", action="store_true")
+    parser.add_argument("--by", choices=[*RUNS], default="steep")
     parser.add_argument("--table", action="store_true")
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()
@@ -109,14 +149,13 @@ def main() -> None:
     if args.table:
         print("\n".join(table(lines)))
         return
-    run, kind = (by_trainer, "trainer") if args.trainer else (measured, "steep")
-    known = {(one["seed"], one["rows"], one["set"]) for one in lines if kind in one}
+    known = {(one["seed"], one["rows"], one["set"]) for one in lines if args.by in one}
     for seed, rows, name in asked(args):
         if (seed, rows, name) in known:
             continue
         with TemporaryDirectory() as folder:
             files = SAMPLES[name].write(args.data, Path(folder), rows, seed)
-            found = run(SAMPLES[name], files, args.model, seed)
+            found = RUNS[args.by](SAMPLES[name], files, args.model, seed)
         with args.out.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"set": name, "rows": rows, "seed": seed} | found) + "\n")
 

@@ -32,10 +32,9 @@ import pandas as pd
 from steep.args.table import ColumnArgs, SplitArgs, TableArgs
 from steep.data.leaks import find_leaks, held_out, rows_of, texts_of
 from steep.data.load import load, read_table, read_texts
-from steep.data.plain import plain_words
 from steep.data.shingles import LONG
 from steep.data.step2_text import without_leaks
-from steep.data.words import words_in
+from steep.data.words import plain_words, words_in
 from steep.options import make
 
 BUNDLED = Path(__file__).parents[1] / "steep" / "demo_data" / "reviews.csv.xz"

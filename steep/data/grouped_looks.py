@@ -24,7 +24,7 @@ def asks_for_groups(corpus: Corpus) -> list[str]:
     if corpus.groups() is not None or len(corpus) < FEWEST:
         return []
     some = corpus.take(np.arange(min(len(corpus), LOOKED_AT)))
-    ids, texts = list(some.table["id"]), some.whole()
+    ids, texts = list(dict.fromkeys(some.table["id"])), some.whole()  # both of a pair have one
     found = [_by_id(ids), _by_prefix(texts), _by_words(texts)]
     why = [reason for reason in found if reason]
     if not why:

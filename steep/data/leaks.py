@@ -1,7 +1,7 @@
 """Which texts give a held-out row away? The same, nearly the same, one that holds it, a part of it.
 
 One guard for unlabelled text and for labelled rows. What is compared are words, however they are
-written (`steep.data.plain`). A text is
+written (`steep.data.words`). A text is
 
 - equal to a row: the same letters and digits, whatever the length of both;
 - nearly a row: it shares half of the row's sequences of three words (`steep.data.shingles`), and
@@ -25,8 +25,8 @@ import numpy as np
 
 from steep.console import track
 from steep.data.corpus import Corpus
-from steep.data.plain import Document, Words, plain_key, plain_words
 from steep.data.shingles import LONGER, SIMILAR, WHOLE, Sequences, sequences, stand_in
+from steep.data.words import Document, Words, plain_key, plain_words
 
 NONE, EQUAL, NEAR, HOLDS, PART = range(-1, 4)  # kinds of leaks
 CLOSE = 0.9  # of the words of a row, in a longer text

@@ -13,8 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from steep.data.plain import Words
-from steep.data.words import is_unspaced
+from steep.data.words import Words, is_unspaced
 
 SHINGLE, CHARACTERS = 3, 5  # words of a sequence, or characters of a script without blanks
 LONG, SHORT, FEWEST = 12, 6, 10  # words, words, and the sequences of LONG words

@@ -7,6 +7,10 @@ Burmese and others. To part those takes a dictionary, and dictionaries disagree;
 is a word, with its marks, as Unicode Standard Annex 29 has it. Single characters, not pairs, since
 who wants longer units joins neighbours anyway (pairs in tf-idf, runs of three in the search for
 copies), and since a character that was changed then spoils the fewest.
+
+The plain words of a text are those that equal copies of it have, however it is written: without
+case, punctuation, white space (`&nbsp;` too), HTML entities and tags, characters of no width, soft
+hyphens and forms of a character (Unicode's NFKC: `ﬁ`, full width).
 """
 
 import re
@@ -14,6 +18,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from functools import cache
+from html import unescape
 from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +32,17 @@ from steep.data.corpus import Corpus
 if TYPE_CHECKING:
     from nltk.tokenize.punkt import PunktSentenceTokenizer
     from transformers import PreTrainedTokenizerBase
+
+TAG = re.compile(r"</?[A-Za-z][^<>]*>")
+# Soft hyphen, joiners, marks of direction and of byte order, variation selectors.
+UNSEEN = re.compile(
+    "[\u00ad\u034f\u061c\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
+)
+ESCAPED = 2  # times that entities may have been escaped: "&amp;nbsp;"
+BETWEEN = re.compile(r"(?<!\d) | (?!\d)")  # a blank that does not part two numbers
+
+Document = tuple[str, ...]  # a text, or the two of a pair
+Words = tuple[list[str], ...]  # of each of these texts
 
 # Between letters of these blocks a line may end without a blank: the classes ID, CJ, SA and AK of
 # Unicode Standard Annex 14.
@@ -183,3 +199,27 @@ def vocabulary_fit(
         "words": len(frequent),
         "whole": round(whole / max(len(frequent), 1), 3),
     }
+
+
+def plain_words(text: str) -> list[str]:
+    """The words of a text, less all that may differ between copies of it."""
+    for _ in range(ESCAPED if "&" in text else 0):
+        text = unescape(text)
+    if "<" in text:
+        text = TAG.sub(" ", text)
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", UNSEEN.sub("", text))
+    return words_in(text.casefold().replace("_", " "))
+
+
+def plain_key(document: Document, words: Words) -> str:
+    """What equal documents have in common: their letters and digits; of none, all they hold.
+
+    Where words are parted is left out, but between numbers: "don't", "do n't" and "dont" are equal,
+    "1.5" and "15" are not.
+    """
+    texts = (
+        BETWEEN.sub("", " ".join(own)) if own else " ".join(text.casefold().split())
+        for text, own in zip(document, words, strict=True)
+    )
+    return "\n".join(texts)

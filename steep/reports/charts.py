@@ -129,7 +129,7 @@ def gains(title: str, metric: str, comparisons: list[dict[str, Any]], smallest: 
             value=number(found["gain"], sign=True),
             mean=place(across, found["gain"]),
             interval=None
-            if found.get("low") is None
+            if None in (found.get("low"), found.get("high"))
             else (place(across, found["low"]), place(across, found["high"])),
         )
         for i, found in enumerate(comparisons)

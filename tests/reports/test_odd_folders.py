@@ -138,7 +138,7 @@ def test_whatever_the_shape_of_a_file_allows_is_reported(
         runs.write_json(root / runs.LOOK, WORDS)
     known = {path: runs.read_json(path) for path in root.rglob("*.json")}
     current = dict(known)  # the files lie in memory meanwhile, and their tables are read once
-    monkeypatch.setattr(runs, "read_json", lambda path: current[path])
+    monkeypatch.setattr(runs, "read_json", lambda path, *_: current[path])
     monkeypatch.setattr(folder, "read_predictions", read_once(folder.read_predictions))
     monkeypatch.setattr(folder, "read_history", read_once(folder.read_history))
     monkeypatch.setattr(run_page, "suspects_section", lambda *_: None)  # slow, and reads no JSON

@@ -62,7 +62,7 @@ def lines(
     return {
         "check": [start],
         "adapt": [(*start, SHORT, "--probe"), (*start, "--max-length 32 --minutes 0.02")],
-        "fit": [sliding, (*start, PHASES)],
+        "fit": [sliding, (*start, PHASES, "--label-budget 50")],
         "predict": [(model, table)],
         "evaluate": [(model, table)],
         "compare": [(*study, PHASES, "--arms base,adapted,longer"), (*study, SHORT, "--dry-run")],

@@ -2,7 +2,7 @@
 
 import pytest
 
-from steep.data.plain import plain_key, plain_words
+from steep.data.words import plain_key, plain_words
 
 TEXT = "It's a \"well-made\" film, isn't it? 10.5 of 12 & more."
 
