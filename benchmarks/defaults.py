@@ -25,6 +25,7 @@ RESULTS = Path(__file__).parent / "results" / "defaults.jsonl"
 BATCH, LONGEST = 16, 64  # rows; tokens, so that a grid ends
 SPLIT: dict[str, Any] = {"valid_share": 0.2, "test_share": 0.0}
 MEAN = {"pooling": "mean", "head_init": "random"}
+PROTOTYPES, LAST = MEAN | {"head_init": "prototypes"}, {"keep_epoch": "last"}
 PLANS: dict[str, dict[str, Any]] = {  # "steps" become epochs
     "old defaults": {"learning_rate": 5e-5, "batch_size": 32, "epochs": 3, "pooling": "model"},
     "model 3e-4": {"learning_rate": 3e-4, "steps": 200, "pooling": "model"},
@@ -32,8 +33,10 @@ PLANS: dict[str, dict[str, Any]] = {  # "steps" become epochs
     "mean 5e-4": {"learning_rate": 5e-4, "steps": 200} | MEAN,
     "mean 1e-3": {"learning_rate": 1e-3, "steps": 200} | MEAN,
     "mean 5e-4, 400 steps": {"learning_rate": 5e-4, "steps": 400} | MEAN,
-    "prototypes, mean 3e-4": {"learning_rate": 3e-4, "steps": 200, "pooling": "mean"}
-    | {"head_init": "prototypes"},
+    "last, mean 3e-4": {"learning_rate": 3e-4, "steps": 200} | MEAN | LAST,
+    "last, mean 3e-4, 60 steps": {"learning_rate": 3e-4, "steps": 60} | MEAN | LAST,
+    "last, prototypes 3e-4": {"learning_rate": 3e-4, "steps": 200} | PROTOTYPES | LAST,
+    "last, prototypes 1e-4, 60 steps": {"learning_rate": 1e-4, "steps": 60} | PROTOTYPES | LAST,
     "features": {"recipe": "features", "batch_size": BATCH},
 }
 
