@@ -25,7 +25,7 @@ from benchmarks.samples import SAMPLES
 from steep import runs
 
 RESULTS = Path(__file__).parent / "results" / "step2_noise.jsonl"
-SETS, ROWS, SEEDS, EPOCHS = ("trec", "polarity", "ag_news"), 300, 3, 2
+SETS, ROWS, SEEDS, EPOCHS = ("trec", "polarity", "mpqa"), 300, 3, 2
 SPLIT: dict[str, Any] = {"valid_share": 0.2, "test_share": 0.0}
 Line = dict[str, Any]
 

@@ -121,7 +121,11 @@ CLASSIFIED = RESULTS | {
     "trained_on?": COUNT,
     "decisions?": Maybe(dict),
 }
-FIT_RESULTS = CLASSIFIED | {"valid": Maybe(SUMMARY), "test?": Maybe(SUMMARY)}
+FIT_RESULTS = CLASSIFIED | {
+    "valid": Maybe(SUMMARY),
+    "test?": Maybe(SUMMARY),
+    "lengths?": Maybe({"cut": COUNT, "percentiles": [COUNT]}),
+}
 EVALUATE_RESULTS = CLASSIFIED | {"test": SUMMARY, "valid?": Maybe(SUMMARY)}
 
 WORD = {"word": str, "times": COUNT, **BEFORE_AFTER}

@@ -1,7 +1,7 @@
 """How do tokens become a model's input? Framed, cut to its length: ids, mask and segments."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -68,7 +68,7 @@ class Rows:
         self.segments = self.pairs is not None and "token_type_ids" in tokenizer.model_input_names
         self.room = self.frame.room(max_length, corpus.has_pairs)
         self.labels = corpus.targets() if "label" in corpus.table.column_names else None
-        whole = self.tokens.lengths + (self.pairs.lengths if self.pairs else 0)
+        whole = self.whole_lengths
         self.lengths = np.minimum(whole, self.room) + max_length - self.room
         self.most = 1
         if self.sliding and len(self):
@@ -92,6 +92,22 @@ class Rows:
         """The tokens of the texts, and those of the second ones."""
         return [self.tokens] if self.pairs is None else [self.tokens, self.pairs]
 
+    @property
+    def whole_lengths(self) -> np.ndarray:
+        """Tokens of each row, of both texts of a pair, before anything is cut off: int64 (n,)."""
+        return self.tokens.lengths + (self.pairs.lengths if self.pairs else 0)
+
+    def spread(self) -> dict[str, Any] | None:
+        """{"cut", "percentiles"}: where rows are cut, and how long they are (0 %, 5 % ... 100 %).
+
+        Special tokens count, as they do in `max_length`. None where windows cover the rows.
+        """
+        if self.sliding or not len(self):
+            return None
+        whole = self.whole_lengths + self.max_length - self.room
+        steps = np.percentile(whole, np.arange(0, 101, 5), method="nearest")
+        return {"cut": self.max_length, "percentiles": steps.astype(int).tolist()}
+
     def check_known(self) -> None:
         """Raises SteepError if nothing could be learnt from the rows: all tokens are unknown."""
         check_known(self.tokenizer, self.columns)
@@ -99,7 +115,7 @@ class Rows:
     def notes(self, part: str) -> list[str]:
         """How much text of the rows, which are the `part` ones, the model does not get to see."""
         said = notes_of_unknown(part, self.columns)
-        lengths = self.tokens.lengths + (self.pairs.lengths if self.pairs else 0)
+        lengths = self.whole_lengths
         over = lengths > self.room
         if not over.any():
             return said

@@ -67,6 +67,22 @@ def probabilities_section(
     return Section("Probabilities", [Panels(panels)], lead.strip())
 
 
+def lengths_section(results: Mapping[str, Any]) -> Section | None:
+    """How long the training texts are, against where they are cut; None where none is cut."""
+    found = results.get("lengths")
+    lengths = found["percentiles"] if found else []
+    if not found or not lengths or max(lengths) <= found["cut"]:
+        return None
+    shares = np.linspace(0, 1, len(lengths)).tolist()
+    curves = [
+        Curve("cut", "dashed", [(0.0, float(found["cut"])), (1.0, float(found["cut"]))]),
+        charts.curve("texts", "accent", shares, lengths),
+    ]
+    drawn = charts.panels({"": curves}, "share of the training texts, shortest first", "tokens")
+    lead = f"What lies above the dashed line, {found['cut']:,} tokens (--max-length), is cut off."
+    return Section("Lengths", [drawn], lead) if drawn else None
+
+
 def _reliability(summary: Summary) -> Panels | None:
     """What is promised against what is true, in bins; beside it, what perfect would be."""
     found = summary.get("calibration")

@@ -21,7 +21,12 @@ from steep.reports.blocks import (
 from steep.reports.folder import RunFolder
 from steep.reports.groups_section import groups_section
 from steep.reports.mistakes import suspects_section, votes_of, worst_mistakes
-from steep.reports.pictures import class_bars, confusion_blocks, probabilities_section
+from steep.reports.pictures import (
+    class_bars,
+    confusion_blocks,
+    lengths_section,
+    probabilities_section,
+)
 from steep.run_tables import (
     PARTS,
     Summary,
@@ -76,6 +81,7 @@ def classifier_page(run: RunFolder, texts: bool) -> Page:
         sections=present(
             Section("Results", _results(parts, metric)),
             groups_section(run.manifest),
+            lengths_section(found),
             _learning(run, metric),
             _confusion(summary, found["task"], PARTS[part]),
             *_rows(run, part, texts, skill),

@@ -227,6 +227,7 @@ def _train(
         "metric": args.metric.metric or primary(task),
         "best_epoch": fitted.best_epoch,
         **held_out(fitted, data, used, args, run),
+        "lengths": learn.dls.train_ds.spread(),
         "tokens_per_second": fitted.tokens_per_second,
     }, fitted
 

@@ -37,6 +37,17 @@ def test_bars_are_sorted_and_many_are_the_best_and_the_worst() -> None:
     assert pictures.class_bars(classes(2), "test") is None
 
 
+def test_lengths_are_drawn_against_the_cut() -> None:
+    found = {"lengths": {"cut": 64, "percentiles": [3, 20, 80, 200]}}
+    (panel,) = drawn(pictures.lengths_section(found)).values()
+    cut, texts = panel.curves
+    heights = [y for _, y in texts.points]  # from above
+    assert cut.points == [(0.0, cut.points[0][1]), (100.0, cut.points[0][1])]
+    assert [y < cut.points[0][1] for y in heights] == [False, False, True, True]
+    assert pictures.lengths_section({"lengths": {"cut": 64, "percentiles": [3, 64]}}) is None
+    assert pictures.lengths_section({}) is None
+
+
 def drawn(section: Section | None) -> dict[str, Any]:
     assert section is not None and isinstance(section.blocks[0], Panels)
     return {panel.title: panel for panel in section.blocks[0].panels}
