@@ -25,7 +25,7 @@ from benchmarks.samples import SAMPLES
 from steep import runs
 
 RESULTS = Path(__file__).parent / "results" / "step2_noise.jsonl"
-SETS, ROWS, SEEDS, EPOCHS = ("trec", "polarity", "mpqa"), 300, 3, 2
+SETS, ROWS, SEEDS, EPOCHS = ("trec", "mpqa", "polarity"), 300, 3, 2
 SPLIT: dict[str, Any] = {"valid_share": 0.2, "test_share": 0.0}
 Line = dict[str, Any]
 
@@ -82,8 +82,8 @@ def main() -> None:
         print("\n".join(table(lines)))
         return
     known = {(line["set"], line["step2"]) for line in lines}
-    for seed in range(SEEDS):
-        for name in SETS:
+    for name in SETS:
+        for seed in range(SEEDS):
             if (name, seed) not in known:
                 found = list(measured(name, args.data, args.model, seed))
                 with args.out.open("a", encoding="utf-8") as file:
