@@ -80,7 +80,7 @@ def without_skill(model: Path) -> list[str]:
 def rows_with_ids(corpus: Corpus, ids: str | None) -> Corpus:
     """The rows whose ids are named, in that order; the first ones if none are.
 
-    Raises SteepError for an id that is not there.
+    Raises SteepError for an id that is not there, and for no id at all.
     """
     if ids is None:
         return corpus.take(np.arange(min(DEFAULT_ROWS, len(corpus))))
@@ -90,6 +90,8 @@ def rows_with_ids(corpus: Corpus, ids: str | None) -> Corpus:
     commas = max((name.count(",") for name in places), default=0)
     known = {*places, ""}
     wanted = [name for name in split_at_commas(ids, known.__contains__, commas) if name]
+    if not wanted:
+        raise SteepError("ids: no id is named. Name some, or leave --ids out.")
     if missing := next((name for name in wanted if name not in places), None):
         raise SteepError(
             f"{corpus.source}: no row has the id '{missing}'. Ids are those of the column 'id' or "
