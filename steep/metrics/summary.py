@@ -228,7 +228,9 @@ def headline(compared: Mapping[str, Any]) -> str:
         said = [f"{plain(metric)} {number(own)}"] if own is not None else []
         if (given := found.get(CONSTANT, {}).get("value")) is not None:
             said.append(f"{named(CONSTANT, metric)} has {number(given)}")
-        return ": ".join(["Nothing was learnt", *filter(None, ["; ".join(said)])])
+        ahead = (found.get(CONSTANT, {}).get("gain") or 0.0) > 0  # by too little for these rows
+        opening = "Not clearly better than chance" if ahead else "Nothing was learnt"
+        return ": ".join([opening, *filter(None, ["; ".join(said)])])
     known = [name for name in (COUNTS, CONSTANT) if found.get(name, {}).get("gain") is not None]
     if own is None or not known:
         return ""

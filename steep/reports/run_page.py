@@ -44,8 +44,8 @@ TRAINED_HEAD = (
     "its own, with the encoder frozen; the head went on training with the encoder."
 )
 UNSKILLED = (
-    "Calibration, suspected label errors and explanations are not shown: of a model that learnt "
-    "nothing they would only mislead."
+    "Calibration, suspected label errors and explanations are not shown: of a model that is not "
+    "clearly better than chance they would only mislead."
 )
 
 

@@ -60,7 +60,12 @@ LEAST: Numbers = (0.25, 0.592, 0.5, 0.7)
         ),
         (
             compared((0.57, -0.31, -0.4, -0.2), (0.25, 0.01, -0.02, 0.04), skill=False),
-            "Nothing was learnt: accuracy 0.260; always giving the commonest answer has 0.250",
+            "Not clearly better than chance: accuracy 0.260; always giving the commonest answer "
+            "has 0.250",
+        ),
+        (
+            compared((0.57, -0.35, -0.4, -0.2), (0.25, -0.03, -0.06, 0.04), skill=False),
+            "Nothing was learnt: accuracy 0.220; always giving the commonest answer has 0.250",
         ),
         (compared(NONE, NONE, "auc", skill=False), "Nothing was learnt"),
         (compared(NONE, NONE, "auc"), ""),

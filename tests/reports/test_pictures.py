@@ -105,4 +105,4 @@ def test_of_a_model_without_skill_little_is_shown(
         assert ("Suspected label errors" in shown) is skill
         assert ("of a model that learnt nothing they would only mislead" in shown) is not skill
         assert "always giving the commonest answer" in shown
-    assert twin.startswith("# How good is the model? Nothing was learnt\n") is not skill
+    assert twin.startswith("# How good is the model? Not clearly better than chance\n") is not skill
