@@ -1,6 +1,7 @@
 """steep fit --tune: which of three learning rates is best on the validation rows?"""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,8 @@ def fit_tuned(source: Source | Data, *, out: Path, args: FitArgs, openings: Open
         for trial in trials:
             if trial.folder.is_dir():
                 remove_own(trial.folder)
-        trials[0].folder.parent.rmdir()
+        with suppress(OSError):  # trials of other options, that were killed, stay
+            trials[0].folder.parent.rmdir()
         if refused is not None:
             raise refused
     say_result(out, results)

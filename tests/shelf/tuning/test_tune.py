@@ -60,10 +60,15 @@ def test_a_killed_search_is_resumed(
     monkeypatch.setattr(feature, "fitted", killed)
     steep(*words, "--learning-rate 3e-3 --tune --out", out, code=130)
     assert not out.exists() and (tmp_path / "model.tuning" / "rate-0.003").is_dir()
+    other = tmp_path / "model.tuning" / "rate-0.5"  # what another search left
+    other.mkdir()
+    (other / "notes.txt").write_text("mine")
     said = steep(*words, "--learning-rate 3e-3 --tune --out", out).stderr
     assert "rate-0.003, as it is" in said
     assert calls == ["rate-0.003", "rate-0.001", "rate-0.001", "rate-0.006"]
-    assert out.is_dir() and not (tmp_path / "model.tuning").exists()
+    assert out.is_dir()
+    assert [path.name for path in other.parent.iterdir()] == ["rate-0.5"], "nothing else is left"
+    assert (other / "notes.txt").read_text() == "mine"
 
 
 def test_a_place_in_use_is_refused_before_any_fit(
