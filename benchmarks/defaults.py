@@ -11,6 +11,7 @@ import argparse
 import json
 import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,7 +24,6 @@ from steep import runs
 
 RESULTS = Path(__file__).parent / "results" / "defaults.jsonl"
 BATCH, LONGEST = 16, 64  # rows; tokens, so that a grid ends
-SPLIT: dict[str, Any] = {"valid_share": 0.2, "test_share": 0.0}
 MEAN = {"pooling": "mean", "head_init": "random"}
 PROTOTYPES, LAST = MEAN | {"head_init": "prototypes"}, {"keep_epoch": "last"}
 PLANS: dict[str, dict[str, Any]] = {  # "steps" become epochs
@@ -35,7 +35,11 @@ PLANS: dict[str, dict[str, Any]] = {  # "steps" become epochs
     "mean 5e-4, 400 steps": {"learning_rate": 5e-4, "steps": 400} | MEAN,
     "last, mean 3e-4": {"learning_rate": 3e-4, "steps": 200} | MEAN | LAST,
     "last, mean 3e-4, 60 steps": {"learning_rate": 3e-4, "steps": 60} | MEAN | LAST,
+    "last, mean 1e-4": {"learning_rate": 1e-4, "steps": 200} | MEAN | LAST,
+    "last, mean 1e-4, 60 steps": {"learning_rate": 1e-4, "steps": 60} | MEAN | LAST,
     "last, prototypes 3e-4": {"learning_rate": 3e-4, "steps": 200} | PROTOTYPES | LAST,
+    "last, prototypes 3e-4, 60 steps": {"learning_rate": 3e-4, "steps": 60} | PROTOTYPES | LAST,
+    "last, prototypes 1e-4": {"learning_rate": 1e-4, "steps": 200} | PROTOTYPES | LAST,
     "last, prototypes 1e-4, 60 steps": {"learning_rate": 1e-4, "steps": 60} | PROTOTYPES | LAST,
     "features": {"recipe": "features", "batch_size": BATCH},
 }
@@ -52,8 +56,8 @@ def measured(
     sample: Sample, files: tuple[Path, Path], plan: str, model: str, seed: int
 ) -> dict[str, Any]:
     """The test scores of one fit, and what it took."""
-    rows = round((1 - SPLIT["valid_share"]) * len(pd.read_csv(files[0])))
-    given = sample.columns | SPLIT | {"test": files[1]} | options(PLANS[plan], rows)
+    rows = round((1 - sample.valid_share) * len(pd.read_csv(files[0])))
+    given = sample.columns | sample.split | {"test": files[1]} | options(PLANS[plan], rows)
     with TemporaryDirectory() as folder:
         started = time.monotonic()
         out = steep.fit(
@@ -71,19 +75,38 @@ def measured(
     return {"scores": scores, "best_epoch": found["best_epoch"], "seconds": round(seconds, 1)}
 
 
+def table(lines: list[dict[str, Any]]) -> Iterator[str]:
+    """A line for each plan: the mean accuracy (or AUC) over seeds, set by set."""
+    columns = sorted({(line["set"], line["rows"]) for line in lines})
+    yield "| plan | " + " | ".join(f"{name}, {rows}" for name, rows in columns) + " |"
+    yield "|---" * (len(columns) + 1) + "|"
+    for plan in dict.fromkeys(line["plan"] for line in lines):
+        cells = []
+        for column in columns:
+            own = [n for n in lines if (n["set"], n["rows"]) == column and n["plan"] == plan]
+            found = [n["scores"].get("accuracy", n["scores"].get("auc")) for n in own]
+            cells.append(f"{sum(found) / len(found):.3f} ({len(found)})" if found else "")
+        yield f"| {plan} | {' | '.join(cells)} |"
+
+
 def main() -> None:
     """Run what is asked for and not there yet, a line for each."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--model", required=True)
-    parser.add_argument("--sets", nargs="+", required=True, choices=SAMPLES)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--model")
+    parser.add_argument("--sets", nargs="+", default=[], choices=SAMPLES)
     parser.add_argument("--rows", nargs="+", type=int, default=[100, 300])
     parser.add_argument("--plans", nargs="+", default=[*PLANS], choices=PLANS)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--table", action="store_true", help="print what is there")
     args = parser.parse_args()
     kept = args.out.read_text(encoding="utf-8").splitlines() if args.out.is_file() else []
-    known = {tuple(json.loads(line)[k] for k in ("set", "rows", "plan", "seed")) for line in kept}
+    lines = [json.loads(line) for line in kept]
+    if args.table:
+        print("\n".join(table(lines)))
+        return
+    known = {tuple(line[k] for k in ("set", "rows", "plan", "seed")) for line in lines}
     asked = (
         (name, rows, plan, seed)
         for seed in range(args.seeds)

@@ -31,7 +31,6 @@ from steep.options import make
 from steep.study.arms import CellInput
 
 RESULTS = Path(__file__).parent / "results" / "first_run.jsonl"
-SPLIT: dict[str, Any] = {"valid_share": 0.2, "test_share": 0.0}
 USUAL = {"learning_rate": 5e-5, "batch_size": 16, "epochs": 10}  # of run_classification's users
 Line = dict[str, Any]
 
@@ -40,7 +39,7 @@ def measured(
     sample: Sample, files: tuple[Path, Path], model: str, seed: int, **options: Any
 ) -> Line:
     """What a default fit finds on the test rows, and what its baselines do."""
-    given = sample.columns | SPLIT | {"max_length": sample.max_length, "test": files[1]}
+    given = sample.columns | sample.split | {"max_length": sample.max_length, "test": files[1]}
     with TemporaryDirectory() as folder:
         started = time.monotonic()
         out = steep.fit(files[0], model, out=Path(folder) / "model", seed=seed, **given, **options)
@@ -68,7 +67,7 @@ def by_setfit(sample: Sample, files: tuple[Path, Path], model: str, seed: int) -
     from datasets import Dataset
     from setfit import SetFitModel, Trainer, TrainingArguments
 
-    data = steep.read(files[0], test=files[1], **_columns(sample), **SPLIT)
+    data = steep.read(files[0], test=files[1], **_columns(sample), **sample.split)
     assert data.test is not None
     started = time.monotonic()
     classifier = SetFitModel.from_pretrained(model)
@@ -86,7 +85,7 @@ def _columns(sample: Sample) -> dict[str, Any]:
 
 def by_trainer(sample: Sample, files: tuple[Path, Path], model: str, seed: int) -> Line:
     """What Hugging Face's Trainer finds on the same rows."""
-    data = steep.read(files[0], test=files[1], **_columns(sample), **SPLIT)
+    data = steep.read(files[0], test=files[1], **_columns(sample), **sample.split)
     tune = make(FitArgs, max_length=sample.max_length, pooling="model", **USUAL).tune
     assert data.test is not None
     metric = primary(data.labelled())

@@ -30,6 +30,12 @@ class Sample:
     max_length: int
     columns: dict[str, Any] = field(default_factory=lambda: {"text": "text", "label": "label"})
     even: bool = False  # as many rows of each class as there are
+    valid_share: float = 0.2
+
+    @property
+    def split(self) -> dict[str, Any]:
+        """The options of a split that leaves the test to its own file."""
+        return {"valid_share": self.valid_share, "test_share": 0.0}
 
     def write(self, folder: Path, out: Path, rows: int, seed: int) -> tuple[Path, Path]:
         """`rows` drawn rows as train.csv and up to 500 as test.csv in `out`; test never changes."""
@@ -120,7 +126,7 @@ DERIVED = {
     "imdb": Sample(sets.imdb, 128),
     "trec": Sample(sets.trec, 32),
     "banking77": Sample(sets.banking77, 32, MANY),
-    "banking77_even": Sample(sets.banking77, 32, MANY, even=True),
+    "banking77_even": Sample(sets.banking77, 32, MANY, even=True, valid_share=0.1),
     "newsgroups": Sample(newsgroups, 128),
     "goemotions": Sample(sets.goemotions, 32, EKMAN),
     "jigsaw": Sample(jigsaw, 128, {"text": "text", "label": TOXIC}),

@@ -26,7 +26,6 @@ from steep import runs
 
 RESULTS = Path(__file__).parent / "results" / "step2_noise.jsonl"
 SETS, ROWS, SEEDS, EPOCHS = ("trec", "mpqa", "polarity"), 300, 3, 2
-SPLIT: dict[str, Any] = {"valid_share": 0.2, "test_share": 0.0}
 Line = dict[str, Any]
 
 
@@ -43,7 +42,9 @@ def measured(name: str, data: Path, model: str, seed: int) -> Iterator[Line]:
             **{"valid_share": 0.0, "test_share": 0.0},
         )
         for fit in range(SEEDS):
-            given = sample.columns | SPLIT | {"max_length": sample.max_length, "test": files[1]}
+            given = (
+                sample.columns | sample.split | {"max_length": sample.max_length, "test": files[1]}
+            )
             out = steep.fit(files[0], adapted, out=Path(folder) / f"{fit}", seed=fit, **given)
             found = json.loads((out / runs.RESULTS).read_text(encoding="utf-8"))
             value = found["test"]["metrics"][found["metric"]]["value"]

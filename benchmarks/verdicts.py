@@ -2,6 +2,8 @@
 
     python -m benchmarks.verdicts [--studies 400] [--jobs 2] [--only WORDS] [--out FILE]
 
+Lines are kept as they come; the same command resumes, and more --studies measure anew.
+
 A study has test rows of different difficulty, runs of different skill (its sd over seeds is 1.5
 points; half of the variance is shared by both arms), and chance in every run and row. Without an
 effect, "yes" and "no" should each be wrong in 2.5 % of studies, and in no more than 5 %. Scenarios:
@@ -214,7 +216,7 @@ def table(lines: list[dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    """Print the table line by line, and keep it as JSON."""
+    """Measure what is not there yet, line by line; each is kept as it ends."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -223,15 +225,29 @@ def main() -> None:
     parser.add_argument("--only", default="", help="words that the scenario's name begins with")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/verdicts.json"))
     options = parser.parse_args()
-    lines = []
+    lines = json.loads(options.out.read_text("utf-8")) if options.out.is_file() else []
+    known = {(one["scenario"], one["seeds"]): one["studies"] for one in lines}
     with ProcessPoolExecutor(options.jobs) as pool:
-        for case in scenarios():
-            for seeds in case.seeds if case.name.startswith(options.only) else ():
-                lines.append(line_of(case, seeds, options.studies, pool))
-                print(table(lines[-1:]).splitlines()[-1], flush=True)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(lines, indent=1) + "\n", encoding="utf-8")
+        for case, seeds in asked(options.only):
+            if known.get((case.name, seeds), 0) >= options.studies:
+                continue
+            line = line_of(case, seeds, options.studies, pool)
+            lines = in_order([line, *lines])
+            options.out.parent.mkdir(parents=True, exist_ok=True)
+            options.out.write_text(json.dumps(lines, indent=1) + "\n", encoding="utf-8")
+            print(table([line]).splitlines()[-1], flush=True)
     print(f"\n{table(lines)}\n\n{options.out}")
+
+
+def asked(only: str) -> Iterator[tuple[Scenario, int]]:
+    """Every scenario whose name begins so, with each number of seeds."""
+    yield from ((case, n) for case in scenarios() for n in case.seeds if case.name.startswith(only))
+
+
+def in_order(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The lines in the order of the table; of two of the same, the first."""
+    found = {(line["scenario"], line["seeds"]): line for line in reversed(lines)}
+    return [found[key] for key in ((case.name, n) for case, n in asked("")) if key in found]
 
 
 if __name__ == "__main__":

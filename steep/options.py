@@ -283,6 +283,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
             )
         return float(value)
     if plain in (Path, str) and isinstance(value, str | Path):
+        if value == "":  # as from a shell variable that is not set
+            raise SteepError(f"{where} must not be empty. Leave it out, or give it a value.")
         return plain(value)
     if not isinstance(value, plain) or (plain is int and isinstance(value, bool)):
         raise SteepError(f"{where} must be {_NAMES[plain]}, not {_shown(value)}.")

@@ -70,6 +70,8 @@ def test_a_value_becomes_what_the_field_says(name: str, given: Any, expected: An
         ("layer_decay", True, "must be a number, not True"),
         ("overwrite", 1, "must be true or false, not 1"),
         ("label", 3, "must be text, not 3"),
+        ("text", "", "must not be empty. Leave it out, or give it a value"),
+        ("unlabelled", ["a.txt", ""], "must not be empty. Leave it out, or give it a value"),
         ("valid", 3, "must be a path, not 3"),
         ("schedule", "fast", f"must be one of {', '.join(get_args(Schedule))}, not 'fast'"),
         ("unlabelled", ["a.txt", 3], "must be a path, not 3"),
