@@ -40,6 +40,7 @@ PLANS: dict[str, dict[str, Any]] = {  # "steps" become epochs
     "last, prototypes 3e-4": {"learning_rate": 3e-4, "steps": 200} | PROTOTYPES | LAST,
     "last, prototypes 3e-4, 60 steps": {"learning_rate": 3e-4, "steps": 60} | PROTOTYPES | LAST,
     "last, prototypes 1e-4": {"learning_rate": 1e-4, "steps": 200} | PROTOTYPES | LAST,
+    "last, prototypes 1e-4, 100 steps": {"learning_rate": 1e-4, "steps": 100} | PROTOTYPES | LAST,
     "last, prototypes 1e-4, 60 steps": {"learning_rate": 1e-4, "steps": 60} | PROTOTYPES | LAST,
     "features": {"recipe": "features", "batch_size": BATCH},
 }

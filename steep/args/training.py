@@ -178,7 +178,7 @@ class LayerArgs(Part):
     head_init: HeadInit = option(
         "auto",
         "How the head begins: random; prototypes (the mean of each class on the frozen encoder, "
-        "with pooling mean); or auto (prototypes, where it can and classes have few rows).",
+        "with pooling mean); or auto (prototypes, if the checkpoint is of sentence-transformers).",
     )
     head_epochs: int = option(
         0, "Epochs, of all, in which only the head is trained, before the rest joins it.", least=0

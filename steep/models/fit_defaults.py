@@ -22,8 +22,10 @@ RATE_SMALL, RATE = 3e-4, 2e-5
 RATE_HEAD = 3e-3  # of a head alone: that of the recipe `features`
 BATCH = 16
 STEPS_SMALL, STEPS = 200, 300  # optimiser steps that are enough where rows are few
+# A head that begins as prototypes has little to learn, and a higher rate would only distort what
+# the encoder knows (Kumar et al. 2022).
+RATE_PROTOTYPES, STEPS_PROTOTYPES = 1e-4, 100
 LEAST, MOST = 3, 40  # epochs
-FEW = 8  # rows of a class, on average, below which the head begins as prototypes
 # With fewer optimiser steps than this, what is learnt is mostly chance (Mosbach et al. 2021).
 ENOUGH, SMALL_BATCH = 80, 8
 NAMES = {
@@ -44,19 +46,15 @@ WORDS = {
 def settled(tune: TuneArgs, rows: int, task: Task, checkpoint: str | Path) -> TuneArgs:
     """`tune` with a value for every option; what is given stays. `rows` are those trained on."""
     given = as_mapping(tune)
-    small = weights_of(checkpoint) < SMALL
-    batch = given["batch_size"] or BATCH
-    steps, alone = STEPS_SMALL if small else STEPS, given["unfreeze"] == "never"
-    found: dict[str, Any] = {
-        "batch_size": batch,
-        "epochs": min(max(LEAST, ceil(steps / ceil(rows / batch))), MOST),
-        "learning_rate": RATE_HEAD if alone else RATE_SMALL if small else RATE,
-        "pooling": "mean" if pools_by_mean(checkpoint) else "model",
-    }
-    found = {name: value for name, value in found.items() if given[name] in (None, "auto")}
-    if given["head_init"] == "auto":
-        found["head_init"] = _head(given | found, rows, task)
-    return change(tune, found)
+    by_mean, small = pools_by_mean(checkpoint), weights_of(checkpoint) < SMALL
+    found = {name: value for name, value in given.items() if value not in (None, "auto")}
+    found = {"batch_size": BATCH, "pooling": "mean" if by_mean else "model"} | found
+    found = {"head_init": "prototypes" if by_mean and _can_begin(found, task) else "random"} | found
+    steps, rate = _steps_and_rate(small, found["head_init"])
+    epochs = min(max(LEAST, ceil(steps / ceil(rows / found["batch_size"]))), MOST)
+    rate = RATE_HEAD if found["unfreeze"] == "never" else rate
+    found = {"epochs": epochs, "learning_rate": rate} | found
+    return change(tune, {name: found[name] for name in NAMES})
 
 
 def settled_for(tune: TuneArgs, data: Data, checkpoint: str | Path) -> TuneArgs:
@@ -111,9 +109,17 @@ def weights_of(checkpoint: str | Path) -> int:
     return sum(map(prod, read_checkpoint(checkpoint).shapes.values()))
 
 
-def _head(tune: dict[str, Any], rows: int, task: Task) -> str:
-    """Prototypes, where they are possible and classes have few rows; else a random head."""
+def _steps_and_rate(small: bool, head: str) -> tuple[int, float]:
+    """The optimiser steps that are enough for few rows, and the learning rate."""
+    if not small:
+        return STEPS, RATE
+    if head == "prototypes":
+        return STEPS_PROTOTYPES, RATE_PROTOTYPES
+    return STEPS_SMALL, RATE_SMALL
+
+
+def _can_begin(tune: dict[str, Any], task: Task) -> bool:
+    """Whether a head can begin as prototypes: one label a row, the mean, all layers trained."""
     trained = tune["unfreeze"] == "none" and not tune["head_epochs"] and not tune["reinit_layers"]
-    possible = trained and tune["pooling"] == "mean" and "sliding" not in tune["truncation"]
-    few = task.kind == "single" and rows < FEW * len(task.labels)
-    return "prototypes" if possible and few else "random"
+    fed = tune["pooling"] == "mean" and "sliding" not in tune["truncation"]
+    return task.kind == "single" and trained and fed

@@ -62,22 +62,29 @@ def test_what_is_given_wins(sentences: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("task", "rows", "options", "begins"),
+    ("task", "options", "begins"),
     [
-        (MANY, 200, {}, "prototypes"),
-        (MANY, 400, {}, "random"),
-        (TWO, 10, {}, "prototypes"),
-        (SEVERAL, 10, {}, "random"),
-        (MANY, 200, {"pooling": "model"}, "random"),
-        (MANY, 200, {"unfreeze": "gradual"}, "random"),
-        (MANY, 200, {"truncation": "sliding-mean"}, "random"),
+        (MANY, {}, "prototypes"),
+        (TWO, {}, "prototypes"),
+        (SEVERAL, {}, "random"),
+        (MANY, {"head_init": "random"}, "random"),
+        (MANY, {"pooling": "model"}, "random"),
+        (MANY, {"unfreeze": "gradual"}, "random"),
+        (MANY, {"truncation": "sliding-mean"}, "random"),
     ],
 )
-def test_a_head_begins_as_prototypes_where_classes_have_few_rows(
-    sentences: Path, task: Task, rows: int, options: dict[str, str], begins: str
+def test_a_head_of_a_sentence_encoder_begins_as_prototypes(
+    sentences: Path, task: Task, options: dict[str, str], begins: str
 ) -> None:
-    found = settled(make(TuneArgs, **options), rows, task, sentences)
+    found = settled(make(TuneArgs, **options), 200, task, sentences)
     assert found.layers.head_init == begins
+    expected = (1e-4, 8) if begins == "prototypes" else (3e-4, 16)  # 13 steps an epoch
+    assert (found.optimiser.rate, found.epochs.count) == expected
+
+
+def test_a_mean_that_is_given_makes_no_prototypes(tiny_bert: Path) -> None:
+    found = settled(make(TuneArgs, pooling="mean"), 200, TWO, tiny_bert)
+    assert (found.layers.head_init, found.optimiser.rate) == ("random", 3e-4)
 
 
 def test_what_was_chosen_is_said_in_a_line(sentences: Path) -> None:
@@ -85,7 +92,7 @@ def test_what_was_chosen_is_said_in_a_line(sentences: Path) -> None:
     after = settled(before, 200, MANY, sentences)
     (line,) = told(before, after, 200, MANY, str(sentences))
     assert line.startswith(
-        "200 rows, 50 classes, 0 M parameters: batches of 16, learning rate 0.0003"
+        "200 rows, 50 classes, 0 M parameters: batches of 16, learning rate 0.0001"
     )
     assert line.endswith("reads the mean of all tokens, the head begins as the mean of each class")
     assert "epochs" not in line
