@@ -13,6 +13,7 @@ from steep import commands
 from steep.args import CheckArgs, DataArgs, DemoArgs, FitArgs
 from steep.args.chosen import recipe
 from steep.options import options_of, tables_of
+from steep.shelf.auto import AutoArgs
 from steep.shelf.explain import ExplainArgs
 from steep.shelf.export import ExportArgs
 from steep.shelf.lr_find import LrFindArgs
@@ -51,6 +52,7 @@ COMMANDS: list[tuple[Callable[..., Any], type | None]] = [
     (commands.select, SelectArgs),
     (commands.fit, commands.FitCommand),
     (commands.self_train, SelfTrainCommand),
+    (commands.auto, AutoArgs),
     (commands.learner, FitArgs),
     (commands.lr_find, LrFindArgs),
     (commands.multitask, MultitaskArgs),

@@ -12,6 +12,7 @@ _HOMES = {
     "Classifier": "steep.classifier",
     "SteepError": "steep.errors",
     "adapt": "steep.commands",
+    "auto": "steep.commands",
     "check": "steep.commands",
     "compare": "steep.commands",
     "demo": "steep.commands",

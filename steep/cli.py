@@ -12,6 +12,7 @@ from steep.args import CheckArgs, DemoArgs
 from steep.console import result, say, tell
 from steep.errors import on_signals, tell_bus_errors
 from steep.flags import NOTHING_LEFT, command, with_errors
+from steep.shelf.auto import AutoArgs
 from steep.shelf.explain import ExplainArgs
 from steep.shelf.export import ExportArgs
 from steep.shelf.lr_find import LrFindArgs
@@ -96,6 +97,22 @@ def self_train(
     Example: steep self-train reviews.csv more.txt --label sentiment --model adapted --out student
     """
     result(commands.self_train(file, piles, out=out, **options))
+
+
+@command(app, AutoArgs)
+def auto(
+    file: Table,
+    out: Out,
+    piles: Annotated[
+        list[Path] | None, typer.Argument(metavar="[PILES...]", help="Files of unlabelled text.")
+    ] = None,
+    **options: Any,
+) -> None:
+    """The best model for your minutes: tries a frozen encoder, fit, step 2 and self-training.
+
+    Example: steep auto reviews.csv more.txt --label sentiment --model DIR --minutes 20 --out best
+    """
+    result(commands.auto(file, piles or (), out=out, **options))
 
 
 @command(app, LrFindArgs)

@@ -128,6 +128,22 @@ def self_train(
     return feature.self_train(source, piles, out=Path(out), args=args.core, followers=followers)
 
 
+def auto(
+    source: "Source | Data",
+    piles: "Source | Sequence[Source]" = (),
+    model: "Model | None" = None,
+    *,
+    out: "Model",
+    **options: Any,
+) -> Path:
+    """The best model for your minutes: a frozen encoder, fit, step 2, self-training; the folder."""
+    from steep.shelf.auto import AutoArgs
+    from steep.shelf.auto import auto as feature
+
+    args = options_for(AutoArgs, "auto", options | _given(model), source)
+    return feature.auto(source, piles, out=Path(out), args=args)
+
+
 def learner(source: "Source | Data", model: "Model | None" = None, **options: Any) -> "Learner":
     """A plain fastai `Learner` that fine-tunes `model` on the data: everything of fastai works."""
     from steep.stages import fit as stage

@@ -26,7 +26,7 @@ UNUSED = {option.name for part in (FewArgs, DecisionArgs) for option in options_
 """Options of [fit] that a study has in another form, or not at all: said, and left out."""
 COMMANDS = (
     *("check", "adapt", "fit", "predict", "evaluate", "compare", "report", "demo", "explain"),
-    *("export", "lr_find", "multitask", "select", "self_train", "share", "read"),
+    *("export", "lr_find", "multitask", "select", "self_train", "share", "read", "auto"),
 )
 """What a table of a TOML file can be named after, with underscores."""
 FOLDER = Path(__file__).parents[1] / "recipes"

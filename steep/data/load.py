@@ -27,6 +27,7 @@ from steep.errors import SteepError
 from steep.options import change, nearest
 from steep.wording import LONGEST_QUOTE, brief, quoted, some, split_at_commas
 
+USUAL = "text"  # the column of texts, where none is named
 MANY = 30  # columns that messages name
 LONGEST_NAME = 60  # of a column; what is longer, or a number, is a row of data
 
@@ -236,7 +237,7 @@ def _repeated(table: datasets.Dataset) -> int:
 
 def _roles(raw: Raw, columns: ColumnArgs) -> dict[str, str]:
     """Which column of the table is the text, the pair and the identifier."""
-    roles = {"text": columns.text or "text"}
+    roles = {"text": columns.text or USUAL}
     if columns.pair is not None:
         roles["pair"] = columns.pair
     if columns.id is not None or "id" in raw.columns:
@@ -276,6 +277,8 @@ def _explain_missing(raw: Raw, name: str) -> str:
     there = list(raw.columns)
     shown = some([f"'{brief(column, 40)}'" for column in there], MANY)
     hint = nearest(name, there[:MANY]) if len(name) <= LONGEST_QUOTE else ""
+    if not hint and name == USUAL:
+        hint = " Say with --text which of them holds the texts."
     headless = (len(column) > LONGEST_NAME or column.replace(".", "").isdigit() for column in there)
     if raw.files and any(headless):
         hint = " The first line looks like data: add a header line that names the columns."

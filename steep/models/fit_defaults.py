@@ -47,13 +47,15 @@ def settled(tune: TuneArgs, rows: int, task: Task, checkpoint: str | Path) -> Tu
     """`tune` with a value for every option; what is given stays. `rows` are those trained on."""
     given = as_mapping(tune)
     by_mean, small = pools_by_mean(checkpoint), weights_of(checkpoint) < SMALL
-    found = {name: value for name, value in given.items() if value not in (None, "auto")}
-    found = {"batch_size": BATCH, "pooling": "mean" if by_mean else "model"} | found
-    found = {"head_init": "prototypes" if by_mean and _can_begin(found, task) else "random"} | found
-    steps, rate = _steps_and_rate(small, found["head_init"])
-    epochs = min(max(LEAST, ceil(steps / ceil(rows / found["batch_size"]))), MOST)
-    rate = RATE_HEAD if found["unfreeze"] == "never" else rate
-    found = {"epochs": epochs, "learning_rate": rate} | found
+    chosen: dict[str, Any] = {"batch_size": BATCH, "pooling": "mean" if by_mean else "model"}
+    chosen |= {name: value for name, value in given.items() if value not in (None, "auto")}
+    begins = "prototypes" if by_mean and _can_begin(chosen, task) else "random"
+    steps, rate = _steps_and_rate(small, chosen.get("head_init", begins))
+    found = {
+        "head_init": begins,
+        "epochs": min(max(LEAST, ceil(steps / ceil(rows / chosen["batch_size"]))), MOST),
+        "learning_rate": RATE_HEAD if chosen["unfreeze"] == "never" else rate,
+    } | chosen
     return change(tune, {name: found[name] for name in NAMES})
 
 

@@ -186,5 +186,5 @@ def test_a_pile_of_files(write):
 
 def test_a_pile_needs_a_column_that_can_only_be_the_text(write):
     path = write("a.csv", "title,body\na,b\n")
-    with pytest.raises(SteepError, match="no column 'text'. The columns are 'title', 'body'"):
+    with pytest.raises(SteepError, match="The columns are 'title', 'body'. Say with --text"):
         read_texts([path], ColumnArgs())
