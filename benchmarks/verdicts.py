@@ -236,7 +236,35 @@ def main() -> None:
             options.out.parent.mkdir(parents=True, exist_ok=True)
             options.out.write_text(json.dumps(lines, indent=1) + "\n", encoding="utf-8")
             print(table([line]).splitlines()[-1], flush=True)
-    print(f"\n{table(lines)}\n\n{options.out}")
+    print(f"\n{summary(lines)}\n\n{options.out}")
+
+
+def summary(lines: list[dict[str, Any]]) -> str:
+    """A line for each scenario, in Markdown: "yes" and "no" in per cent, by numbers of seeds.
+
+    In brackets the upper end of the 95 % interval of the larger; the yardsticks are those at 5.
+    """
+    found = {(line["scenario"], line["seeds"]): line for line in lines}
+    text = [
+        "| scenario | 2 seeds | 3 | 5 | 10 | t test, 5 | bootstrap, 5 |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name in dict.fromkeys(line["scenario"] for line in lines):
+        cells = [name]
+        for seeds in (2, 3, 5, 10):
+            line = found.get((name, seeds))
+            cells.append(_shares(line) if line else "")
+        at = found.get((name, 5), {})
+        for yardstick in ("t_test", "bootstrap"):
+            one = at.get(yardstick)
+            cells.append(f"{one['yes']:.1%}, {one['no']:.1%}" if one else "")
+        text.append(f"| {' | '.join(cells)} |")
+    return "\n".join(text)
+
+
+def _shares(line: dict[str, Any]) -> str:
+    yes, no = line["yes"], line["no"]
+    return f"{yes['share']:.1%}, {no['share']:.1%} ({max(yes['high'], no['high']):.1%})"
 
 
 def asked(only: str) -> Iterator[tuple[Scenario, int]]:
