@@ -115,7 +115,8 @@ def table(lines: list[Line]) -> Iterator[str]:
         seeds = len({one["seed"] for one in own})
         means = [_mean([one[n] for one in own if one.get(n) is not None], seeds) for n in names]
         mark = "*" if name in KEPT else ""
-        yield f"| {name}{mark} | {rows} | {seeds} | {own[0]['metric']} | {' | '.join(means)} |"
+        metric = next((one["metric"] for one in own if "metric" in one), "")
+        yield f"| {name}{mark} | {rows} | {seeds} | {metric} | {' | '.join(means)} |"
 
 
 def _mean(values: list[float], seeds: int) -> str:
