@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Sentences = Literal["none", "next", "order"]
 Tracker = Literal["none", "tensorboard", "mlflow", "wandb"]
 EngineName = Literal["torch", "onnx", "int8"]
+Unknown = Literal["leave-out", "background"]
+BiasWeights = Literal["none", "kernel", "detoxify"]
 
 
 class Follower(Protocol):
@@ -119,6 +121,55 @@ class AwdArgs(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
+class IdentityArgs(Part):
+    """Groups that texts mention."""
+
+    identities: str | None = option(
+        None,
+        "Columns that say which groups a text mentions, joined by commas: shares of raters, or "
+        "0/1.",
+    )
+    terms: Path | None = option(
+        None, "TOML file with the words that mention each group, in place of columns."
+    )
+    positive: str | None = option(
+        None, "Class or label that is harmful; by default --label, or the second of two classes."
+    )
+    label_threshold: float = option(
+        0.5, "Share of raters from which on a text is harmful.", least=0, most=1
+    )
+    identity_threshold: float = option(
+        0.5, "Share of raters from which on a text mentions a group.", least=0, most=1
+    )
+    unknown: Unknown = option(
+        "leave-out",
+        "Rows of which nobody was asked what they mention: leave them out, or take them for "
+        "background.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MitigationArgs(Part):
+    """Groups that texts mention."""
+
+    bias_weights: BiasWeights = option(
+        "none",
+        "Example weights by label and mention: kernel (of the public kernels of 2019) or detoxify.",
+    )
+    balance: Path | None = option(
+        None,
+        "Unlabelled text, of which harmless rows with the --terms are added to the training, "
+        "matched by term and length (Dixon et al. 2018).",
+    )
+    swap_terms: bool = option(
+        False, "Also train on copies whose terms are swapped as --terms says."
+    )
+    identity_outputs: bool = option(
+        False, "Also predict which groups a text mentions, as further labels."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class AdaptCommand:
     """steep adapt, with what the shelf adds."""
 
@@ -133,6 +184,8 @@ class FitCommand:
 
     core: FitArgs = FitArgs()
     search: SearchArgs = SearchArgs()
+    identity: IdentityArgs = IdentityArgs()
+    mitigation: MitigationArgs = MitigationArgs()
     track: TrackArgs = TrackArgs()
 
 
@@ -158,3 +211,5 @@ class CompareCommand:
 
     core: CompareArgs = CompareArgs()
     awd: AwdArgs = AwdArgs()
+    identity: IdentityArgs = IdentityArgs()
+    mitigation: MitigationArgs = MitigationArgs()
