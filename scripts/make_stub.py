@@ -14,6 +14,7 @@ from steep.args import CheckArgs, DataArgs, DemoArgs, FitArgs
 from steep.args.chosen import recipe
 from steep.options import options_of, tables_of
 from steep.shelf.auto import AutoArgs
+from steep.shelf.bias import BiasArgs
 from steep.shelf.explain import ExplainArgs
 from steep.shelf.export import ExportArgs
 from steep.shelf.lr_find import LrFindArgs
@@ -58,6 +59,7 @@ COMMANDS: list[tuple[Callable[..., Any], type | None]] = [
     (commands.multitask, MultitaskArgs),
     (commands.predict, commands.PredictCommand),
     (commands.evaluate, commands.EvaluateCommand),
+    (commands.bias, BiasArgs),
     (commands.explain, ExplainArgs),
     (commands.export, ExportArgs),
     (commands.share, ShareArgs),

@@ -13,6 +13,7 @@ _HOMES = {
     "SteepError": "steep.errors",
     "adapt": "steep.commands",
     "auto": "steep.commands",
+    "bias": "steep.commands",
     "check": "steep.commands",
     "compare": "steep.commands",
     "demo": "steep.commands",

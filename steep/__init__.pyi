@@ -235,6 +235,16 @@ def fit(
     save_every: float = 5.0,
     overwrite: bool = False,
     tune: bool = False,
+    identities: str | None = None,
+    terms: str | Path | None = None,
+    positive: str | None = None,
+    label_threshold: float = 0.5,
+    identity_threshold: float = 0.5,
+    unknown: Literal["leave-out", "background"] = "leave-out",
+    bias_weights: Literal["none", "kernel", "detoxify"] = "none",
+    balance: str | Path | None = None,
+    swap_terms: bool = False,
+    identity_outputs: bool = False,
     track: Literal["none", "tensorboard", "mlflow", "wandb"] = "none",
 ) -> str | Path:
     """Step 3: fine-tune a classifier; returns the folder `out`, a Hugging Face checkpoint."""
@@ -588,6 +598,44 @@ def evaluate(
 ) -> dict[str, Any]:
     """How good a model is on labelled rows, with intervals: printed, and returned."""
 
+def bias(
+    models: Model | Sequence[Model],
+    source: Source,
+    *,
+    out: Config = None,
+    config: Config = None,
+    text: str | None = None,
+    pair: str | None = None,
+    id: str | None = None,
+    unit: Literal["auto", "file", "paragraph", "line"] = "auto",
+    label: str | None = None,
+    identities: str | None = None,
+    terms: str | Path | None = None,
+    positive: str | None = None,
+    label_threshold: float = 0.5,
+    identity_threshold: float = 0.5,
+    unknown: Literal["leave-out", "background"] = "leave-out",
+    task: Literal["auto", "single", "multi", "regression"] = "auto",
+    label_delimiter: str | None = None,
+    ordered: bool = False,
+    soft: bool = False,
+    sample_weight: str | None = None,
+    group: str | None = None,
+    swap: bool = False,
+    hatecheck: bool = False,
+    folds: int = 0,
+    card: bool = False,
+    batch_size: int | None = 64,
+    resamples: int = 1000,
+    seed: int = 0,
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    precision: Literal["auto", "bf16", "fp32"] = "auto",
+    plain: bool = False,
+    overwrite: bool = False,
+    fit: Mapping[str, Any] = ...,
+) -> dict[str, Any]:
+    """Who pays for the mistakes of a model, or of two? By groups that texts mention: printed."""
+
 def explain(
     model: Model,
     source: Source,
@@ -707,6 +755,16 @@ def compare(
     save_every: float = 5.0,
     overwrite: bool = False,
     awd_lstm: str | Path | None = None,
+    identities: str | None = None,
+    terms: str | Path | None = None,
+    positive: str | None = None,
+    label_threshold: float = 0.5,
+    identity_threshold: float = 0.5,
+    unknown: Literal["leave-out", "background"] = "leave-out",
+    bias_weights: Literal["none", "kernel", "detoxify"] = "none",
+    balance: str | Path | None = None,
+    swap_terms: bool = False,
+    identity_outputs: bool = False,
     adapt: Mapping[str, Any] = ...,
 ) -> str | Path:
     """Was step 2 worth it? A paired study of several seeds; returns the folder `out`."""

@@ -13,6 +13,7 @@ from steep.console import result, say, tell
 from steep.errors import on_signals, tell_bus_errors
 from steep.flags import NOTHING_LEFT, command, with_errors
 from steep.shelf.auto import AutoArgs
+from steep.shelf.bias import BiasArgs
 from steep.shelf.explain import ExplainArgs
 from steep.shelf.export import ExportArgs
 from steep.shelf.lr_find import LrFindArgs
@@ -149,6 +150,23 @@ def evaluate(model: Model, file: Table, out: OutRun = None, **options: Any) -> N
     Example: steep evaluate model test.csv
     """
     commands.evaluate(model, file, out=out, **options)
+
+
+@command(app, BiasArgs)
+def bias(
+    models: Annotated[
+        list[Path],
+        typer.Argument(metavar="MODEL...", help="A model, or two to compare; or a study."),
+    ],
+    file: Table,
+    out: OutRun = None,
+    **options: Any,
+) -> None:
+    """Show who pays for a model's mistakes, among the groups that texts mention.
+
+    Example: steep bias model comments.csv --label toxic --identities female,black,muslim
+    """
+    commands.bias(models, file, out=out, **options)
 
 
 @command(app, ExplainArgs)

@@ -8,13 +8,15 @@
     selected.jsonl     the texts that select chose
     look.json          words that adapt guesses better than before, and examples
     predictions/       valid.csv, test.csv: one line a row, in the file's order
+    groups.csv         a line a group that texts mention, with its metrics of bias
     words.csv          a line a word of the rows that were explained, with its part of the score
     decisions.json     thresholds and temperatures, where the fit was asked for them
     export.json        what ONNX and int8 differ from torch by, beside model.onnx, model-int8.onnx
     seen.npy           hashes of the texts it was trained on, to find leaks later
     config.json, model.safetensors, tokenizer...      the checkpoint, as Hugging Face writes it
 
-A study folder holds study.json, cells/, adapted/ and verdict.json instead (see `steep.study`).
+A study folder holds study.json, cells/, adapted/, verdict.json and perhaps bias.json instead (see
+`steep.study`).
 While a run is under way its last save is in <folder>.unfinished/ (see `steep.train.saves`). Where
 a folder may be written, and how it appears, say `steep.places` and `steep.outputs`.
 """
@@ -50,6 +52,7 @@ SEEN, SAVE, DECISIONS = "seen.npy", "save.safetensors", "decisions.json"
 WEIGHTS, EXPORT = "model.safetensors", "export.json"
 LOOK, SELECTED = "look.json", "selected.jsonl"
 WORDS, CARD = "words.csv", "README.md"
+GROUPS, BIAS = "groups.csv", "bias.json"
 REPORT, REPORT_TWIN = "report.html", "report.md"
 ONNX = {"onnx": "model.onnx", "int8": "model-int8.onnx"}
 UNFINISHED = ".unfinished"
@@ -61,12 +64,12 @@ CHECKPOINT = (
     *("tokenizer.model", "chat_template.jinja", "bpe.codes", "dict.txt"),
 )
 OF_RUN = frozenset(
-    {MANIFEST, SPLITS, HISTORY, RESULTS, SEEN, DECISIONS, EXPORT, LOOK, SELECTED, WORDS, CARD}
-    | {REPORT, REPORT_TWIN, *ONNX.values(), *CHECKPOINT, f"{PREDICTIONS}/"}
+    {MANIFEST, SPLITS, HISTORY, RESULTS, SEEN, DECISIONS, EXPORT, LOOK, SELECTED, WORDS, GROUPS}
+    | {CARD, REPORT, REPORT_TWIN, *ONNX.values(), *CHECKPOINT, f"{PREDICTIONS}/"}
     | {f"{PREDICTIONS}/{part}.csv" for part in ("valid", "test")}
 )
 PAGES = frozenset({CARD, REPORT, REPORT_TWIN})
-OF_STUDY = frozenset({STUDY, SPLITS, VERDICT, REPORT, REPORT_TWIN, f"{CELLS}/"})
+OF_STUDY = frozenset({STUDY, SPLITS, VERDICT, BIAS, REPORT, REPORT_TWIN, f"{CELLS}/"})
 SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
 CELL = re.compile(r"[^/]+-seed-?\d+\.(json|csv)")
 LEFT = re.compile(  # by killed runs; those with a number by the version before

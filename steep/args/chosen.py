@@ -26,12 +26,21 @@ UNUSED = {option.name for part in (FewArgs, DecisionArgs) for option in options_
 """Options of [fit] that a study has in another form, or not at all: said, and left out."""
 COMMANDS = (
     *("check", "adapt", "fit", "predict", "evaluate", "compare", "report", "demo", "explain"),
-    *("export", "lr_find", "multitask", "select", "self_train", "share", "read", "auto"),
+    *("auto", "bias", "export", "lr_find", "multitask", "select", "self_train", "share", "read"),
 )
 """What a table of a TOML file can be named after, with underscores."""
 FOLDER = Path(__file__).parents[1] / "recipes"
 OWN_FILE = ".toml"  # the ending of a recipe of the user's own
-INPUTS = ("file", "files", "folder", "model", "out", "pile", "piles")  # where they are no options
+INPUTS = (
+    "file",
+    "files",
+    "folder",
+    "model",
+    "models",
+    "out",
+    "pile",
+    "piles",
+)  # where they are no options
 
 
 def options_for(kind: type[Args], command: str, given: dict[str, Any], source: Any = None) -> Args:

@@ -118,6 +118,7 @@ def _card(made: RunRecord, step2: RunRecord | None) -> str:
     sections = [
         ("How to load", _loading(made)),
         ("Results", _tables(_results(made))),
+        ("Unintended bias", _bias(made)),
         ("Limits", _bullets(_limits(made))),
         ("Step 2: further pre-training", _step2(made, step2)),
         ("Step 3: fine-tuning", _options(made)),
@@ -232,7 +233,14 @@ def _limits(made: RunRecord) -> list[str]:
     rare = [c["label"] for c in summary.get("per_class") or [] if c["rows"] < FEW]
     if rare:
         found.append(f"Classes with fewer than {FEW} of these rows: {some(rare, CLASSES)}.")
-    return [*found, _read(made.args), FAIRNESS, LICENCE]
+    fairness = [] if made.results.get("bias") else [FAIRNESS]
+    return [*found, _read(made.args), *fairness, LICENCE]
+
+
+def _bias(made: RunRecord) -> str:
+    """What 'steep bias' found out about the model, where it was asked to write it here."""
+    found = made.results.get("bias")
+    return _joined(inline(found["lead"]), Table(**found["table"]).markdown) if found else ""
 
 
 def _read(args: Mapping[str, Any]) -> str:

@@ -1,0 +1,152 @@
+"""What do the findings mean, in plain words? Sentences for the terminal, the report and the card.
+
+An AUC is told as what it is: of 100 pairs of a harmful and a harmless comment, so many have the
+right order. It is told of comments that mention a group, never of people; and nothing is called
+fair, since what was not found may still be there.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from steep.shelf.bias.findings import FEW, SCARCE
+from steep.shelf.bias.measures import AUCS, BNSP, BPSN, SUBGROUP
+from steep.shelf.bias.resamples import lowest
+from steep.wording import capital, counted, number, some, span
+
+Found = Mapping[str, Any]
+
+SHORT = {SUBGROUP: "within the group", BPSN: "false alarms", BNSP: "misses"}
+WRONG = {  # what the wrong order of a pair means
+    SUBGROUP: "among comments that mention {group}, harmless ones score above harmful ones",
+    BPSN: "harmless comments that mention {group} score above harmful ones that do not mention it",
+    BNSP: "harmful comments that mention {group} score below harmless ones that do not mention it",
+}
+ABSENCE = (
+    "What was not found may still be there: groups that were not asked for, comments of another "
+    "kind, and what the annotators themselves got wrong."
+)
+CLOSE = 0.02  # of an AUC: where nothing larger can be ruled out, the answer is "cannot tell"
+
+
+def headline(found: Found, arm: Found) -> tuple[str, str]:
+    """The answer in a few words, and in a sentence: the worst group of an arm, or that none is."""
+    if not arm["beside"]:
+        why = f"No group has {FEW} harmful and {FEW} harmless comments, so nothing can be said."
+        return "Cannot tell", why
+    worst = lowest(arm["beside"])
+    group, metric = worst["group"], worst["metric"]
+    both = arm["by_group"][group][metric], arm["overall"][SUBGROUP]
+    wrong, usual = (_hundred(1 - one["value"]) for one in both)
+    pairs = (
+        f"{WRONG[metric].format(group=group)} in {wrong} of 100 pairs of them; over all comments, "
+        f"harmless ones score above harmful ones in {usual}."
+    )
+    if worst["high"] is not None and worst["high"] < 0:
+        apart = f"{_hundred(-worst['high'])} to {_hundred(-worst['low'])}"
+        sentence = f"Worst off are comments that mention {group}: {pairs}"
+        return f"Comments that mention {group}", f"{sentence} Difference, 95 % interval: {apart}."
+    limit = "" if worst["low"] is None else f" larger than {_hundred(max(0.0, -worst['low']))}"
+    told = f"no difference found{limit} of 100 pairs, {_scope(found, arm)}"
+    return "No clear difference", f"{capital(told)}. The worst: {pairs}"
+
+
+def change(found: Found, difference: Found) -> tuple[str, str]:
+    """What differs between two arms: the groups for which it is clear, or that none is."""
+    arm, against, changes = (difference[key] for key in ("arm", "against", "changes"))
+    clear = [one for one in changes if one["low"] is not None and one["low"] * one["high"] > 0]
+    if clear:
+        told = [
+            f"{'fewer' if one['value'] > 0 else 'more'} pairs in the wrong order for {one['group']}"
+            f" ({SHORT[one['metric']]}), by {_hundred(abs(one['value']))} of 100 "
+            f"({' to '.join(sorted(_hundred(abs(one[e])) for e in ('low', 'high')))})"
+            for one in sorted(clear, key=lambda one: -abs(one["value"]))
+        ]
+        return "Yes", f"{arm} against {against}: {'; '.join(told)}."
+    ends = [abs(one[e]) for one in changes for e in ("low", "high") if one[e] is not None]
+    limit = f" larger than {_hundred(max(ends))} of 100 pairs" if ends else ""
+    answer = "No difference found" if ends and max(ends) <= CLOSE else "Cannot tell"
+    scope = _scope(found, found["arms"][0])
+    return answer, f"{arm} against {against}: no difference found{limit}, {scope}."
+
+
+def small(found: Found) -> list[str]:
+    """Which groups are too few to say anything, or enough only for wide intervals."""
+    said = []
+    for states, what in (
+        (("few", "none"), f"Too few, so left out (fewer than {FEW} harmful or harmless comments)"),
+        (("scarce",), f"Wide intervals (fewer than {SCARCE} harmful or harmless comments)"),
+    ):
+        named = [
+            f"{g['name']} ({g['positives']} harmful, {g['negatives']} harmless)"
+            for g in found["groups"]
+            if g["status"] in states
+        ]
+        said += [f"{what}: {some(named, 24)}."] if named else []
+    return said
+
+
+def lines_of(found: Found) -> Iterator[str]:
+    """What the command prints."""
+    together = f", {found['clusters']:,} groups of rows" if found["clusters"] else ""
+    yield f"{found['file']}: {found['rows']:,} rows, {found['positives']:,} harmful{together}"
+    for arm in found["arms"]:
+        yield f"{arm['name']}: auc {cell(arm['overall'][SUBGROUP])}"
+        for group in ordered(found, arm):
+            own = arm["by_group"].get(group["name"])
+            shown = ", ".join(f"{SHORT[n]} {cell(own[n])}" for n in AUCS) if own else "too few"
+            counts = f"{group['rows']:,} rows, {group['positives']:,} harmful"
+            yield f"  {group['name']} ({counts}): {shown}"
+        yield from (f"  mean, {SHORT[name]}: {cell(one)}" for name, one in arm["means"].items())
+        yield f"  score of the 2019 challenge: {challenge(found, arm)}"
+        yield f"  {headline(found, arm)[1]}"
+    yield from (change(found, one)[1] for one in found["differences"])
+    yield from small(found)
+    for name, swap in (found["swaps"] or {}).items():
+        yield f"{name}, swapped terms: {swap_sentence(swap)}"
+    for name, tests in (found["hatecheck"] or {}).items():
+        worst = sorted(tests["functions"], key=lambda one: one["value"])[:3]
+        told = some([f"{one['name']} {one['value']:.0%}" for one in worst])
+        yield f"{name}, HateCheck: lowest accuracy by functionality: {told}"
+
+
+def challenge(found: Found, arm: Found) -> str:
+    """The score of the challenge of 2019, or why there is none."""
+    return cell(arm["score"]) if arm["score"] else f"none: {found['score_refused']}"
+
+
+def ordered(found: Found, arm: Found) -> list[Found]:
+    """The groups, worst first by their lowest AUC; those that are too few come last."""
+
+    def least(group: Found) -> float:
+        own = arm["by_group"].get(group["name"], {})
+        return min(
+            (own[n]["value"] for n in AUCS if own and own[n]["value"] is not None), default=2
+        )
+
+    return sorted(found["groups"], key=least)
+
+
+def swap_sentence(swap: Found) -> str:
+    """How much swapped terms change the score, harmless comments first."""
+    told = [
+        f"{kind} comments: the score changes by {cell(one['gap'])}, the decision in "
+        f"{one['flips']['value']:.1%} of swaps"
+        for kind, one in swap["by_label"].items()
+    ]
+    left = f"{swap['skipped']:,} skipped, with several groups or a word of [skip]"
+    return f"{'; '.join(told)} ({counted(swap['rows'], 'row')}; {left})"
+
+
+def cell(one: Found, sign: bool = False) -> str:
+    """A value with its interval, where it has one."""
+    value = number(one["value"], sign=sign)
+    return value if one["low"] is None else f"{value} ({span(one['low'], one['high'], sign=sign)})"
+
+
+def _hundred(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+def _scope(found: Found, arm: Found) -> str:
+    groups = counted(len(arm["by_group"]), "group")
+    return f"for {groups} on {counted(found['rows'], 'row')}, all compared at once"
