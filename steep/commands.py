@@ -18,6 +18,7 @@ from steep.openings import (
     EvaluateCommand,
     FitCommand,
     Follower,
+    MitigationArgs,
     Openings,
     PredictCommand,
     TrackArgs,
@@ -103,12 +104,18 @@ def fit(
     from steep.stages import fit as stage
 
     args = options_for(FitCommand, "fit", options | _given(model), source)
-    openings = Openings(callbacks=callbacks, followers=_followers(args.track))
+    core: FitArgs = args.core
+    kept: dict[str, Any] = {}
+    if args.mitigation != MitigationArgs():
+        from steep.shelf.bias import mitigate
+
+        source, core, kept = mitigate.prepared(source, core, args.identity, args.mitigation)
+    openings = Openings(callbacks=callbacks, followers=_followers(args.track), options=kept)
     if args.search.tune:
         from steep.shelf.tuning.tune import fit_tuned
 
-        return fit_tuned(source, out=Path(out), args=args.core, openings=openings)
-    return stage.fit(source, out=Path(out), args=args.core, openings=openings)
+        return fit_tuned(source, out=Path(out), args=core, openings=openings)
+    return stage.fit(source, out=Path(out), args=core, openings=openings)
 
 
 def self_train(
@@ -214,6 +221,18 @@ def evaluate(
     return stage.evaluate(model, source, args=args.core, out=_path(out), engine=engine)
 
 
+def bias(
+    models: "Model | Sequence[Model]", source: "Source", *, out: "Config" = None, **options: Any
+) -> dict[str, Any]:
+    """Who pays for the mistakes of a model, or of two? By groups that texts mention: printed."""
+    from steep.shelf.bias import BiasArgs
+    from steep.shelf.bias import bias as feature
+
+    given = [models] if isinstance(models, str | Path) else models
+    args = options_for(BiasArgs, "bias", options)
+    return feature.bias(given, source, out=_path(out), args=args)
+
+
 def explain(model: "Model", source: "Source", *, out: "Model", **options: Any) -> Path:
     """Which words speak for a model's answers to single rows; returns the folder `out`."""
     from steep.shelf.explain import ExplainArgs
@@ -248,11 +267,14 @@ def compare(
     and the study's.
     """
     from steep.shelf import awd_lstm
+    from steep.shelf.bias import studies as bias_studies
     from steep.study import compare as study
 
     args = options_for(CompareCommand, "compare", options | _given(model), source)
-    arms = [awd_lstm.arm(args.awd)]
-    return study.compare(source, out=Path(out), args=args.core, arms=arms)
+    arms = [awd_lstm.arm(args.awd), *bias_studies.arms(source, args)]
+    study.compare(source, out=Path(out), args=args.core, arms=arms)
+    bias_studies.examine(source, Path(out), args)
+    return Path(out)
 
 
 def report(
@@ -260,17 +282,20 @@ def report(
 ) -> Path:
     """One self-contained HTML page about a run or a study; returns its path."""
     from steep.reports.page import STAGES, write_report
+    from steep.shelf.bias.bias_page import BIAS_PAGE, panel
     from steep.shelf.explain.explained_page import EXPLAIN_PAGE
     from steep.shelf.self_training import SelfTrainCommand
 
     pages = {
         "evaluate": replace(STAGES["evaluate"], options=EvaluateCommand),
+        "fit": replace(STAGES["fit"], options=FitCommand),
         "adapt": replace(STAGES["adapt"], options=AdaptCommand),
         "compare": replace(STAGES["compare"], options=CompareCommand),
+        "bias": BIAS_PAGE,
         "explain": EXPLAIN_PAGE,
         "self-train": replace(STAGES["fit"], options=SelfTrainCommand),
     }
-    return write_report(folder, out, texts, pages, overwrite=overwrite)
+    return write_report(folder, out, texts, pages, [panel(folder)], overwrite)
 
 
 def demo(*, out: "Model" = "demo", **options: Any) -> Path:

@@ -174,7 +174,8 @@ def contents_of(study: Study) -> dict[str, Any]:
     What is renamed or moved stays the same.
     """
     given, texts = study.start.given, vars(study.args.texts)
-    own = {n: v for n, v in further_options(study.design).items() if v and Path(v).exists()}
+    given_too = further_options(study.design).items()
+    own = {n: v for n, v in given_too if isinstance(v, str) and v and Path(v).exists()}
     return {
         "rows": {part: fingerprint(corpus) for part, corpus in study.data.parts.items()},
         "texts": {name: [_of_path(path) for path in texts[name]] for name in TEXTS},

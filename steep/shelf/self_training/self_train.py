@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import datasets
 import numpy as np
 
 from steep import runs
@@ -14,9 +13,9 @@ from steep.args.table import ColumnArgs
 from steep.args.training import ModelArgs
 from steep.console import say
 from steep.data import budget
-from steep.data.cache_files import flattened
 from steep.data.corpus import Corpus, Data, Task, describe, join_corpora
 from steep.data.duplicates import corpus_hashes
+from steep.data.enlarged import with_rows
 from steep.data.leaks import held_out, texts_of
 from steep.data.load import load, read_texts
 from steep.data.readers import Source
@@ -70,7 +69,7 @@ def self_train(
     pseudo = _pseudo_labelled(teacher, pile, data.labelled(), args)
     enlarged = replace(
         data,
-        train=with_pseudo_labels(used.train, pseudo.texts, pseudo.labels),
+        train=with_rows(used.train, pseudo.texts, pseudo.labels),
         notes=(*data.notes, *notes, pseudo.note),
     )
     # The labelled rows are drawn already, and the student must not draw from its own.
@@ -220,25 +219,3 @@ def several_labels(
             taken += counted[row]
     places.sort()
     return np.array(places, np.int64), labels[places]
-
-
-def with_pseudo_labels(train: Corpus, texts: Corpus, labels: np.ndarray) -> Corpus:
-    """The rows of `train`, then `texts` with these labels: int64 (n,), or (n, L).
-
-    Row numbers continue those of `train`; an example weight, where `train` has weights, is 1.
-    """
-    first = int(train.rows().max()) + 1
-    columns: dict[str, Any] = {"row": np.arange(first, first + len(texts)), "label": list(labels)}
-    if "weight" in train.table.column_names:
-        columns["weight"] = np.ones(len(texts))
-    if "soft" in train.table.column_names:
-        single = np.eye(len(train.column("soft")[0]), dtype=np.float32)
-        columns["soft"] = list(labels.astype(np.float32) if labels.ndim == 2 else single[labels])
-    if "group" in train.table.column_names:
-        columns["group"] = [""] * len(texts)  # training rows are not grouped any more
-    own = flattened(texts.table.select_columns(["id", "text"]))
-    features = datasets.Features({name: train.table.features[name] for name in columns})
-    given = datasets.Dataset.from_dict(columns, features)
-    table = datasets.concatenate_datasets([given, own], axis=1)
-    table = table.select_columns(train.table.column_names)
-    return replace(train, table=datasets.concatenate_datasets([train.table, table]))

@@ -1,0 +1,152 @@
+"""Do weights, balance, swapped copies and further labels change the training rows as they say?"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from steep.args.table import TableArgs
+from steep.data.load import read_table
+from steep.openings import IdentityArgs, MitigationArgs
+from steep.options import change
+from steep.shelf.bias.identities import read_identities
+from steep.shelf.bias.mitigate import Mitigation, lacking, matched
+from tests.conftest import GOOD
+from tests.shelf.bias.conftest import table_of
+
+Steep = Callable[..., Any]
+Refused = Callable[..., str]
+
+
+def test_what_a_group_lacks_is_what_makes_its_share_the_usual_one() -> None:
+    """Of 8 rows 4 are harmful; 3 of the group's 4 are, so 2 harmless ones are missing."""
+    harmful = np.array([1, 1, 1, 1, 0, 0, 0, 0], bool)
+    mentions = np.array([1, 1, 1, 0, 1, 0, 0, 0], bool)[:, None]
+    wanted = lacking(np.ones(8, np.int64), mentions, harmful)
+    assert wanted[:, 0].tolist() == [0, 2, 0, 0, 0, 0, 0, 0, 0]
+    lengths, pile = np.array([1, 1, 1, 2, 1]), np.array([1, 1, 1, 1, 0], bool)[:, None]
+    taken = matched(wanted, lengths, pile, 0)
+    assert len(taken) == 2
+    assert set(taken) < {0, 1, 2}
+    assert (matched(wanted, lengths, pile, 0) == taken).all()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "wanted"),
+    [("kernel", (0.25, 0.5, 0.75, 0.75)), ("detoxify", (0.25, 0.5, 0.75, 0.5))],
+)
+def test_effective_weights(tmp_path: Path, scheme: str, wanted: tuple[float, ...]) -> None:
+    """Harmless and harmful background, harmless and harmful in a group; other weights multiply."""
+    path, asked = tmp_path / "c.csv", IdentityArgs(identities="women")
+    pd.DataFrame(
+        {
+            "text": ["a", "b", "c", "d"],
+            "toxic": [0, 1, 0, 1],
+            "women": [0, 0, 1, 1],
+            "weight": [1, 1, 1, 2],
+        }
+    ).to_csv(path, index=False)
+    table = change(TableArgs(), {"label": "toxic", "sample_weight": "weight"})
+    corpus = read_table(path, table)
+    identities = read_identities(path, asked, "toxic", "auto")
+    plan = Mitigation(identities, asked, MitigationArgs(bias_weights=scheme), "toxic")
+    found = plan._weighted(corpus, 1).weights()
+    assert found.tolist() == pytest.approx([*wanted[:3], 2 * wanted[3]])
+
+
+def test_options_of_a_fit(
+    steep: Steep, comments: Path, terms: Path, tiny_bert: Path, tiny: str, tmp_path: Path
+) -> None:
+    """All at once: rows of the pile and swapped copies join, and each group is a label."""
+    pile, out = tmp_path / "pile.csv", tmp_path / "model"
+    more = table_of(900, seed=5)
+    held = pd.read_csv(comments)["text"]
+    pd.DataFrame({"text": [*more["text"][more["toxic"] < 0.5], *held]}).to_csv(pile, index=False)
+    rows = pd.read_csv(comments)
+    drop = (rows["women"] >= 0.5) & (rows["toxic"] < 0.5) & (rows.index % 12 < 6)
+    own = tmp_path / "own.csv"
+    rows[~drop].to_csv(own, index=False)
+    words = "--label toxic --soft --balance"
+    training = "--swap-terms --identity-outputs --bias-weights detoxify --epochs 2 --model"
+    done = steep("fit", own, words, pile, "--terms", terms, training, tiny_bert, tiny, "--out", out)
+    note = next(line for line in done.stderr.splitlines() if line.startswith("balance:"))
+    assert "women" in note
+    assert not note.startswith("balance: 0 texts")
+    assert "texts with swapped terms added" in done.stderr
+    found = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    assert found["task"]["labels"] == ["toxic", "women", "men", "cats"]
+    made = json.loads((out / "steep.json").read_text(encoding="utf-8"))
+    assert made["args"]["swap_terms"] is True
+    steep("bias", out, own, "--label toxic --terms", terms)
+    again = (steep("report", out), (out / "report.md").read_text(encoding="utf-8"))[1]
+    assert "--swap-terms" in again
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--bias-weights kernel", "--identities COLUMN,COLUMN"),
+        ("--swap-terms --identities women", "swap_terms: needs words"),
+        ("--balance {pile} --identities women", "balance: needs words"),
+        ("--bias-weights kernel --identities women,nobody", "column 'nobody' is not there"),
+    ],
+)
+def test_what_a_mitigation_needs(
+    refused: Refused,
+    comments: Path,
+    tiny_bert: Path,
+    tiny: str,
+    tmp_path: Path,
+    words: str,
+    said: str,
+) -> None:
+    given = words.format(pile=comments)
+    message = refused(
+        *("fit", comments, "--label toxic --soft", given, "--model", tiny_bert, tiny),
+        *("--out", tmp_path / "out"),
+    )
+    assert said in message
+
+
+def test_arms_of_a_study_and_bias_beside_its_verdict(
+    steep: Steep,
+    comments: Path,
+    terms: Path,
+    tiny_bert: Path,
+    tiny: str,
+    short_step2: Path,
+    tmp_path: Path,
+) -> None:
+    out, pile = tmp_path / "study", tmp_path / "pile.txt"
+    pile.write_text("\n".join(f"a {word} woman" for word in GOOD * 3), encoding="utf-8")
+    arms = "--arms base,adapted,weighted,balanced,swapped,identity-outputs --seeds 2 --epochs 2"
+    rows = "--label toxic --soft --test-share 0.6 --keep-going --unit line --minutes 0.02 --terms"
+    steep(
+        *("compare", comments, rows, terms, "--balance", pile, arms, "--model", tiny_bert, tiny),
+        *("--config", short_step2, "--out", out),
+    )
+    found = json.loads((out / "bias.json").read_text(encoding="utf-8"))
+    assert [arm["name"] for arm in found["arms"]][:3] == ["base", "adapted", "weighted"]
+    assert len(found["differences"]) == 5
+    assert found["seeds"] == 2
+    assert all(change["group"] in ("women", "men") for change in found["differences"][0]["changes"])
+    steep("report", out)
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "Unintended bias" in page
+    assert pd.read_csv(comments)["text"][0] not in (out / "bias.json").read_text(encoding="utf-8")
+    (out / "bias.json").unlink()
+    done = steep("bias", out, comments, "--label toxic --terms", terms)
+    assert "adapted against base" in done.stdout
+    assert json.loads((out / "bias.json").read_text(encoding="utf-8")) == found
+
+
+def test_arms_need_to_know_what_rows_mention(
+    refused: Refused, comments: Path, tiny_bert: Path, tiny: str, tmp_path: Path
+) -> None:
+    given = ("--label toxic --soft --arms base,adapted,weighted --model", tiny_bert, tiny)
+    message = refused("compare", comments, *given, "--out", tmp_path / "study")
+    assert "the arm weighted needs --identities or --terms" in message
