@@ -1,8 +1,7 @@
 """Which commands are there? The functions behind the command line and `import steep` alike.
 
-Here core and shelf meet: a feature of the shelf has a command of its own, or gives the core values
-(`steep.openings`). Options are keywords; `options_for` says whose word wins. Whatever is heavy is
-imported when it is needed.
+Here core and shelf meet: a feature has a command of its own, or gives the core values. Options are
+keywords; `options_for` says whose word wins. Whatever is heavy is imported when it is needed.
 """
 
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from steep.openings import (
     EvaluateCommand,
     FitCommand,
     Follower,
+    IdentityArgs,
     MitigationArgs,
     Openings,
     PredictCommand,
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
     Model = str | Path
     Config = str | Path | None
+
+REPORTED = {"adapt": AdaptCommand, "compare": CompareCommand, "fit": FitCommand}
+REPORTED |= {"evaluate": EvaluateCommand}
 
 
 def read(source: "Source", **options: Any) -> "Data":
@@ -104,9 +107,8 @@ def fit(
     from steep.stages import fit as stage
 
     args = options_for(FitCommand, "fit", options | _given(model), source)
-    core: FitArgs = args.core
-    kept: dict[str, Any] = {}
-    if args.mitigation != MitigationArgs():
+    core, kept = args.core, dict[str, Any]()
+    if (args.identity, args.mitigation) != (IdentityArgs(), MitigationArgs()):
         from steep.shelf.bias import mitigate
 
         source, core, kept = mitigate.prepared(source, core, args.identity, args.mitigation)
@@ -225,12 +227,10 @@ def bias(
     models: "Model | Sequence[Model]", source: "Source", *, out: "Config" = None, **options: Any
 ) -> dict[str, Any]:
     """Who pays for the mistakes of a model, or of two? By groups that texts mention: printed."""
-    from steep.shelf.bias import BiasArgs
-    from steep.shelf.bias import bias as feature
+    from steep.shelf.bias import BiasArgs, bias
 
-    given = [models] if isinstance(models, str | Path) else models
     args = options_for(BiasArgs, "bias", options)
-    return feature.bias(given, source, out=_path(out), args=args)
+    return bias.bias(models, source, out=_path(out), args=args)
 
 
 def explain(model: "Model", source: "Source", *, out: "Model", **options: Any) -> Path:
@@ -267,14 +267,13 @@ def compare(
     and the study's.
     """
     from steep.shelf import awd_lstm
-    from steep.shelf.bias import studies as bias_studies
+    from steep.shelf.bias import arms, studies
     from steep.study import compare as study
 
     args = options_for(CompareCommand, "compare", options | _given(model), source)
-    arms = [awd_lstm.arm(args.awd), *bias_studies.arms(source, args)]
-    study.compare(source, out=Path(out), args=args.core, arms=arms)
-    bias_studies.examine(source, Path(out), args)
-    return Path(out)
+    further = [awd_lstm.arm(args.awd), *arms.arms_of(source, args)]
+    folder = study.compare(source, out=Path(out), args=args.core, arms=further)
+    return studies.examine(source, folder, args)
 
 
 def report(
@@ -286,15 +285,9 @@ def report(
     from steep.shelf.explain.explained_page import EXPLAIN_PAGE
     from steep.shelf.self_training import SelfTrainCommand
 
-    pages = {
-        "evaluate": replace(STAGES["evaluate"], options=EvaluateCommand),
-        "fit": replace(STAGES["fit"], options=FitCommand),
-        "adapt": replace(STAGES["adapt"], options=AdaptCommand),
-        "compare": replace(STAGES["compare"], options=CompareCommand),
-        "bias": BIAS_PAGE,
-        "explain": EXPLAIN_PAGE,
-        "self-train": replace(STAGES["fit"], options=SelfTrainCommand),
-    }
+    pages = {name: replace(STAGES[name], options=kind) for name, kind in REPORTED.items()}
+    pages |= {"bias": BIAS_PAGE, "explain": EXPLAIN_PAGE}
+    pages["self-train"] = replace(STAGES["fit"], options=SelfTrainCommand)
     return write_report(folder, out, texts, pages, [panel(folder)], overwrite)
 
 

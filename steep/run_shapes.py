@@ -125,6 +125,7 @@ FIT_RESULTS = CLASSIFIED | {
     "valid": Maybe(SUMMARY),
     "test?": Maybe(SUMMARY),
     "lengths?": Maybe({"cut": COUNT, "percentiles": [COUNT]}),
+    "bias?": {"lead": str, "table": {"columns": list, "rows": list}},
 }
 EVALUATE_RESULTS = CLASSIFIED | {"test": SUMMARY, "valid?": Maybe(SUMMARY)}
 

@@ -108,6 +108,13 @@ def data_tables(data: Mapping[str, Any]) -> list[Table]:
     return tables
 
 
+def bias_in_words(results: Mapping[str, Any]) -> str:
+    """What 'steep bias --card' found out about a model, in Markdown; empty where it was not run."""
+    if not (found := results.get("bias")):
+        return ""
+    return f"{inline(found['lead'])}\n\n{Table(**found['table']).markdown}"
+
+
 def parts_in_words(data: Mapping[str, Any]) -> str:
     """How many labelled rows each part has; empty where that is not known."""
     parts = [f"{rows:,} {PARTS.get(part, part)}" for part, rows in data.get("parts", {}).items()]

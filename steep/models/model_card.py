@@ -23,6 +23,7 @@ from steep.run_tables import (
     CLASSES,
     PARTS,
     Table,
+    bias_in_words,
     compared_table,
     data_tables,
     masked_loss_table,
@@ -118,7 +119,7 @@ def _card(made: RunRecord, step2: RunRecord | None) -> str:
     sections = [
         ("How to load", _loading(made)),
         ("Results", _tables(_results(made))),
-        ("Unintended bias", _bias(made)),
+        ("Unintended bias", bias_in_words(made.results)),
         ("Limits", _bullets(_limits(made))),
         ("Step 2: further pre-training", _step2(made, step2)),
         ("Step 3: fine-tuning", _options(made)),
@@ -230,17 +231,9 @@ def _limits(made: RunRecord) -> list[str]:
     ]
     if part == "valid":
         found.append("These rows also selected the epoch, so the scores are too good.")
-    rare = [c["label"] for c in summary.get("per_class") or [] if c["rows"] < FEW]
-    if rare:
+    if rare := [c["label"] for c in summary.get("per_class") or [] if c["rows"] < FEW]:
         found.append(f"Classes with fewer than {FEW} of these rows: {some(rare, CLASSES)}.")
-    fairness = [] if made.results.get("bias") else [FAIRNESS]
-    return [*found, _read(made.args), *fairness, LICENCE]
-
-
-def _bias(made: RunRecord) -> str:
-    """What 'steep bias' found out about the model, where it was asked to write it here."""
-    found = made.results.get("bias")
-    return _joined(inline(found["lead"]), Table(**found["table"]).markdown) if found else ""
+    return [*found, _read(made.args), *([] if made.results.get("bias") else [FAIRNESS]), LICENCE]
 
 
 def _read(args: Mapping[str, Any]) -> str:

@@ -37,14 +37,14 @@ Found = dict[str, Any]
 
 
 def bias(
-    models: Sequence[str | Path], source: Source, *, out: Path | None, args: BiasArgs
+    models: str | Path | Sequence[str | Path], source: Source, *, out: Path | None, args: BiasArgs
 ) -> Found:
     """What one model or two, or a study, do to the groups that rows of `source` mention.
 
     Printed, and returned as plain JSON; with `out` a run folder with a report. Of a study it is
     kept in its folder, for its report. Raises SteepError for whatever is wrong.
     """
-    given = [Path(model) for model in models]
+    given = [Path(one) for one in ([models] if isinstance(models, str | Path) else models)]
     if not 1 <= len(given) <= 2:
         raise SteepError(f"Name one model, or two to compare them, not {len(given)}.")
     if out is not None:

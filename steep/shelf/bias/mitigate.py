@@ -5,15 +5,11 @@ Each is an option of `steep fit` and an arm of `steep compare`, to be measured, 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import datasets
 import numpy as np
 
-from steep import runs
 from steep.args import FitArgs
 from steep.args.table import ColumnArgs
 from steep.data.corpus import Corpus, Data, Task
@@ -24,7 +20,6 @@ from steep.data.load import load, read_texts
 from steep.data.readers import Source
 from steep.data.step2_text import without_leaks
 from steep.errors import SteepError
-from steep.metrics.scores import primary
 from steep.openings import IdentityArgs, MitigationArgs
 from steep.options import as_mapping
 from steep.seeds import numbers
@@ -33,15 +28,6 @@ from steep.shelf.bias.scored import output_of
 from steep.shelf.bias.swaps import swapped
 from steep.shelf.bias.terms import Terms
 from steep.stages.fit import check_fit, splits_of, used_rows
-from steep.study.arms import (
-    Arm,
-    CellInput,
-    CellOutput,
-    Step2Job,
-    check_learner,
-    fine_tune,
-    pretrain_further,
-)
 from steep.wording import counted, some
 
 # Effective weights of: harmless background, harmful background, harmless and harmful in a group.
@@ -49,12 +35,6 @@ from steep.wording import counted, some
 # kernels compute it (their comment says otherwise). detoxify: 1/4, and 1/4 more for any group, and
 # for harmful background or harmless in a group, as unitaryai/detoxify does.
 SCHEMES = {"kernel": (0.25, 0.5, 0.75, 0.75), "detoxify": (0.25, 0.5, 0.75, 0.5)}
-ABOUT = {
-    "weighted": "rows weighted by label and mention",
-    "balanced": "balanced with harmless texts that mention groups",
-    "swapped": "and step 2 with copies whose terms are swapped",
-    "identity-outputs": "with a label for each group",
-}
 LENGTHS = 20 * 3 ** np.arange(8)  # characters where a class of length begins (Dixon 2018, table 2)
 
 
@@ -227,6 +207,11 @@ def prepared(
     source: Source | Data, args: FitArgs, asked: IdentityArgs, how: MitigationArgs
 ) -> tuple[Data, FitArgs, dict[str, Any]]:
     """The data that a fit with these options trains on, its other options, and those to keep."""
+    if how == MitigationArgs():
+        raise SteepError(
+            "A fit uses what rows mention for --bias-weights, --balance, --swap-terms or "
+            "--identity-outputs: name one of these, or leave --identities and --terms out."
+        )
     data = load(source, args.table, args.split, splits_of(args.start))
     check_fit(data, args)
     used = used_rows(data, args)
@@ -250,61 +235,3 @@ def plan_of(
         )
     identities = read_identities(source, asked, label, columns.unit)
     return Mitigation(identities, asked, how, label, columns)
-
-
-def arms_of(plan: Mitigation | None, how: MitigationArgs) -> list[Arm]:
-    """The arms weighted, balanced, swapped and identity-outputs: adapted, each with one change.
-
-    `plan` is None where it is not known what rows mention: then they refuse to run.
-    """
-    scheme = how.bias_weights if how.bias_weights != "none" else "kernel"
-    kinds = {
-        "weighted": MitigationArgs(bias_weights=scheme),
-        "balanced": MitigationArgs(balance=how.balance),
-        "swapped": MitigationArgs(swap_terms=True),
-        "identity-outputs": MitigationArgs(identity_outputs=True),
-    }
-    return [_arm(name, replace(plan, how=kind) if plan else None) for name, kind in kinds.items()]
-
-
-def _arm(name: str, plan: Mitigation | None) -> Arm:
-    if plan is None:
-        return Arm(name, "", fine_tune, check=partial(check_mitigated, None, name))
-    return Arm(
-        name,
-        f"adapted, its training {ABOUT[name]}",
-        fit=partial(fit_mitigated, plan),
-        pretrain=partial(pretrain_swapped, plan) if name == "swapped" else pretrain_further,
-        check=partial(check_mitigated, plan, name),
-        options=as_mapping(plan.asked) | as_mapping(plan.how),
-    )
-
-
-def check_mitigated(plan: Mitigation | None, name: str, cell: CellInput) -> None:
-    """Raises SteepError where an arm lacks what it needs."""
-    if plan is None or (name == "balanced" and plan.how.balance is None):
-        more = " and --balance PILE" if name == "balanced" else ""
-        raise SteepError(f"the arm {name} needs --identities or --terms{more}.")
-    check_learner(replace(cell, data=plan.applied(cell.data, cell.seed)))
-
-
-def fit_mitigated(plan: Mitigation, cell: CellInput) -> CellOutput:
-    """Step 3 on other training rows; of further labels only the harmful one is told."""
-    task = cell.data.labelled()
-    data = plan.applied(cell.data, cell.seed)
-    if not plan.how.identity_outputs:
-        return fine_tune(replace(cell, data=data))
-    found = fine_tune(replace(cell, data=data, metric=primary(data.labelled())))
-    first = output_of(task, plan.asked.positive, plan.label) == 0
-    both = [np.column_stack([1 - p[:, 0], p[:, 0]]) for p in (found.valid, found.test)]
-    valid, test = (one[:, ::-1] if first else one for one in both)
-    return CellOutput(valid, test, found.history)
-
-
-def pretrain_swapped(plan: Mitigation, job: Step2Job) -> None:
-    """Step 2 that also reads the training texts with their terms swapped."""
-    made = swapped(job.data.train.whole(), plan.terms_for("swapped"))
-    with TemporaryDirectory() as folder:
-        file = Path(folder) / "swapped.csv"
-        runs.write_csv(file, [{"text": text} for text in made.texts])
-        pretrain_further(replace(job, files=(*job.files, file)))

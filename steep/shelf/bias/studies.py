@@ -22,33 +22,24 @@ from steep.options import change
 from steep.reports.folder import StudyCell, StudyFolder, read_folder
 from steep.reports.page import STAGES
 from steep.run_shapes import NOT_VALID
-from steep.shelf.bias import BiasArgs, mitigate
+from steep.shelf.bias import BiasArgs
 from steep.shelf.bias.bias import Found, examined, read_rows
 from steep.shelf.bias.findings import Scored
 from steep.shelf.bias.scored import chosen, output_of
 from steep.shelf.bias.sentences import lines_of
 from steep.stages.predict import table_for
-from steep.study.arms import BASE, Arm
+from steep.study.arms import BASE
 
 
-def arms(source: Source, args: CompareCommand) -> list[Arm]:
-    """The arms that mitigate bias; those that were not asked for refuse to run."""
-    asked, table = args.identity, args.core.table
-    plan = None
-    if asked.identities or asked.terms:
-        label = table.target.label
-        plan = mitigate.plan_of(source, label, table.columns, asked, args.mitigation)
-    return mitigate.arms_of(plan, args.mitigation)
-
-
-def examine(source: Source, out: Path, args: CompareCommand) -> None:
-    """Examine a study that has its verdict, if it was asked what rows mention."""
+def examine(source: Source, out: Path, args: CompareCommand) -> Path:
+    """Examine the study in `out` that has its verdict, if it was asked what rows mention."""
     asked = args.identity.identities or args.identity.terms
     if not asked or args.core.plan.dry_run or not (out / runs.VERDICT).is_file():
-        return
+        return out
     if runs.read_json(out / runs.VERDICT)["answer"] != NOT_VALID:
         own = BiasArgs(target=args.core.table.target, identity=args.identity)
         bias_of_study(out, args.core.split.files.test or source, own)
+    return out
 
 
 def bias_of_study(folder: Path, source: Source, args: BiasArgs) -> Found:

@@ -90,6 +90,7 @@ def test_options_of_a_fit(
     ("words", "said"),
     [
         ("--bias-weights kernel", "--identities COLUMN,COLUMN"),
+        ("--identities women", "name one of these, or leave --identities and --terms out"),
         ("--swap-terms --identities women", "swap_terms: needs words"),
         ("--balance {pile} --identities women", "balance: needs words"),
         ("--bias-weights kernel --identities women,nobody", "column 'nobody' is not there"),
