@@ -59,7 +59,8 @@ ARMS = {
 ADAPT: dict[str, Any] = {"epochs": 1, "max_length": 128}
 FIT: dict[str, Any] = {"epochs": 2, "max_length": 96, "keep_epoch": "last"}
 FURTHER = ("hatecheck", "templates")
-TEMPLATES = 6000  # rows of the templates that are scored
+TEMPLATES = 1000  # rows of the templates that mention a group, and that do not
+PILE = 50_000  # sentences of general text, at most
 SENTENCE = re.compile(r"(?<=[.!?])\s+")
 LONGEST = 1620  # characters of a sentence of the pile
 ASKED = IdentityArgs(terms=TERMS, positive="toxicity")
@@ -87,6 +88,8 @@ def pile(data: Path) -> pd.DataFrame:
             for sentence in SENTENCE.split(json.loads(line)["text"]):
                 if len(sentence) <= LONGEST and pattern.search(sentence):
                     found.append(sentence)
+            if len(found) >= PILE:
+                break
     return pd.DataFrame({"text": found})
 
 
@@ -100,7 +103,8 @@ def templates(data: Path) -> pd.DataFrame:
     table["toxic"] = (table["toxicity"] == "toxic").astype(int)
     mention = np.array([pattern.search(text) is not None for text in table["text"]])
     rest = table[~mention].sample(TEMPLATES, random_state=0)
-    return pd.concat([table[mention].head(TEMPLATES), rest])[["text", "toxic", "frame"]]
+    told = table[mention].sample(TEMPLATES, random_state=0)
+    return pd.concat([told, rest])[["text", "toxic", "frame"]].reset_index(drop=True)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from steep import runs
-from steep.reports.blocks import Block, DotRow, Dots, Page, Section, present
+from steep.reports.blocks import Block, DotRow, Dots, Notes, Page, Section, present
 from steep.reports.charts import LONGEST, axis, place
 from steep.reports.folder import RunFolder, StagePage, StudyFolder
 from steep.run_shapes import COUNT, NUMBER, SHARE
@@ -21,6 +21,7 @@ from steep.shelf.bias.sentences import (
     change,
     headline,
     ordered,
+    shown,
     small,
     swap_sentence,
 )
@@ -44,7 +45,7 @@ AT_THRESHOLD = (
     "hold where groups differ in how many comments are harmful (Kleinberg et al. 2016)."
 )
 BANDS = "These intervals hold all changes of groups at once, so that none is singled out by luck."
-FIRST = {FPR: "harmless flagged", FNR: "harmful missed", CALIBRATION: "mean score less mean label"}
+FIRST = {FPR: "harmless flagged", FNR: "harmful missed", CALIBRATION: "score less label"}
 
 
 def page(run: RunFolder, texts: bool) -> Page:
@@ -62,7 +63,7 @@ def page(run: RunFolder, texts: bool) -> Page:
         paragraph=ABSENCE,
         warnings=small(found),
         sections=present(
-            Section("By group", _drawn(found), f"{LEAD} {_by_arm(found)}"),
+            Section("By group", _drawn(found), LEAD),
             Section("What changed", [_changes(found)], BANDS) if found["differences"] else None,
             Section("At the decision threshold", [_rates(found)], AT_THRESHOLD),
             _swaps(found),
@@ -81,21 +82,19 @@ def panel(folder: str | Path) -> Callable[[RunFolder | StudyFolder, bool], Secti
             return None
         found = runs.read_shaped(path, BIAS)
         told = [change(found, one)[1] for one in found["differences"]]
-        lead = " ".join([*told, _by_arm(found), *small(found), ABSENCE, LEAD])
+        lead = " ".join([*told, *small(found), ABSENCE, LEAD])
         return Section("Unintended bias", [*_drawn(found), _changes(found), _rates(found)], lead)
 
     return section
 
 
-def _by_arm(found: Found) -> str:
-    """What is worst in each arm, where there are several."""
-    arms = found["arms"] if len(found["arms"]) > 1 else []
-    return " ".join(f"{arm['name']}: {headline(found, arm)[1]}" for arm in arms)
-
-
 def _drawn(found: Found) -> list[Block]:
+    """The drawings, the table, and of several arms who is worst off in each."""
     drawn = [_dots(found, name) for name in (BPSN, BNSP, SUBGROUP)]
-    return [*(one for one in drawn if one is not None), groups_table(found)]
+    arms = found["arms"] if len(found["arms"]) > 1 else []
+    told = [f"{arm['name']}: {headline(found, arm)[1]}" for arm in arms]
+    notes = [Notes("Who is worst off", told)] if told else []
+    return [*(one for one in drawn if one is not None), groups_table(found), *notes]
 
 
 def _dots(found: Found, name: str) -> Dots | None:
@@ -116,8 +115,8 @@ def _dots(found: Found, name: str) -> Dots | None:
     told = [f"{group}, {arm['name']}: {cell(entry)}" for group, arm, entry in rows]
     drawn = [
         DotRow(
-            name=brief(group, LONGEST) if arm is first else "",
-            below=brief(arm["name"], LONGEST) if several else "",
+            name=brief(shown(group) if arm is first else arm["name"], LONGEST),
+            below=brief(arm["name"], LONGEST) if several and arm is first else "",
             style="accent" if (arm is arms[-1] if several else i == 0) else "plain",
             y=round(100 * (i + 0.5) / len(rows), 2),
             value=number(entry["value"]),
@@ -146,8 +145,8 @@ def groups_table(found: Found) -> Table:
         counts = tuple(count(group[key]) for key in ("rows", "positives", "negatives"))
         for arm in found["arms"]:
             own = arm["by_group"].get(group["name"])
-            shown = [cell(own[name]) for name in AUCS] if own else ["too few"] * 3
-            rows.append((_named(found, group["name"], arm), *counts, *shown))
+            aucs = [cell(own[name]) for name in AUCS] if own else ["too few"] * 3
+            rows.append((_named(found, group["name"], arm), *counts, *aucs))
     for arm in found["arms"]:
         means = [cell(arm["means"][n]) if n in arm["means"] else NOTHING for n in AUCS]
         rows.append((_named(found, "mean", arm), *([NOTHING] * 3), *means))
@@ -161,7 +160,8 @@ def groups_table(found: Found) -> Table:
 
 
 def _named(found: Found, group: str, arm: Found) -> str:
-    return f"{group}, {arm['name']}" if len(found["arms"]) > 1 else group
+    several = len(found["arms"]) > 1
+    return f"{shown(group)}, {arm['name']}" if several else shown(group)
 
 
 def _rates(found: Found) -> Table:
@@ -189,7 +189,7 @@ def _changes(found: Found) -> Table:
         arms = f"{of['arm']} against {of['against']}"
         every = [{"group": "mean", "metric": n} | one for n, one in of["means"].items()]
         for one in [*every, *of["changes"]]:
-            rows.append((one["group"], SHORT[one["metric"]], arms, cell(one, sign=True)))
+            rows.append((shown(one["group"]), SHORT[one["metric"]], arms, cell(one, sign=True)))
     columns = ("group", "", "arms", "change (above 0 is better)")
     return Table("Change of the share of pairs in the right order", columns, "lllr", rows)
 

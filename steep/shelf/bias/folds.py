@@ -138,21 +138,29 @@ def out_of_fold(models: Sequence[Path], source: Source, out: Path | None, args: 
     stand_in = Trained(models[0], folds.data(0).labelled(), table, 0, "head")
     rows = read_rows(source, table, [stand_in], args)
     at = output_of(stand_in.task, args.identity.positive, rows.label)
-    known, arms = np.isin(corpus.rows(), rows.corpus.rows()), []
+    known, arms, saw = np.isin(corpus.rows(), rows.corpus.rows()), [], list[str]()
     for number, (name, model) in enumerate(zip(names_of(models), models, strict=True)):
         place = out.with_name(f"{out.name}.folds") / f"model-{number + 1}"
-        outputs = _fitted(model, folds, place, args)
+        outputs, notes = _fitted(model, folds, place, args)
+        saw += [f"{name}: {note}" for note in notes]
         both = chosen(stand_in.task, outputs, at, args.identity.label_threshold)
         arms.append(Scored(name, *(one[None, known] for one in both)))
-    told = f"out of fold: {counted(args.bias.folds, 'fit')} of each model; copies stay in one fold"
-    return examined(replace(rows, notes=(*rows.notes, told)), arms, args)
+    fits = counted(args.bias.folds, "fit")
+    told = [f"out of fold: {fits} of each model; copies of a row stay in one fold", *saw]
+    return examined(replace(rows, notes=(*rows.notes, *told)), arms, args)
 
 
-def _fitted(model: Path, folds: Folds, folder: Path, args: BiasArgs) -> np.ndarray:
-    """What the fits of a checkpoint predict for the fold that they did not see."""
+def _fitted(
+    model: Path, folds: Folds, folder: Path, args: BiasArgs
+) -> tuple[np.ndarray, list[str]]:
+    """What the fits of a checkpoint predict for the fold that they did not see.
+
+    And of the first one, what its checkpoint saw of it.
+    """
     own = FitArgs(table=folds.table, start=ModelArgs(model=str(model)), tune=args.fit)
     own = replace(own, seed=args.seed, machine=args.machine)
     found: np.ndarray | None = None
+    notes: list[str] = []
     for fold in range(args.bias.folds):
         data, place = folds.data(fold), folder.with_name(f"{folder.name}-fold-{fold + 1}")
         if not already_fitted(place, data, own):
@@ -160,5 +168,7 @@ def _fitted(model: Path, folds: Folds, folder: Path, args: BiasArgs) -> np.ndarr
         outputs = outputs_of(place, data)
         found = np.zeros((len(folds.places), outputs.shape[1])) if found is None else found
         found[folds.places == fold] = outputs
+        made = runs.read_manifest(place, "fit").get("notes", [])
+        notes = notes or [note for note in made if note.startswith("transductive")]
     assert found is not None
-    return found
+    return found, notes

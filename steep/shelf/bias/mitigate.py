@@ -129,6 +129,12 @@ class Mitigation:
         task = data.labelled()
         if task.kind != "single" or len(task.labels) != 2:
             raise SteepError("identity_outputs: needs two classes, of which one is harmful.")
+        files = {origin.fingerprint for origin in data.splits.origins.values()}
+        if self.identities.flags is not None and len(files) > 1:
+            raise SteepError(
+                "identity_outputs: columns are read of the first file only. Name words with "
+                "--terms, or leave --valid and --test out."
+            )
         first = task.labels[at] if task.labels[at] not in ("0", "1") else str(self.label)
         several = Task("multi", (first, *self.identities.names))
         return replace(

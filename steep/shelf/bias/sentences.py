@@ -34,12 +34,12 @@ def headline(found: Found, arm: Found) -> tuple[str, str]:
         why = f"No group has {FEW} harmful and {FEW} harmless comments, so nothing can be said."
         return "Cannot tell", why
     worst = lowest(arm["beside"])
-    group, metric = worst["group"], worst["metric"]
-    both = arm["by_group"][group][metric], arm["overall"][SUBGROUP]
+    group, metric = shown(worst["group"]), worst["metric"]
+    both = arm["by_group"][worst["group"]][metric], arm["overall"][SUBGROUP]
     wrong, usual = (_hundred(1 - one["value"]) for one in both)
     pairs = (
-        f"{WRONG[metric].format(group=group)} in {wrong} of 100 pairs of them; over all comments, "
-        f"harmless ones score above harmful ones in {usual}."
+        f"{WRONG[metric].format(group=group)} in {wrong} of 100 pairs; of all comments, harmless "
+        f"ones score above harmful ones in {usual} of 100."
     )
     if worst["high"] is not None and worst["high"] < 0:
         apart = f"{_hundred(-worst['high'])} to {_hundred(-worst['low'])}"
@@ -56,9 +56,9 @@ def change(found: Found, difference: Found) -> tuple[str, str]:
     clear = [one for one in changes if one["low"] is not None and one["low"] * one["high"] > 0]
     if clear:
         told = [
-            f"{'fewer' if one['value'] > 0 else 'more'} pairs in the wrong order for {one['group']}"
-            f" ({SHORT[one['metric']]}), by {_hundred(abs(one['value']))} of 100 "
-            f"({' to '.join(sorted(_hundred(abs(one[e])) for e in ('low', 'high')))})"
+            f"{'fewer' if one['value'] > 0 else 'more'} pairs in the wrong order for "
+            f"{shown(one['group'])} ({SHORT[one['metric']]}), by "
+            f"{_hundred(abs(one['value']))} of 100 ({' to '.join(map(_hundred, sorted(abs(one[e]) for e in ('low', 'high'))))})"
             for one in sorted(clear, key=lambda one: -abs(one["value"]))
         ]
         return "Yes", f"{arm} against {against}: {'; '.join(told)}."
@@ -77,7 +77,7 @@ def small(found: Found) -> list[str]:
         (("scarce",), f"Wide intervals (fewer than {SCARCE} harmful or harmless comments)"),
     ):
         named = [
-            f"{g['name']} ({g['positives']} harmful, {g['negatives']} harmless)"
+            f"{shown(g['name'])} ({g['positives']} harmful, {g['negatives']} harmless)"
             for g in found["groups"]
             if g["status"] in states
         ]
@@ -93,9 +93,9 @@ def lines_of(found: Found) -> Iterator[str]:
         yield f"{arm['name']}: auc {cell(arm['overall'][SUBGROUP])}"
         for group in ordered(found, arm):
             own = arm["by_group"].get(group["name"])
-            shown = ", ".join(f"{SHORT[n]} {cell(own[n])}" for n in AUCS) if own else "too few"
+            aucs = ", ".join(f"{SHORT[n]} {cell(own[n])}" for n in AUCS) if own else "too few"
             counts = f"{group['rows']:,} rows, {group['positives']:,} harmful"
-            yield f"  {group['name']} ({counts}): {shown}"
+            yield f"  {group['name']} ({counts}): {aucs}"
         yield from (f"  mean, {SHORT[name]}: {cell(one)}" for name, one in arm["means"].items())
         yield f"  score of the 2019 challenge: {challenge(found, arm)}"
         yield f"  {headline(found, arm)[1]}"
@@ -135,6 +135,11 @@ def swap_sentence(swap: Found) -> str:
     ]
     left = f"{swap['skipped']:,} skipped, with several groups or a word of [skip]"
     return f"{'; '.join(told)} ({counted(swap['rows'], 'row')}; {left})"
+
+
+def shown(name: str) -> str:
+    """The name of a group, which may be that of a column, in words."""
+    return name.replace("_", " ")
 
 
 def cell(one: Found, sign: bool = False) -> str:

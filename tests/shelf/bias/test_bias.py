@@ -12,7 +12,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from steep.shelf.bias.measures import NINE
-from tests.shelf.bias.conftest import table_of
+from tests.shelf.bias.conftest import NEUTRAL, table_of
 
 Steep = Callable[..., Any]
 Refused = Callable[..., str]
@@ -77,6 +77,35 @@ def test_words_swaps_and_two_models(
     assert swap["by_label"]["harmless"]["gap"]["value"] > 0
     assert "When another group is mentioned" in (out / "report.html").read_text(encoding="utf-8")
     assert "How to reproduce" in (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_rows_of_a_thread_count_together(
+    steep: Steep, judge: Path, comments: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "found"
+    done = steep("bias", judge, comments, COLUMNS, "--group thread --out", out)
+    assert "75 groups of rows" in done.stdout
+    assert results(out)["clusters"] == 75
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("single", "--positive negative"), ("multi", "--label toxic")],
+)
+def test_classes_by_name_and_one_of_several_labels(
+    steep: Steep, fitted: Callable[[str], Path], tables: Path, tmp_path: Path, kind: str, words: str
+) -> None:
+    terms, p = tmp_path / "terms.toml", tmp_path / "p.csv"
+    often = [word for word in NEUTRAL if len(word) > 2][:60]
+    terms.write_text(f"[groups]\na = {json.dumps(often)}", encoding="utf-8")
+    table, out = tables / f"{kind}.csv", tmp_path / "found"
+    steep("bias", fitted(kind), table, words, "--terms", terms, "--out", out)
+    steep("predict", fitted(kind), table, "--out", p)
+    scores = pd.read_csv(p)["toxic" if kind == "multi" else "p_negative"]
+    rows = pd.read_csv(table)
+    truth = rows["toxic"] == 1 if kind == "multi" else rows["label"] == "negative"
+    found = results(out)["arms"][0]["overall"]["subgroup_auc"]["value"]
+    assert found == pytest.approx(roc_auc_score(truth, scores), abs=1e-3)
 
 
 def test_into_the_card(steep: Steep, judge: Path, comments: Path, tmp_path: Path) -> None:
