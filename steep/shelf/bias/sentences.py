@@ -55,13 +55,8 @@ def change(found: Found, difference: Found) -> tuple[str, str]:
     arm, against, changes = (difference[key] for key in ("arm", "against", "changes"))
     clear = [one for one in changes if one["low"] is not None and one["low"] * one["high"] > 0]
     if clear:
-        told = [
-            f"{'fewer' if one['value'] > 0 else 'more'} pairs in the wrong order for "
-            f"{shown(one['group'])} ({SHORT[one['metric']]}), by "
-            f"{_hundred(abs(one['value']))} of 100 ({' to '.join(map(_hundred, sorted(abs(one[e]) for e in ('low', 'high'))))})"
-            for one in sorted(clear, key=lambda one: -abs(one["value"]))
-        ]
-        return "Yes", f"{arm} against {against}: {'; '.join(told)}."
+        clear.sort(key=lambda one: -abs(one["value"]))
+        return "Yes", f"{arm} against {against}: {'; '.join(map(_changed, clear))}."
     ends = [abs(one[e]) for one in changes for e in ("low", "high") if one[e] is not None]
     limit = f" larger than {_hundred(max(ends))} of 100 pairs" if ends else ""
     answer = "No difference found" if ends and max(ends) <= CLOSE else "Cannot tell"
@@ -150,6 +145,17 @@ def cell(one: Found, sign: bool = False) -> str:
 
 def _hundred(share: float) -> str:
     return f"{100 * share:.1f}"
+
+
+def _changed(one: Found) -> str:
+    """A clear change of one group, in words."""
+    way = "fewer" if one["value"] > 0 else "more"
+    low, high = sorted(abs(one[end]) for end in ("low", "high"))
+    ends = f"{_hundred(low)} to {_hundred(high)}"
+    by = f"by {_hundred(abs(one['value']))} of 100 ({ends})"
+    return (
+        f"{way} pairs in the wrong order for {shown(one['group'])} ({SHORT[one['metric']]}), {by}"
+    )
 
 
 def _scope(found: Found, arm: Found) -> str:
