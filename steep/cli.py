@@ -164,8 +164,6 @@ def bias(
 ) -> None:
     """Show who pays for a model's mistakes, among the groups that texts mention.
 
-    What they mention say columns (--identities) or words (--terms FILE.toml); see --help-all.
-
     Example: steep bias model comments.csv --label toxic --identities female,black,muslim
     """
     commands.bias(models, file, out=out, **options)

@@ -128,9 +128,10 @@ class IdentityArgs(Part):
         None,
         "Columns that say which groups a text mentions, joined by commas: shares of raters, or "
         "0/1.",
+        common=True,
     )
     terms: Path | None = option(
-        None, "TOML file with the words that mention each group, in place of columns."
+        None, "TOML file with the words that mention each group, in place of columns.", common=True
     )
     positive: str | None = option(
         None, "Class or label that is harmful; by default --label, or the second of two classes."
