@@ -60,8 +60,8 @@ ADAPT: dict[str, Any] = {"epochs": 1, "max_length": 128}
 FIT: dict[str, Any] = {"epochs": 2, "max_length": 96, "keep_epoch": "last"}
 FURTHER = ("hatecheck", "templates")
 TEMPLATES = 1000  # rows of the templates that mention a group, and that do not
-PILE = 50_000  # sentences of general text, at most
-SENTENCE = re.compile(r"(?<=[.!?])\s+")
+PILE = 20_000  # sentences of general text, at most
+SENTENCE, WORD = re.compile(r"(?<=[.!?])\s+"), re.compile(r"\w+")
 LONGEST = 1620  # characters of a sentence of the pile
 ASKED = IdentityArgs(terms=TERMS, positive="toxicity")
 Line = dict[str, Any]
@@ -80,13 +80,14 @@ def comments(data: Path, rows: int | None) -> pd.DataFrame:
 
 def pile(data: Path) -> pd.DataFrame:
     """Sentences of general text that mention a group: assumed harmless."""
-    words = read_terms(TERMS).groups.values()
-    pattern = pattern_of([word for group in words for word in group])
-    found = []
+    terms = [word for group in read_terms(TERMS).groups.values() for word in group]
+    pattern, firsts = pattern_of(terms), {WORD.findall(term)[0] for term in terms}
+    found: list[str] = []
     with lzma.open(data / "general_text" / "general.jsonl.xz", "rt", encoding="utf-8") as lines:
         for line in lines:
             for sentence in SENTENCE.split(json.loads(line)["text"]):
-                if len(sentence) <= LONGEST and pattern.search(sentence):
+                known = not firsts.isdisjoint(WORD.findall(sentence.lower()))  # quick, if rough
+                if known and len(sentence) <= LONGEST and pattern.search(sentence):
                     found.append(sentence)
             if len(found) >= PILE:
                 break
