@@ -14,6 +14,7 @@ from steep.errors import SteepError
 from steep.metrics.scores import primary
 from steep.openings import CompareCommand, MitigationArgs
 from steep.options import as_mapping
+from steep.shelf.bias.identities import read_identities
 from steep.shelf.bias.mitigate import Mitigation, plan_of
 from steep.shelf.bias.scored import output_of
 from steep.shelf.bias.swaps import swapped
@@ -41,8 +42,13 @@ def arms_of(source: Source | Data, args: CompareCommand) -> list[Arm]:
     Where it is not known what rows mention they refuse to run.
     """
     asked, table, how, plan = args.identity, args.core.table, args.mitigation, None
-    if asked.identities or asked.terms:
-        plan = plan_of(source, table.target.label, table.columns, asked, how)
+    label, test = table.target.label, args.core.split.files.test
+    if asked.identities or asked.terms:  # what is wrong is said before anything is trained
+        if "," in (label or "") and asked.positive is None:
+            raise SteepError(f"label {label}: of several labels name the harmful one: --positive.")
+        plan = plan_of(source, label, table.columns, asked, how)
+        if test is not None:
+            read_identities(test, asked, label, table.columns.unit)
     scheme = how.bias_weights if how.bias_weights != "none" else "kernel"
     kinds = {
         "weighted": MitigationArgs(bias_weights=scheme),

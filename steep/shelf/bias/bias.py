@@ -95,6 +95,8 @@ class Rows:
 def read_rows(source: Source, table: TableArgs, trained: Sequence[Trained], args: BiasArgs) -> Rows:
     """The rows of a table that somebody knows the groups of; SteepError if there are none."""
     label = args.target.label or table.target.label or trained[0].table.target.label
+    if args.identity.positive in (label or "").split(","):
+        label = args.identity.positive  # one of several columns
     if label is None or "," in label:
         raise SteepError(f"{source}: name the column that says what is harmful with --label.")
     unit = table.columns.unit

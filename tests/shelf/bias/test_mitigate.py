@@ -145,9 +145,24 @@ def test_arms_of_a_study_and_bias_beside_its_verdict(
     assert json.loads((out / "bias.json").read_text(encoding="utf-8")) == found
 
 
-def test_arms_need_to_know_what_rows_mention(
-    refused: Refused, comments: Path, tiny_bert: Path, tiny: str, tmp_path: Path
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--label toxic", "the arm weighted needs --identities or --terms"),
+        ("--label toxic,men --identities women", "name the harmful one: --positive"),
+        ("--label toxic --identities women --test {bare}", "column 'women' is not there"),
+    ],
+)
+def test_what_a_study_of_bias_needs_is_said_at_once(
+    refused: Refused,
+    comments: Path,
+    tiny_bert: Path,
+    tiny: str,
+    tmp_path: Path,
+    words: str,
+    said: str,
 ) -> None:
-    given = ("--label toxic --soft --arms base,adapted,weighted --model", tiny_bert, tiny)
-    message = refused("compare", comments, *given, "--out", tmp_path / "study")
-    assert "the arm weighted needs --identities or --terms" in message
+    bare = tmp_path / "bare.csv"
+    table_of(40)[["id", "text", "toxic"]].to_csv(bare, index=False)
+    given = (words.format(bare=bare), "--soft --arms base,adapted,weighted --model", tiny_bert)
+    assert said in refused("compare", comments, *given, tiny, "--out", tmp_path / "study")
