@@ -5,7 +5,6 @@ keywords; `options_for` says whose word wins. Whatever is heavy is imported when
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -16,12 +15,11 @@ from steep.openings import (
     CompareCommand,
     EvaluateCommand,
     FitCommand,
-    Follower,
     IdentityArgs,
     MitigationArgs,
     Openings,
     PredictCommand,
-    TrackArgs,
+    followers_of,
 )
 
 if TYPE_CHECKING:
@@ -34,9 +32,6 @@ if TYPE_CHECKING:
 
     Model = str | Path
     Config = str | Path | None
-
-REPORTED = {"adapt": AdaptCommand, "compare": CompareCommand, "fit": FitCommand}
-REPORTED |= {"evaluate": EvaluateCommand}
 
 
 def read(source: "Source", **options: Any) -> "Data":
@@ -75,7 +70,7 @@ def adapt(
     args = options_for(AdaptCommand, "adapt", options | _given(model), source)
     openings = Openings(
         callbacks=callbacks,
-        followers=_followers(args.track),
+        followers=followers_of(args.track),
         objective=sentence_pairs.objective(args.pairs, args.core.pretrain),
         options=sentence_pairs.kept(args.pairs),
     )
@@ -112,7 +107,7 @@ def fit(
         from steep.shelf.bias import mitigate
 
         source, core, kept = mitigate.prepared(source, core, args.identity, args.mitigation)
-    openings = Openings(callbacks=callbacks, followers=_followers(args.track), options=kept)
+    openings = Openings(callbacks=callbacks, followers=followers_of(args.track), options=kept)
     if args.search.tune:
         from steep.shelf.tuning.tune import fit_tuned
 
@@ -133,7 +128,7 @@ def self_train(
     from steep.shelf.self_training import self_train as feature
 
     args = options_for(SelfTrainCommand, "self_train", options | _given(model), source)
-    followers = _followers(args.track)
+    followers = followers_of(args.track)
     return feature.self_train(source, piles, out=Path(out), args=args.core, followers=followers)
 
 
@@ -280,15 +275,9 @@ def report(
     folder: "Model", *, out: "Config" = None, texts: bool = True, overwrite: bool = False
 ) -> Path:
     """One self-contained HTML page about a run or a study; returns its path."""
-    from steep.reports.page import STAGES, write_report
-    from steep.shelf.bias.bias_page import BIAS_PAGE, panel
-    from steep.shelf.explain.explained_page import EXPLAIN_PAGE
-    from steep.shelf.self_training import SelfTrainCommand
+    from steep.shelf.pages import write
 
-    pages = {name: replace(STAGES[name], options=kind) for name, kind in REPORTED.items()}
-    pages |= {"bias": BIAS_PAGE, "explain": EXPLAIN_PAGE}
-    pages["self-train"] = replace(STAGES["fit"], options=SelfTrainCommand)
-    return write_report(folder, out, texts, pages, [panel(folder)], overwrite)
+    return write(Path(folder), _path(out), texts, overwrite)
 
 
 def demo(*, out: "Model" = "demo", **options: Any) -> Path:
@@ -296,15 +285,6 @@ def demo(*, out: "Model" = "demo", **options: Any) -> Path:
     from steep.stages import demo as stage
 
     return stage.demo(Path(out), options_for(DemoArgs, "demo", options))
-
-
-def _followers(args: TrackArgs) -> list[Follower]:
-    """The tracker that is to follow a run, if any."""
-    if args.track == "none":
-        return []
-    from steep.shelf import trackers
-
-    return trackers.followers(args)
 
 
 def _given(model: "Model | None") -> dict[str, Any]:

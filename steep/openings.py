@@ -214,3 +214,12 @@ class CompareCommand:
     awd: AwdArgs = AwdArgs()
     identity: IdentityArgs = IdentityArgs()
     mitigation: MitigationArgs = MitigationArgs()
+
+
+def followers_of(args: TrackArgs) -> list[Follower]:
+    """The tracker that is to follow a run, if any."""
+    if args.track == "none":
+        return []
+    from steep.shelf import trackers
+
+    return trackers.followers(args)
