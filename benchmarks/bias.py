@@ -155,7 +155,7 @@ def run(plan: Plan, seed: int, fold: int) -> None:
             args = change(plan.args, {"seed": seed})
             if arm != "base":
                 args = change(args, {"model": str(adapted), "base": plan.model})
-            out = fit(given, out=Path(folder) / arm, args=args)
+            out = fit(given, out=Path(folder) / f"fit-{arm}", args=args)
             if fold == 0:
                 for what in FURTHER:
                     keep(plan.scores(arm, seed, what), further(plan, out, what))
@@ -211,6 +211,7 @@ def figures(plan: Plan, seeds: int) -> dict[str, Any]:
     units = plan.folds.units
     sample = Sample(labels >= 0.5, labels, tuple(terms.groups), groups, units)
     found = {"comments": findings(sample, gathered(plan, seeds, None), draws)}
+    found["comments"]["rows"] = len(labels)
     hate, frame = cases(plan.data), templates(plan.data)
     for what, table, label, groups, together in (
         ("hatecheck", hate.frame, LABEL, hate.frame[list(hate.groups)].to_numpy(bool), TEMPLATE),
@@ -221,7 +222,7 @@ def figures(plan: Plan, seeds: int) -> dict[str, Any]:
         clusters = np.unique(table[together].astype(str), return_inverse=True)[1]
         own = Sample(truth >= 0.5, truth, names, groups, clusters)
         arms = gathered(plan, seeds, what)
-        found[what] = findings(own, arms, draws)
+        found[what] = findings(own, arms, draws) | {"rows": len(truth)}
         if what == "hatecheck":
             found["functions"] = {
                 arm.name: hatecheck_findings(hate, own, arm.scores[0], arm.decided[0], draws)
@@ -230,10 +231,10 @@ def figures(plan: Plan, seeds: int) -> dict[str, Any]:
     return found
 
 
-def table(found: dict[str, Any], rows: int) -> Iterator[str]:
+def table(found: dict[str, Any]) -> Iterator[str]:
     """The figures in Markdown: every arm's groups and means, the changes, HateCheck's functions."""
     for what in ("comments", *FURTHER):
-        one = found[what] | {"rows": rows if what == "comments" else 0}
+        one = found[what]
         yield f"\n{what}\n"
         yield "| group | harmful / harmless | arm | subgroup | BPSN | BNSP |"
         yield "|---|---|---|---|---|---|"
@@ -296,12 +297,9 @@ def main() -> None:
                 run(plan, seed, fold)
         return
     found = figures(plan, args.seeds)
-    count = len(plan.folds.corpus)
     with args.out.open("a", encoding="utf-8") as file:
-        file.write(
-            json.dumps({"rows": count, "seeds": args.seeds, "folds": args.folds} | found) + "\n"
-        )
-    print("\n".join(table(found, count)))
+        file.write(json.dumps({"seeds": args.seeds, "folds": args.folds} | found) + "\n")
+    print("\n".join(table(found)))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from steep.shelf.bias.measures import (
     challenge_score,
     power_mean,
 )
-from steep.shelf.bias.resamples import Draws, Measured, Sample, bands, entry, measured
+from steep.shelf.bias.resamples import Draws, Measured, Sample, bands, centred, entry, measured
 from steep.wording import some
 
 FEW, SCARCE = 20, 100  # positives, or negatives, of a group: below that nothing, or with a warning
@@ -111,7 +111,7 @@ class _Seen:
                 values = values - power_mean(other.values[name][..., self.kept])
                 drawn = drawn - power_mean(other.drawn[name][..., self.kept])
             weakest = min((self.supports[name][i] for i in self.kept), key=lambda s: s.units)
-            found[name] = entry(values, drawn, weakest)
+            found[name] = entry(values, centred(values, drawn), weakest)
         return found
 
     def banded(self, one: Measured, metrics: Sequence[str]) -> list[Found]:
@@ -132,7 +132,7 @@ class _Seen:
             challenge_score(of[SUBGROUP][..., -1], {name: of[name][..., nine] for name in AUCS})
             for of in (one.values, one.drawn)
         )
-        return entry(values, drawn, self.supports[SUBGROUP][-1])
+        return entry(values, centred(values, drawn), self.supports[SUBGROUP][-1])
 
     def _entry(self, one: Measured, name: str, i: int) -> Found:
         return entry(one.values[name][:, i], one.drawn[name][..., i], self.supports[name][i])

