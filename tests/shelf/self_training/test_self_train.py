@@ -13,11 +13,7 @@ import pytest
 from fastai.callback.core import Callback
 from safetensors.numpy import load_file
 
-from steep.args.table import ColumnArgs, TableArgs
-from steep.data.enlarged import with_rows
-from steep.data.load import read_table, read_texts
 from steep.openings import Openings
-from steep.options import make
 from steep.shelf.self_training import self_train as feature
 from steep.shelf.self_training.self_train import one_label, several_labels
 from steep.stages.fit import fit
@@ -167,9 +163,6 @@ def test_what_it_cannot_learn_from(
     assert not (tmp_path / "no").exists()
 
 
-LINES = ColumnArgs(unit="line")
-
-
 def test_the_most_confident_of_each_class_in_the_order_of_the_file() -> None:
     given = np.array([[0.95, 0.05], [0.91, 0.09], [0.2, 0.8], [0.99, 0.01], [0.08, 0.92]])
     places, classes = one_label(given, 0.9, 2)
@@ -188,34 +181,3 @@ def test_of_several_labels_all_must_be_confident() -> None:
     # one of each: row 3 has none and comes first, 1 the first label, 5 the second beside it
     assert several_labels(given, 0.9, 1)[0].tolist() == [1, 3, 5]
     assert several_labels(given, 0.999, 6)[1].shape == (0, 2)
-
-
-def test_rows_continue_and_columns_stay(write) -> None:
-    path = write("t.csv", "id,text,l,w\na,one,x,2\nb,two,y,3\n")
-    train = read_table(path, make(TableArgs, label="l", sample_weight="w"))
-    pile = read_texts([write("p.txt", "three\nfour\n")], LINES)
-    both = with_rows(train, pile, np.array([1, 0]))
-    assert both.table.features == train.table.features
-    assert both.rows().tolist() == [0, 1, 2, 3]
-    assert list(both.table["text"]) == ["one", "two", "three", "four"]
-    assert both.labels().tolist() == [0, 1, 1, 0]
-    assert both.weights().tolist() == [2, 3, 1, 1]
-
-
-def test_several_labels_join_too(write) -> None:
-    path = write("m.csv", "id,text,x,y\na,one,1,0\nb,two,0,0\n")
-    train = read_table(path, make(TableArgs, label="x,y"))
-    pile = read_texts([write("p.txt", "three\nfour\n")], LINES)
-    both = with_rows(train, pile, np.array([[0, 1], [1, 1]]))
-    assert both.table.features == train.table.features
-    assert both.labels().tolist() == [[1, 0], [0, 0], [0, 1], [1, 1]]
-
-
-def test_pseudo_labels_beside_soft_ones_are_certain(write) -> None:
-    path = write("s.csv", "id,text,x,y\na,one,0.8,0.2\nb,two,0.1,0.9\n")
-    train = read_table(path, make(TableArgs, label="x,y", soft=True))
-    pile = read_texts([write("p.txt", "three\nfour\n")], LINES)
-    both = with_rows(train, pile, np.array([1, 0]))
-    assert both.table.features == train.table.features
-    assert both.labels().tolist() == [0, 1, 1, 0]
-    np.testing.assert_allclose(both.targets(), [[0.8, 0.2], [0.1, 0.9], [0, 1], [1, 0]])
