@@ -25,14 +25,14 @@ ABSENCE = (
     "What was not found may still be there: groups that were not asked for, comments of another "
     "kind, and what the annotators themselves got wrong."
 )
+NONE = f"No group has {FEW} harmful and {FEW} harmless comments, so nothing can be said."
 CLOSE = 0.02  # of an AUC: where nothing larger can be ruled out, the answer is "cannot tell"
 
 
 def headline(found: Found, arm: Found) -> tuple[str, str]:
     """The answer in a few words, and in a sentence: the worst group of an arm, or that none is."""
     if not arm["beside"]:
-        why = f"No group has {FEW} harmful and {FEW} harmless comments, so nothing can be said."
-        return "Cannot tell", why
+        return "Cannot tell", NONE
     worst = lowest(arm["beside"])
     group, metric = shown(worst["group"]), worst["metric"]
     both = arm["by_group"][worst["group"]][metric], arm["overall"][SUBGROUP]
@@ -53,6 +53,8 @@ def headline(found: Found, arm: Found) -> tuple[str, str]:
 def change(found: Found, difference: Found) -> tuple[str, str]:
     """What differs between two arms: the groups for which it is clear, or that none is."""
     arm, against, changes = (difference[key] for key in ("arm", "against", "changes"))
+    if not changes:
+        return "Cannot tell", NONE
     clear = [one for one in changes if one["low"] is not None and one["low"] * one["high"] > 0]
     if clear:
         clear.sort(key=lambda one: -abs(one["value"]))

@@ -75,6 +75,8 @@ def test_what_changed_from_one_arm_to_another(tmp_path: Path) -> None:
     assert "fewer pairs in the wrong order for big cats (false alarms)" in sentence
     page = written(found, tmp_path / "run").read_text(encoding="utf-8")
     assert "Does bias differ between arm0 and arm1?" in page
+    few = found_in(0.0, 2, rows=60)
+    assert change(few, few["differences"][0])[1].startswith("No group has 20 harmful")
     same = found_in(0.0, 2)
     assert change(same, same["differences"][0])[0] == "Cannot tell"
 
