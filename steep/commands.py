@@ -262,6 +262,7 @@ def report(
     from steep.reports.page import STAGES, write_report
     from steep.shelf.explain.explained_page import EXPLAIN_PAGE
     from steep.shelf.self_training import SelfTrainCommand
+    from steep.shelf.summarize.page import PAGES as SUMMARIES
 
     pages = {
         "evaluate": replace(STAGES["evaluate"], options=EvaluateCommand),
@@ -269,6 +270,7 @@ def report(
         "compare": replace(STAGES["compare"], options=CompareCommand),
         "explain": EXPLAIN_PAGE,
         "self-train": replace(STAGES["fit"], options=SelfTrainCommand),
+        **SUMMARIES,
     }
     return write_report(folder, out, texts, pages, overwrite=overwrite)
 
