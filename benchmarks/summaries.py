@@ -40,7 +40,7 @@ from steep.shelf.summarize.documents import as_json, documents_of, from_json, re
 from steep.shelf.summarize.labels import greedy, labelled
 from steep.shelf.summarize.measure import LEAD, baseline_picks, cases_of, interval, score_picks
 from steep.shelf.summarize.model import Reader, start_reader
-from steep.shelf.summarize.rouge import NAMES, Words
+from steep.shelf.summarize.rouge import NAMES, english_words
 
 RESULTS = Path(__file__).parent / "results" / "summaries.json"
 LONGEST, WORDS = 10_000, 600  # documents that are scored, and the words of each
@@ -79,7 +79,7 @@ def bounds(name: str, options: argparse.Namespace) -> dict[str, Any]:
     """Lead-3 and the greedy oracle of at most three sentences, on all documents of a set."""
     asked = make(ReferenceArgs, summary="summary")
     corpus = usable(read_documents(write(name, options), DocumentArgs(text="article"), asked))
-    splitter, words = from_json(as_json(learn_punkt(corpus))), Words("english")
+    splitter, words = from_json(as_json(learn_punkt(corpus))), english_words
     cases = cases_of([labelled(one, words) for one in documents_of(corpus, splitter)])
     rule = Rule("sentences", 3, block=False)
     picks = {

@@ -238,20 +238,20 @@ def predict(
 
     `source` may also be a list of documents, each a text or a list of sentences.
     """
-    from steep.shelf.summarize import summarise
+    from steep.shelf.summarize import use
 
     args = options_for(SummaryPredictArgs, "summarize_predict", options)
-    return summarise.predict(Path(model), source, out=Path(out) if out else None, args=args)
+    return use.predict(Path(model), source, out=Path(out) if out else None, args=args)
 
 
 def evaluate(
     model: str | Path, source: "Source", *, out: str | Path | None = None, **options: Any
 ) -> dict[str, Any]:
     """How good summaries are, beside lead, TextRank, random and oracle: printed, and returned."""
-    from steep.shelf.summarize import summarise
+    from steep.shelf.summarize import use
 
     args = options_for(SummaryEvaluateArgs, "summarize_evaluate", options)
-    return summarise.evaluate(Path(model), source, out=Path(out) if out else None, args=args)
+    return use.evaluate(Path(model), source, out=Path(out) if out else None, args=args)
 
 
 def compare(

@@ -14,7 +14,7 @@ from steep import runs
 from steep.models.model_card import pathless
 from steep.run_tables import PARTS, Table
 from steep.shelf.summarize.measure import MODEL, SHOWN
-from steep.wording import inline, listed, number, span, verbatim
+from steep.wording import NOTHING, inline, listed, number, span, verbatim
 
 LIMITS = (
     "A summary is made of the document's own sentences. It can mislead all the same: a pronoun may "
@@ -75,21 +75,26 @@ def rouge_table(found: Mapping[str, Any], part: str) -> Table:
     rows = [
         (
             name,
-            number(own["rouge1"]["value"], 2),
-            span(own["rouge1"]["low"], own["rouge1"]["high"]),
-            *(number(own[key]["value"], 2) for key in SHOWN if key != "rouge1"),
+            *(number(own[key]["value"], 2) for key in SHOWN),
             number(found["words"][name], 1),
+            *_gain(found["gains"].get(name)),
         )
         for name, own in found["rouge"].items()
     ]
-    columns = ("", "R-1", "95 % interval", *list(SHOWN.values())[1:], "words")
+    columns = ("", *SHOWN.values(), "words", "gain of the model", "95 % interval")
     note = (
         "F measures in points, of stemmed words in English and of words elsewhere; Lsum with one "
-        "sentence a line. Intervals: bootstrap over documents. All but the oracle are as long as "
-        "the summariser's rule says; the oracle's sentences are the labels."
+        "sentence a line. Gains: mean of R-1, R-2 and R-Lsum, paired over documents. All but the "
+        "oracle are as long as the summariser's rule says; the oracle's sentences are the labels."
     )
     caption = f"ROUGE on {found['documents']:,} {PARTS[part]} documents"
-    return Table(caption, columns, "lrrrrrr", rows, note, strong=MODEL)
+    return Table(caption, columns, "l" + "r" * 7, rows, note, strong=MODEL)
+
+
+def _gain(gain: Mapping[str, float] | None) -> tuple[str, str]:
+    if gain is None:
+        return NOTHING, NOTHING
+    return number(gain["value"], 2, sign=True), span(gain["low"], gain["high"], sign=True)
 
 
 def _reading(results: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from steep.shelf.summarize.documents import Document
-from steep.shelf.summarize.rouge import Sentences, Words, f_measure, grams
+from steep.shelf.summarize.rouge import Sentences, WordsIn, grams, overlap
 
 MATCHED = 0.9  # of the characters of a reference that stand in whole sentences of its document
 
@@ -37,7 +37,7 @@ class Labelled:
         return np.flatnonzero(self.labels).tolist()
 
 
-def labelled(document: Document, words: Words) -> Labelled:
+def labelled(document: Document, words: WordsIn) -> Labelled:
     """A document with its labels: the user's, by matching, or by the greedy search."""
     own = [words(sentence) for sentence in document.sentences]
     labels = np.zeros(len(own), bool)
@@ -79,43 +79,18 @@ def greedy(document: Sentences, reference: Sentences, most: int | None = None) -
 
     Both are given as words, by sentence. None where no sentence shares a word with the reference.
     """
-    wanted = [_grams(reference, n) for n in (1, 2)]
-    own = [[grams(words, n) for words in document] for n in (1, 2)]
-    held = [
-        [Counter({g: c for g, c in one.items() if g in want}) for one in of_n]
-        for want, of_n in zip(wanted, own, strict=True)
-    ]
-    sizes = np.array([[one.total() for one in of_n] for of_n in own]).reshape(2, -1)
+    wanted = [sum((grams(words, n) for words in reference), Counter()) for n in (1, 2)]
+    own = [[grams(words, n) for n in (1, 2)] for words in document]
     taken: list[int] = []
-    have: list[Counter] = [Counter(), Counter()]
-    size, best = np.zeros(2, int), 0.0
-    while most is None or len(taken) < most:
-        worth = np.full(len(document), -1.0)
-        for i in set(range(len(document))) - set(taken):
-            worth[i] = sum(
-                f_measure(_hits(wanted[n], have[n], held[n][i]), wanted[n].total(), size[n] + more)
-                for n, more in enumerate(sizes[:, i])
-            )
-        if not len(worth) or worth.max() <= best:
+    have, best = [Counter[tuple[str, ...]](), Counter[tuple[str, ...]]()], 0.0
+    while len(taken) < (len(document) if most is None else min(most, len(document))):
+        worth = [
+            sum(overlap(wanted[n], have[n] + own[i][n]) for n in (0, 1)) if i not in taken else 0.0
+            for i in range(len(document))
+        ]
+        i = int(np.argmax(worth))
+        if worth[i] <= best:
             break
-        i = int(worth.argmax())
         taken.append(i)
-        best, size = float(worth[i]), size + sizes[:, i]
-        have = [have[n] + held[n][i] for n in (0, 1)]
+        best, have = worth[i], [have[n] + own[i][n] for n in (0, 1)]
     return taken
-
-
-def _grams(sentences: Sentences, n: int) -> Counter:
-    found: Counter = Counter()
-    for words in sentences:
-        found.update(grams(words, n))
-    return found
-
-
-def _hits(wanted: Counter, have: Counter, more: Counter) -> int:
-    """Matches of the reference's n-grams with those that a summary has, and `more` of them."""
-    known = sum(min(count, wanted[gram]) for gram, count in have.items())
-    return known + sum(
-        min(have[gram] + count, wanted[gram]) - min(have[gram], wanted[gram])
-        for gram, count in more.items()
-    )

@@ -197,4 +197,9 @@ def lines_of(found: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"mean position of chosen sentences, 0 first and 1 last: {own:.2f}; oracle {oracle:.2f}"
         )
+    if lost := found.get("shuffled"):
+        lines.append(
+            f"sentences in random order: {lost['value']:+.2f} points of ROUGE "
+            f"({lost['low']:+.2f} to {lost['high']:+.2f})"
+        )
     return lines

@@ -36,7 +36,7 @@ from steep.shapes import Choice, Each, Number
 from steep.shelf.summarize import ReadingArgs
 from steep.shelf.summarize.choose import Rule
 from steep.shelf.summarize.documents import as_json, from_json
-from steep.shelf.summarize.rouge import Words, WordsOf
+from steep.shelf.summarize.rouge import WordsOf
 from steep.shelf.summarize.windows import Layout, Windows, check_layout
 
 HEAD, SUMMARISER = "head.safetensors", "summariser.json"
@@ -136,10 +136,6 @@ class Summariser:
     splitter: PunktSentenceTokenizer
     rule: Rule
     words: WordsOf
-
-    def counted(self) -> Words:
-        """What counts the words of a sentence."""
-        return Words(self.words)
 
 
 def start_reader(name: str, args: ReadingArgs, machine: Machine, seed: int) -> Reader:

@@ -10,7 +10,7 @@ from steep.run_tables import PARTS, Table
 from steep.shapes import Each, Maybe
 from steep.shelf.summarize import SummaryEvaluateArgs, SummaryFitArgs
 from steep.shelf.summarize.card import rouge_table
-from steep.shelf.summarize.measure import BASELINES, DECILES, LEAD, MODEL, ORACLE
+from steep.shelf.summarize.measure import DECILES, LEAD, MODEL, ORACLE
 from steep.wording import NOTHING, capital, counted, listed, number, span
 
 BOTH, CHOSEN, LEFT = "✓ ", "● ", "○ "
@@ -29,7 +29,7 @@ def page(run: RunFolder, texts: bool) -> Page:
     better = "better than" if gain["low"] > 0 else "worse than" if gain["high"] < 0 else "like"
     own = found["rouge"][MODEL]["rouge1"]
     sections = [
-        Section("ROUGE", [rouge_table(found, part), _gains(found)]),
+        Section("ROUGE", [rouge_table(found, part)]),
         Section("Positions", [_positions(found)], _where(found)),
         Section("Documents", _documents(found, texts), LEAD_IN),
     ]
@@ -43,20 +43,6 @@ def page(run: RunFolder, texts: bool) -> Page:
         sections=sections,
         muted=better != "better than",
     )
-
-
-def _gains(found: Mapping[str, Any]) -> Table:
-    rows = [
-        (
-            name,
-            number(found["gains"][name]["value"], 2, sign=True),
-            span(found["gains"][name]["low"], found["gains"][name]["high"], sign=True),
-        )
-        for name in BASELINES
-    ]
-    note = "The mean of R-1, R-2 and R-Lsum; paired over documents."
-    columns = ("against", "points of ROUGE", "95 % interval")
-    return Table("What the summariser gains", columns, "lrr", rows, note)
 
 
 def _positions(found: Mapping[str, Any]) -> Table:

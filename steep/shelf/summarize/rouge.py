@@ -11,12 +11,17 @@ sentences: what two sentences have in common is found once.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from itertools import chain
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from steep.data.words import words_in
 
+if TYPE_CHECKING:
+    from nltk.stem.porter import PorterStemmer
+
+WordsIn = Callable[[str], list[str]]
 WordsOf = Literal["english", "any"]
 LATIN = re.compile(r"[a-z0-9]+")
 STEMMED = 4  # letters from which on a word is stemmed, as in ROUGE-1.5.5
@@ -26,26 +31,29 @@ NAMES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 HEADLINE = ("rouge1", "rouge2", "rougeLsum")  # their mean chooses, and is what a study compares
 
 
-class Words:
-    """The words of a sentence as ROUGE counts them; stems are computed once."""
+def english_words(text: str) -> list[str]:
+    """The words of a text as rouge-score counts them, stemmed."""
+    return [word if len(word) < STEMMED else _stem(word) for word in LATIN.findall(text.lower())]
 
-    def __init__(self, kind: WordsOf) -> None:
-        from nltk.stem.porter import PorterStemmer
 
-        self.kind, self._stem = kind, PorterStemmer().stem
-        self._stems: dict[str, str] = {}
+def any_words(text: str) -> list[str]:
+    """The words of a text in any script, without case."""
+    return words_in(text.casefold())
 
-    def __call__(self, text: str) -> list[str]:
-        if self.kind == "any":
-            return words_in(text.casefold())
-        return [self._stemmed(word) for word in LATIN.findall(text.lower())]
 
-    def _stemmed(self, word: str) -> str:
-        if len(word) < STEMMED:
-            return word
-        if word not in self._stems:
-            self._stems[word] = self._stem(word)
-        return self._stems[word]
+WORDS: dict[WordsOf, WordsIn] = {"english": english_words, "any": any_words}
+
+
+@cache
+def _stem(word: str) -> str:
+    return _stemmer().stem(word)
+
+
+@cache
+def _stemmer() -> "PorterStemmer":
+    from nltk.stem.porter import PorterStemmer
+
+    return PorterStemmer()
 
 
 def words_of(texts: Iterable[str]) -> WordsOf:

@@ -202,8 +202,8 @@ def planned(scores: Mapping[str, np.ndarray]) -> str:
     far = stats.norm.ppf([0.5 + CONFIDENCE / 2, POWER]).sum()
     return (
         f"{count:,} test documents find differences of {far * deviation / count**0.5:.1f} points "
-        f"of ROUGE and more in 8 of 10 studies, if two ways differ from document to document as lead "
-        f"and TextRank do here (sd {deviation:.1f} points); less, if they choose alike. Most "
+        f"of ROUGE and more in 8 of 10 studies, if two ways differ from document to document as "
+        f"lead and TextRank do here (sd {deviation:.1f} points); less, if they choose alike. Most "
         "published gains are below 1 point."
     )
 

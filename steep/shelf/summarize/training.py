@@ -28,7 +28,7 @@ from steep.shelf.summarize.measure import (
     summary_of,
 )
 from steep.shelf.summarize.model import Reader, Summariser, start_reader
-from steep.shelf.summarize.rouge import HEADLINE, NAMES, Words, WordsOf, words_of
+from steep.shelf.summarize.rouge import HEADLINE, NAMES, WORDS, WordsOf, words_of
 from steep.shelf.summarize.windows import Windows
 from steep.train.saves import Saves
 from steep.train.summaries import Marked, summary_learner, train_summaries
@@ -53,7 +53,7 @@ def prepare(data: Data, rouge: RougeArgs, note: Note) -> Prepared:
     punkt = learn_punkt(data.train)
     kind: WordsOf = rouge.rouge_words if rouge.rouge_words != "auto" else _language(data.train)
     note(f"ROUGE counts {'stemmed English words' if kind == 'english' else 'words of any script'}")
-    splitter, words = PunktSentenceTokenizer(punkt), Words(kind)
+    splitter, words = PunktSentenceTokenizer(punkt), WORDS[kind]
     found = {
         part: [
             labelled(document, words)

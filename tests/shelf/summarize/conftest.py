@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import GOOD, WORDS
 
 PLAIN = [word for word in WORDS if word.isalpha()]
-SHORT = "--device cpu --precision fp32 --sentence-vectors cls"
+SHORT = "--device cpu --precision fp32 --sentence-vectors mean"
 COLUMNS = "--text article --summary highlights"
 
 

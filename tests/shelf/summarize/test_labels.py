@@ -7,7 +7,7 @@ import numpy as np
 
 from steep.shelf.summarize.documents import Document
 from steep.shelf.summarize.labels import greedy, labelled, matched
-from steep.shelf.summarize.rouge import Words, rouge
+from steep.shelf.summarize.rouge import english_words, rouge
 
 SENTENCES = [
     "The cat sat on the mat.",
@@ -62,7 +62,7 @@ def test_own_sentences_are_matched_though_glued_and_out_of_order() -> None:
 
 
 def test_labels_are_the_users_or_matched_or_greedy() -> None:
-    words = Words("english")
+    words = english_words
     given = labelled(Document(0, "a", SENTENCES, [SENTENCES[3]], [0, 0, 0, 1]), words)
     assert (given.how, given.chosen) == ("given", [3])
     own = labelled(Document(0, "a", SENTENCES, ["".join(SENTENCES[2:])]), words)

@@ -18,13 +18,13 @@ from steep.shelf.summarize.measure import (
     score_picks,
     textrank,
 )
-from steep.shelf.summarize.rouge import Words
+from steep.shelf.summarize.rouge import english_words
 
 DOCUMENT = ["The cat sat here.", "A dog ran to the cat.", "The dog and the cat.", "It rained."]
 
 
 def cases(count: int = 3) -> list:
-    words = Words("english")
+    words = english_words
     documents = [Document(i, f"d{i}", DOCUMENT, [DOCUMENT[2]]) for i in range(count)]
     return cases_of([labelled(one, words) for one in documents])
 

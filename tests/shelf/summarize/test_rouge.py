@@ -4,7 +4,16 @@ import random
 
 import pytest
 
-from steep.shelf.summarize.rouge import NAMES, Referee, Words, common, longest, rouge, words_of
+from steep.shelf.summarize.rouge import (
+    NAMES,
+    WORDS,
+    Referee,
+    common,
+    english_words,
+    longest,
+    rouge,
+    words_of,
+)
 
 REFERENCE = """Police in Louisiana have arrested two men over the robberies.
 They're accused of running from officers, who were chasing them for running a red light.
@@ -16,7 +25,7 @@ The robberies were in Baton Rouge.
 
 
 def scored(reference: str, summary: str, kind: str = "english") -> dict[str, float]:
-    words = Words(kind)  # type: ignore[arg-type]
+    words = WORDS[kind]
     both = ([words(s) for s in text.split("\n") if s] for text in (reference, summary))
     return rouge(*both)
 
@@ -67,7 +76,7 @@ def test_nothing_scores_nothing() -> None:
 
 
 def test_a_referee_scores_any_subset_as_a_fresh_one_would() -> None:
-    words = Words("english")
+    words = english_words
     document = [words(s) for s in SUMMARY.split("\n")]
     reference = [words(s) for s in REFERENCE.split("\n")]
     referee = Referee(reference, document)

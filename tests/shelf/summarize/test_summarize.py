@@ -150,13 +150,13 @@ def test_labels_and_lists_of_sentences(articles: Path, tiny_bert: Path, tmp_path
         out=tmp_path / "labelled",
         text="sentences",
         sentence_labels="labels",
-        sentence_vectors="mean",
+        sentence_vectors="cls",
         epochs=1,
         device="cpu",
         precision="fp32",
     )
     results = json.loads((out / "results.json").read_text())
-    assert results["sentence_vectors"] == "mean"
+    assert results["sentence_vectors"] == "cls"
     assert results["test"]["rouge"]["oracle"]["rouge1"]["value"] == pytest.approx(100)
     found = package.summarize.evaluate(out, articles)
     assert found["test"]["documents"] == 120
@@ -166,8 +166,8 @@ def test_windows_of_few_sentences_score_all_of_them(
     articles: Path, tiny_bert: Path, more: Path, tmp_path: Path, steep: Steep
 ) -> None:
     out = tmp_path / "windowed"
-    files = (articles, COLUMNS, "--model", tiny_bert, SHORT)
-    steep("summarize fit", *files, "--max-length 32 --epochs 1 --out", out)
+    files = (articles, COLUMNS, "--model", tiny_bert, "--device cpu --precision fp32")
+    steep("summarize fit", *files, "--sentence-vectors cls --max-length 32 --epochs 1 --out", out)
     notes = json.loads((out / "steep.json").read_text())["notes"]
     assert any("beyond their first window" in note for note in notes)
     found = package.summarize.predict(out, more, ratio=1.0, device="cpu", precision="fp32")
