@@ -38,7 +38,7 @@ from steep.shelf.summarize import DocumentArgs, ReadingArgs, ReferenceArgs, Summ
 from steep.shelf.summarize.choose import Rule
 from steep.shelf.summarize.documents import as_json, documents_of, from_json, read_documents, usable
 from steep.shelf.summarize.labels import greedy, labelled
-from steep.shelf.summarize.measure import LEAD, baseline_picks, cases_of, interval, score_picks
+from steep.shelf.summarize.measure import LEAD, baseline_picks, interval, score_picks
 from steep.shelf.summarize.model import Reader, start_reader
 from steep.shelf.summarize.rouge import NAMES, english_words
 
@@ -80,12 +80,12 @@ def bounds(name: str, options: argparse.Namespace) -> dict[str, Any]:
     asked = make(ReferenceArgs, summary="summary")
     corpus = usable(read_documents(write(name, options), DocumentArgs(text="article"), asked))
     splitter, words = from_json(as_json(learn_punkt(corpus))), english_words
-    cases = cases_of([labelled(one, words) for one in documents_of(corpus, splitter)])
+    cases = [labelled(one, words) for one in documents_of(corpus, splitter)]
     rule = Rule("sentences", 3, block=False)
     picks = {
         "lead-3": baseline_picks(cases, rule, 0)[LEAD],
-        "oracle-3": [sorted(greedy(c.words, c.labelled.reference, 3)) for c in cases],
-        "labels": [case.labelled.chosen for case in cases],
+        "oracle-3": [sorted(greedy(c.words, c.reference, 3)) for c in cases],
+        "labels": [case.chosen for case in cases],
     }
     draws = Draws(1000, 0)
     return {

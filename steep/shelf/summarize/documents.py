@@ -20,7 +20,7 @@ from steep.args.table import SplitArgs, TableArgs
 from steep.data.corpus import Corpus, Data
 from steep.data.load import check_column, split_data
 from steep.data.raw import TEXT, TEXTS, Raw
-from steep.data.readers import Source, is_texts, listed, open_raw, stored, table_key
+from steep.data.readers import Source, is_plain, is_texts, listed, open_raw, stored, table_key
 from steep.data.words import sentences_of
 from steep.errors import SteepError
 from steep.shelf.summarize import DocumentArgs, ReferenceArgs
@@ -51,7 +51,8 @@ def read_documents(
     """
     if is_texts(source):
         source = pd.DataFrame({columns.text or "text": listed(source)})
-    raw, text = open_raw(source, columns.unit), columns.text or "text"
+    text = "text" if is_plain(source) else columns.text or "text"
+    raw = open_raw(source, columns.unit)
     roles = {"text": text}
     if columns.id or "id" in raw.columns:
         roles["id"] = columns.id or "id"

@@ -9,11 +9,12 @@ crosses a sentence.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from steep.shelf.summarize.documents import Document
-from steep.shelf.summarize.rouge import Sentences, WordsIn, grams, overlap
+from steep.shelf.summarize.rouge import Referee, Sentences, WordsIn, grams, overlap
 
 MATCHED = 0.9  # of the characters of a reference that stand in whole sentences of its document
 
@@ -30,6 +31,16 @@ class Labelled:
     reference: list[list[str]]
     labels: np.ndarray  # bool (sentences,)
     how: str
+
+    @property
+    def sentences(self) -> list[str]:
+        """The document's sentences."""
+        return self.document.sentences
+
+    @cached_property
+    def referee(self) -> Referee:
+        """What scores summaries of this document."""
+        return Referee(self.reference, self.words)
 
     @property
     def chosen(self) -> list[int]:

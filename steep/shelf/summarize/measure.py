@@ -5,7 +5,6 @@ points; intervals are a bootstrap over documents.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from steep.metrics.weighted import Draws, Support
 from steep.seeds import numbers
 from steep.shelf.summarize.choose import Rule
 from steep.shelf.summarize.labels import Labelled
-from steep.shelf.summarize.rouge import HEADLINE, NAMES, Referee, Sentences
+from steep.shelf.summarize.rouge import HEADLINE, NAMES, Sentences
 
 MODEL, LEAD, TEXTRANK, RANDOM, ORACLE = "model", "lead", "textrank", "random", "oracle"
 BASELINES = (LEAD, TEXTRANK, RANDOM)
@@ -26,24 +25,6 @@ SHOWN = {"rouge1": "R-1", "rouge2": "R-2", "rougeL": "R-L", "rougeLsum": "R-Lsum
 
 Picks = dict[str, list[list[int]]]
 """The sentences that each way chooses, of each document, in its order."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """A document to measure on, with what scores its summaries."""
-
-    labelled: Labelled
-    referee: Referee
-
-    @property
-    def words(self) -> Sentences:
-        """The document's words, by sentence."""
-        return self.labelled.words
-
-
-def cases_of(documents: Sequence[Labelled]) -> list[Case]:
-    """The documents, ready to be measured on."""
-    return [Case(one, Referee(one.reference, one.words)) for one in documents]
 
 
 def textrank(words: Sentences) -> np.ndarray:
@@ -68,12 +49,12 @@ def textrank(words: Sentences) -> np.ndarray:
     return rank
 
 
-def baseline_picks(cases: Sequence[Case], rule: Rule, seed: int) -> Picks:
+def baseline_picks(cases: Sequence[Labelled], rule: Rule, seed: int) -> Picks:
     """What lead, TextRank, chance and the oracle choose."""
     plain = Rule(rule.kind, rule.value, block=False)
     found: Picks = {name: [] for name in (*BASELINES, ORACLE)}
     for case in cases:
-        words, drawn = case.words, numbers(seed, "random summary", case.labelled.document.row)
+        words, drawn = case.words, numbers(seed, "random summary", case.document.row)
         scores = {
             LEAD: -np.arange(len(words), dtype=float),
             TEXTRANK: textrank(words),
@@ -81,16 +62,18 @@ def baseline_picks(cases: Sequence[Case], rule: Rule, seed: int) -> Picks:
         }
         for name, own in scores.items():
             found[name].append(plain.choose(own, words))
-        found[ORACLE].append(case.labelled.chosen)
+        found[ORACLE].append(case.chosen)
     return found
 
 
-def model_picks(cases: Sequence[Case], rule: Rule, scores: Sequence[np.ndarray]) -> list[list[int]]:
+def model_picks(
+    cases: Sequence[Labelled], rule: Rule, scores: Sequence[np.ndarray]
+) -> list[list[int]]:
     """What a summariser chooses of each document, by its scores."""
     return [rule.choose(one, case.words) for case, one in zip(cases, scores, strict=True)]
 
 
-def score_picks(cases: Sequence[Case], picks: Sequence[Sequence[int]]) -> np.ndarray:
+def score_picks(cases: Sequence[Labelled], picks: Sequence[Sequence[int]]) -> np.ndarray:
     """ROUGE of each document's summary in points, float64 (documents, 4), as `rouge.NAMES`."""
     found = [case.referee.score(own) for case, own in zip(cases, picks, strict=True)]
     return 100 * np.array([[one[name] for name in NAMES] for one in found]).reshape(-1, len(NAMES))
@@ -101,7 +84,7 @@ def headline(scores: np.ndarray) -> np.ndarray:
     return scores[:, [NAMES.index(name) for name in HEADLINE]].mean(1)
 
 
-def measured(cases: Sequence[Case], picks: Picks, draws: Draws) -> dict[str, Any]:
+def measured(cases: Sequence[Labelled], picks: Picks, draws: Draws) -> dict[str, Any]:
     """ROUGE of every way, what the model gains over each baseline, and positions, as plain JSON."""
     scores = {name: score_picks(cases, own) for name, own in picks.items()}
     rouge = {
@@ -127,7 +110,7 @@ def measured(cases: Sequence[Case], picks: Picks, draws: Draws) -> dict[str, Any
 
 
 def summary_of(
-    cases: Sequence[Case], rule: Rule, scores: Sequence[np.ndarray], draws: Draws
+    cases: Sequence[Labelled], rule: Rule, scores: Sequence[np.ndarray], draws: Draws
 ) -> dict[str, Any]:
     """What the summaries of a model are worth, and some of them."""
     picks = {MODEL: model_picks(cases, rule, scores)} | baseline_picks(cases, rule, draws.seed)
@@ -135,7 +118,7 @@ def summary_of(
     return found | {"examples": examples(cases, picks, scores)}
 
 
-def _of(case: Case, chosen: Sequence[int]) -> list[Sequence[str]]:
+def _of(case: Labelled, chosen: Sequence[int]) -> list[Sequence[str]]:
     return [case.words[i] for i in chosen]
 
 
@@ -146,7 +129,7 @@ def interval(values: np.ndarray, draws: Draws) -> dict[str, float]:
     return {"value": float(values.mean()), "low": float(low), "high": float(high)}
 
 
-def positions(cases: Sequence[Case], picks: Sequence[Sequence[int]]) -> dict[str, Any]:
+def positions(cases: Sequence[Labelled], picks: Sequence[Sequence[int]]) -> dict[str, Any]:
     """Where chosen sentences stand: their mean place from 0 to 1, and their share by tenths."""
     places = [
         (i + 0.5) / len(case.words) for case, own in zip(cases, picks, strict=True) for i in own
@@ -159,7 +142,7 @@ def positions(cases: Sequence[Case], picks: Sequence[Sequence[int]]) -> dict[str
 
 
 def examples(
-    cases: Sequence[Case], picks: Picks, scores: Sequence[np.ndarray]
+    cases: Sequence[Labelled], picks: Picks, scores: Sequence[np.ndarray]
 ) -> list[dict[str, Any]]:
     """The documents whose summaries are worst, and best, with all that a page shows of them."""
     worth = headline(score_picks(cases, picks[MODEL]))
@@ -167,10 +150,10 @@ def examples(
     shown = dict.fromkeys([*order[:EXAMPLES], *order[::-1][:EXAMPLES]])
     return [
         {
-            "id": cases[i].labelled.document.id,
+            "id": cases[i].document.id,
             "rouge": float(worth[i]),
             "lead": float(headline(score_picks([cases[i]], [picks[LEAD][i]]))[0]),
-            "sentences": cases[i].labelled.document.sentences,
+            "sentences": cases[i].sentences,
             "scores": [round(float(score), 4) for score in scores[i]],
             "chosen": picks[MODEL][i],
             "oracle": picks[ORACLE][i],

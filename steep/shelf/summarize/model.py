@@ -1,7 +1,6 @@
 """What is a summariser? An encoder, a linear layer on sentence vectors, and what was settled.
 
-The folder is a checkpoint of the encoder as Hugging Face has it, with head.safetensors beside it
-and summariser.json: how sentences are split, read, chosen and scored.
+Its folder is a checkpoint of the encoder, with what `steep.shelf.summarize.folder` names beside it.
 """
 
 from collections.abc import Sequence
@@ -32,34 +31,14 @@ from steep.models.heads import autocasting, channels_of, keywords
 from steep.models.hub import carry
 from steep.models.loading import unused_notes
 from steep.seeds import derive
-from steep.shapes import Choice, Each, Number
 from steep.shelf.summarize import ReadingArgs
 from steep.shelf.summarize.choose import Rule
 from steep.shelf.summarize.documents import as_json, from_json
+from steep.shelf.summarize.folder import HEAD, LAYOUT, SUMMARISER, read_settings
 from steep.shelf.summarize.rouge import WordsOf
 from steep.shelf.summarize.windows import Layout, Windows, check_layout
 
-HEAD, SUMMARISER = "head.safetensors", "summariser.json"
 DROPOUT, USUAL = 0.1, 512
-SHAPE = {
-    "first": bool,
-    "segments": bool,
-    "max_length": Number(8, 10**6, whole=True),
-    "overlap": Number(0, 0.5),
-    "rule": {
-        "kind": Choice(("sentences", "words", "ratio")),
-        "value": Number(0),
-        "block_trigrams": bool,
-    },
-    "rouge_words": Choice(("english", "any")),
-    "columns": Each(str),
-    "punkt": {
-        "abbreviations": [str],
-        "collocations": [(str, str)],
-        "starters": [str],
-        "contexts": Each(Number(whole=True)),
-    },
-}
 
 
 class SentenceScorer(nn.Module):
@@ -183,12 +162,8 @@ def save_summariser(
     carry(Path(str(encoder.name_or_path)), folder)
     head = {n: w.detach().cpu().contiguous() for n, w in reader.scorer.head.state_dict().items()}
     save_file(head, folder / HEAD)
-    layout = reader.layout
     settled = {
-        "first": layout.first,
-        "segments": layout.segments,
-        "max_length": layout.max_length,
-        "overlap": layout.overlap,
+        **{name: vars(reader.layout)[name] for name in LAYOUT},
         "rule": made.rule.described(),
         "rouge_words": made.words,
         "columns": columns,
@@ -204,7 +179,7 @@ def load_summariser(folder: Path, machine: Machine) -> Summariser:
     encoder = _without_pooler(drawn(0, AutoModel, files, config, machine.attention).model)
     tokenizer = load_tokenizer(folder)
     check_tokenizer(tokenizer, encoder)
-    layout = Layout(frame(tokenizer), *(known[n] for n in list(SHAPE)[:4]))
+    layout = Layout(frame(tokenizer), *(known[name] for name in LAYOUT))
     scorer = SentenceScorer(machine.prepare(encoder, 0), machine.autocast, layout.first)
     try:
         scorer.head.load_state_dict(load_file(folder / HEAD))
@@ -215,9 +190,3 @@ def load_summariser(folder: Path, machine: Machine) -> Summariser:
     rule = Rule(known["rule"]["kind"], known["rule"]["value"], known["rule"]["block_trigrams"])
     reader = Reader(scorer, tokenizer, layout)
     return Summariser(reader, from_json(known["punkt"]), rule, known["rouge_words"])
-
-
-def read_settings(folder: Path) -> dict[str, Any]:
-    """The content of summariser.json; SteepError where the folder is no summariser."""
-    runs.read_manifest(folder, "summarize fit")
-    return runs.read_shaped(folder / SUMMARISER, SHAPE)

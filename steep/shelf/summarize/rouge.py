@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from itertools import chain
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from steep.data.words import words_in
 
@@ -67,6 +67,12 @@ def words_of(texts: Iterable[str]) -> WordsOf:
             break
     stop = sum(word in ENGLISH_STOP_WORDS for word in found)
     return "english" if stop >= ENGLISH * max(1, len(found)) else "any"
+
+
+def described(words: WordsOf) -> dict[str, Any]:
+    """All settings of ROUGE, for files of results."""
+    kind = {"words": words, "stemmed": words == "english", "measure": "F"}
+    return kind | {"truncated": False, "lines_of_Lsum": "sentences"}
 
 
 Sentences = Sequence[Sequence[str]]  # the words of each

@@ -30,7 +30,8 @@ from steep.shelf.summarize import SummaryCompareArgs
 from steep.shelf.summarize import measure as ways
 from steep.shelf.summarize.choose import best_rule, rules_of
 from steep.shelf.summarize.documents import split_documents
-from steep.shelf.summarize.measure import LEAD, TEXTRANK, Case
+from steep.shelf.summarize.labels import Labelled
+from steep.shelf.summarize.measure import LEAD, TEXTRANK
 from steep.shelf.summarize.summarise import identity_of, settled_fit
 from steep.stages.fit import leaks
 from steep.study.arms import ADAPTED, BASE
@@ -187,7 +188,7 @@ def _untrained(ready: "Prepared", args: SummaryCompareArgs) -> Scores:
     return found
 
 
-def _points(cases: list[Case], picks: list[list[int]]) -> np.ndarray:
+def _points(cases: list[Labelled], picks: list[list[int]]) -> np.ndarray:
     return ways.headline(ways.score_picks(cases, picks))[:, None]
 
 

@@ -20,15 +20,9 @@ from steep.shelf.summarize import RougeArgs, TrainArgs
 from steep.shelf.summarize.choose import Rule, best_rule, rules_of
 from steep.shelf.summarize.documents import documents_of, rows_in_words
 from steep.shelf.summarize.labels import Labelled, labelled
-from steep.shelf.summarize.measure import (
-    Case,
-    cases_of,
-    model_picks,
-    score_picks,
-    summary_of,
-)
+from steep.shelf.summarize.measure import model_picks, score_picks, summary_of
 from steep.shelf.summarize.model import Reader, Summariser, start_reader
-from steep.shelf.summarize.rouge import HEADLINE, NAMES, WORDS, WordsOf, words_of
+from steep.shelf.summarize.rouge import HEADLINE, NAMES, WORDS, WordsOf, described, words_of
 from steep.shelf.summarize.windows import Windows
 from steep.train.saves import Saves
 from steep.train.summaries import Marked, summary_learner, train_summaries
@@ -42,8 +36,8 @@ class Prepared:
     """Labelled documents, and what their sentences and words were found with."""
 
     train: list[Labelled]
-    valid: list[Case]
-    test: list[Case]
+    valid: list[Labelled]
+    test: list[Labelled]
     words: WordsOf
     punkt: PunktParameters
 
@@ -70,8 +64,7 @@ def prepare(data: Data, rouge: RougeArgs, note: Note) -> Prepared:
             f"{data.train.source}: no sentence of the training documents shares a word with its "
             "summary. Are the columns those of documents and their summaries?"
         )
-    valid, test = cases_of(found["valid"]), cases_of(found.get("test", []))
-    return Prepared(train, valid, test, kind, punkt)
+    return Prepared(train, found["valid"], found.get("test", []), kind, punkt)
 
 
 def _language(corpus: Corpus) -> WordsOf:
@@ -121,9 +114,9 @@ class Made:
     history: list[dict[str, Any]]
     best_epoch: int
 
-    def scores(self, cases: Sequence[Case]) -> list[np.ndarray]:
+    def scores(self, cases: Sequence[Labelled]) -> list[np.ndarray]:
         """The score of each sentence of these documents."""
-        texts = [case.labelled.document.sentences for case in cases]
+        texts = [case.sentences for case in cases]
         return self.summariser.reader.scores(texts, self.machine, self.batch_size)
 
     def results(self, draws: Draws) -> dict[str, Any]:
@@ -133,13 +126,7 @@ class Made:
             "rule": rule.described(),
             "rule_in_words": str(rule),
             "best_epoch": self.best_epoch,
-            "rouge_settings": {
-                "words": self.summariser.words,
-                "stemmed": self.summariser.words == "english",
-                "measure": "F",
-                "truncated": False,
-                "sentences_of_Lsum": "one each",
-            },
+            "rouge_settings": described(self.summariser.words),
             "sentence_vectors": "cls" if layout.first else "mean",
             "max_length": layout.max_length,
         }
@@ -165,18 +152,14 @@ def train(
         *tokenizer_note(reader.tokenizer, reader.scorer.model),
     ):
         note(line)
-    marked, held = (
-        _marked(reader, documents)
-        for documents in (ready.train, [case.labelled for case in ready.valid])
-    )
+    marked, held = (_marked(reader, documents) for documents in (ready.train, ready.valid))
     for line in (*marked.windows.notes(), *_beyond(marked)):
         note(line)
     learn = summary_learner(reader, marked, held, args, seed, machine)
     judge = _judge(ready.valid, held.windows)
     history, best = train_summaries(learn, judge, args, seed, saves)
-    scores = reader.scores(
-        [case.labelled.document.sentences for case in ready.valid], machine, 2 * args.batch.size
-    )
+    texts = [one.sentences for one in ready.valid]
+    scores = reader.scores(texts, machine, 2 * args.batch.size)
     rules = rules_of(args.size)
     rule, worth = best_rule(rules, scores, [case.referee for case in ready.valid])
     if len(rules) > 1:
@@ -190,7 +173,7 @@ def train(
 
 
 def _marked(reader: Reader, documents: Sequence[Labelled]) -> Marked:
-    windows = reader.windows([one.document.sentences for one in documents])
+    windows = reader.windows([one.sentences for one in documents])
     return Marked(windows, np.concatenate([one.labels for one in documents]))
 
 
@@ -208,12 +191,12 @@ def _beyond(marked: Marked) -> list[str]:
     return [f"{share} beyond their first window, where a model of one window would not read it"]
 
 
-def _judge(cases: Sequence[Case], windows: Windows) -> Callable[[np.ndarray], dict[str, float]]:
+def _judge(cases: Sequence[Labelled], windows: Windows) -> Callable[[np.ndarray], dict[str, float]]:
     """What the scores of all validation sentences are worth: ROUGE in points.
 
     Summaries are as long as the labels say, so that this depends on the ranking alone.
     """
-    counts = [max(1, int(case.labelled.labels.sum())) for case in cases]
+    counts = [max(1, int(case.labels.sum())) for case in cases]
 
     def judge(scores: np.ndarray) -> dict[str, float]:
         own = np.split(scores, windows.documents[1:-1])

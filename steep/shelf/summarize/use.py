@@ -35,9 +35,9 @@ from steep.shelf.summarize.documents import (
     rows_in_words,
     usable,
 )
-from steep.shelf.summarize.labels import labelled
-from steep.shelf.summarize.measure import Case, cases_of
-from steep.shelf.summarize.rouge import WORDS
+from steep.shelf.summarize.folder import read_settings
+from steep.shelf.summarize.labels import Labelled, labelled
+from steep.shelf.summarize.rouge import WORDS, described
 
 if TYPE_CHECKING:
     from steep.models.devices import Machine
@@ -74,8 +74,6 @@ def predict(
 
 def _summaries(folder: Path, source: Any, args: SummaryPredictArgs) -> Iterator[dict[str, Any]]:
     """A dictionary for each document."""
-    from steep.shelf.summarize.model import read_settings
-
     known = read_settings(folder)["columns"]
     corpus = read_documents(source, _documents(args.documents, known))
     for note in corpus.notes:
@@ -128,8 +126,6 @@ def evaluate(
 
     With `out` a run folder is written, too. Raises SteepError for whatever is wrong.
     """
-    from steep.shelf.summarize.model import read_settings
-
     if out is not None:
         find_place(out, "folder", args.output.overwrite, inputs_of(args, folder, source))
     known = read_settings(folder)["columns"]
@@ -145,9 +141,9 @@ def evaluate(
     for note in notes:
         say(note)
     documents = track(documents_of(corpus, made.splitter), len(corpus), "finding the oracle")
-    cases = cases_of([labelled(one, WORDS[made.words]) for one in documents])
+    cases = [labelled(one, WORDS[made.words]) for one in documents]
     results: dict[str, Any] = {"model": str(folder), "rule": rule.described()}
-    results["rule_in_words"] = str(rule)
+    results |= {"rule_in_words": str(rule), "rouge_settings": described(made.words)}
     results |= {"test": _measured(made, machine, cases, rule, args)}
     tell(f"{corpus.source}: {len(cases):,} documents, summaries of {rule}")
     for line in ways.lines_of(results["test"]):
@@ -165,13 +161,13 @@ def evaluate(
 def _measured(
     made: "Summariser",
     machine: "Machine",
-    cases: list[Case],
+    cases: list[Labelled],
     rule: Rule,
     args: SummaryEvaluateArgs,
 ) -> dict[str, Any]:
     """All that is measured on these documents."""
     draws, seed = Draws(args.intervals.resamples, args.seed.seed), args.seed.seed
-    sentences = [case.labelled.document.sentences for case in cases]
+    sentences = [case.sentences for case in cases]
     scores = made.reader.scores(sentences, machine, args.batch.size)
     found = ways.summary_of(cases, rule, scores, draws)
     if args.look.shuffled:

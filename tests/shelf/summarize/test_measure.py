@@ -9,7 +9,6 @@ from steep.shelf.summarize.documents import Document
 from steep.shelf.summarize.labels import labelled
 from steep.shelf.summarize.measure import (
     baseline_picks,
-    cases_of,
     examples,
     headline,
     interval,
@@ -26,7 +25,7 @@ DOCUMENT = ["The cat sat here.", "A dog ran to the cat.", "The dog and the cat."
 def cases(count: int = 3) -> list:
     words = english_words
     documents = [Document(i, f"d{i}", DOCUMENT, [DOCUMENT[2]]) for i in range(count)]
-    return cases_of([labelled(one, words) for one in documents])
+    return [labelled(one, words) for one in documents]
 
 
 def test_textrank_finds_the_centre() -> None:

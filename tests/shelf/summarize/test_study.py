@@ -62,5 +62,7 @@ def test_a_study_runs_and_goes_on(
     assert "resuming the study" in again.stderr
     assert (out / "cells" / "base-seed0.json").stat().st_mtime_ns == kept
     assert json.loads((out / "verdict.json").read_text()) == found
+    told = steep("report", out, code=2).stderr
+    assert "written by 'steep summarize compare', which has no report" in told
     other = steep(*words, "--batch-size 4 --out", out, code=2)
     assert "holds a study with other options" in other.stderr

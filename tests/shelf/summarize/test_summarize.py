@@ -10,8 +10,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import steep as package
+from steep.models.kernels import fast_dtype
+from steep.options import options_of
+from steep.shelf.summarize import (
+    SummaryCompareArgs,
+    SummaryEvaluateArgs,
+    SummaryFitArgs,
+    SummaryPredictArgs,
+)
 from tests.shelf.summarize.conftest import COLUMNS, SHORT, made, write
 
 Steep = Callable[..., Any]
@@ -105,6 +114,17 @@ def test_single_documents_score_as_in_a_batch(summariser: Path) -> None:
         assert isinstance(alone, pd.DataFrame)
         assert alone["numbers"][0] == numbers
         assert alone["scores"][0] == pytest.approx(scores, abs=1e-4)
+
+
+def test_bf16_scores_as_fp32_but_for_rounding(summariser: Path, more: Path) -> None:
+    if fast_dtype() != torch.bfloat16:
+        pytest.skip("needs a processor with bf16")
+    both = [
+        package.summarize.predict(summariser, more, ratio=1.0, device="cpu", precision=precision)
+        for precision in ("fp32", "bf16")
+    ]
+    fp32, bf16 = (np.concatenate(found["scores"].tolist()) for found in both)
+    assert np.abs(fp32 - bf16).max() < 0.05
 
 
 def test_evaluation_beside_baselines_with_a_report(
@@ -243,6 +263,46 @@ def test_folders_that_are_no_summarisers_are_told(
     binary.write_bytes(bytes(range(256)) * 9)
     told = refused("summarize fit", binary, "--model", tiny_bert, "--out", tmp_path / "o")
     assert "a.jsonl" in told
+
+
+def test_a_text_file_is_one_document_and_a_folder_one_a_file(
+    summariser: Path, steep: Steep, tmp_path: Path
+) -> None:
+    texts = [row["article"].replace(". ", ".\n\n") for row in made(3, 2)]
+    (tmp_path / "texts").mkdir()
+    for i, text in enumerate(texts):
+        (tmp_path / "texts" / f"{i}.txt").write_text(text)
+    for source, count in ((tmp_path / "texts" / "0.txt", 1), (tmp_path / "texts", 3)):
+        steep("summarize predict", summariser, source, "--out", tmp_path / f"{count}.jsonl")
+        assert [len(one["numbers"]) for one in lines(tmp_path / f"{count}.jsonl")] == [2] * count
+
+
+COMMANDS = {
+    "fit": SummaryFitArgs,
+    "predict": SummaryPredictArgs,
+    "evaluate": SummaryEvaluateArgs,
+    "compare": SummaryCompareArgs,
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_is_one_screen_and_all_options_are_in_the_long_one(steep: Steep, name: str) -> None:
+    short, long = (steep(f"summarize {name} {flag}").output for flag in ("--help", "--help-all"))
+    assert len(short.strip().splitlines()) <= 40
+    assert f"Example: steep summarize {name} " in short
+    for option in options_of(COMMANDS[name]):
+        flag = f"--{option.name.replace('_', '-')} "
+        assert flag in long
+        assert (flag in short) is option.metadata["common"], flag
+
+
+def test_a_toml_file_has_a_table_for_each_command(
+    summariser: Path, more: Path, steep: Steep, tmp_path: Path
+) -> None:
+    config, out = tmp_path / "c.toml", tmp_path / "s.jsonl"
+    config.write_text(f'[summarize_predict]\nsentences = 1\nout = "{out}"\n[fit]\nepochs = 3\n')
+    steep("summarize predict", summariser, more, "--config", config)
+    assert {len(one["numbers"]) for one in lines(out)} == {1}
 
 
 def test_a_killed_fit_ends_as_if_it_had_not_been(
