@@ -3,9 +3,9 @@
     python -m benchmarks.summaries --data FOLDER --model DIR --out summaries
 
 On news of the BBC with extractive references (`bbc_news_summary`) and of CNN with highlights
-(`cnn_dailymail`, the first 1,000 validation articles), as others published them. Four lines a set:
+(`cnn_dailymail`, the first 1,000 validation articles), as others published them. Two lines a set:
 what lead and the oracle are worth on all its documents, and a study of `steep summarize compare`;
-and at last how many documents a second are scored, beside a plain loop over Hugging Face's model
+and how many documents a second are scored, beside a plain loop over Hugging Face's model
 with one window a batch, and what memory that takes. Each line is kept in the results file when it
 is there, so the same command resumes; so does a study that was stopped. `--documents 200` makes it
 a small one, `--line` only some lines.
@@ -110,7 +110,7 @@ def study(name: str, options: argparse.Namespace) -> dict[str, Any]:
         summary="summary",
         seeds=options.seeds,
         device=options.device,
-        adapt={"epochs": options.step2},
+        adapt={"epochs": options.step2, "max_length": options.length},
         **json.loads(options.options),
     )
     found = runs.read_json(out / runs.VERDICT)
@@ -189,6 +189,7 @@ def main() -> None:
     add("--documents", type=int, help="of a set, at most")
     add("--seeds", type=int, default=3)
     add("--step2", type=float, default=3.0, help="passes of step 2 over the training documents")
+    add("--length", type=int, default=256, help="tokens of a window of step 2")
     add("--options", default="{}", help="further options of the study, as JSON")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
     add("--results", type=Path, default=RESULTS)
