@@ -31,25 +31,7 @@ def write_summary_card(
     part = "test" if "test" in results else "valid"
     base = Path(str(manifest["args"]["model"])).name
     files = listed([file["name"] for file in manifest["data"]["files"]])
-    rouge = results[part]["rouge"]
-    data = ModelCardData(
-        library_name="steep",
-        pipeline_tag="summarization",
-        tags=["steep", "summarization", "extractive"],
-        model_name=name,
-        eval_results=[
-            EvalResult(
-                task_type="summarization",
-                dataset_type="table",
-                dataset_name=files,
-                dataset_split=PARTS[part],
-                metric_type="rouge",
-                metric_name=shown,
-                metric_value=round(rouge[MODEL][key]["value"], 2),
-            )
-            for key, shown in SHOWN.items()
-        ],
-    )
+    data = _metadata(name, files, part, results[part]["rouge"][MODEL])
     line = ["steep", "summarize", "predict", name, "new.jsonl", "--out", "summaries.jsonl"]
     notes = "\n".join(f"- {inline(pathless(note))}" for note in manifest["notes"])
     sections = {
@@ -68,6 +50,28 @@ def write_summary_card(
     end = f"Written by steep {version}."
     whole = f"---\n{data.to_yaml()}\n---\n\n# {inline(name)}\n\n{first}\n\n{body}\n\n{end}\n"
     ModelCard(whole).save(folder / runs.CARD)
+
+
+def _metadata(name: str, files: str, part: str, rouge: Mapping[str, Any]) -> ModelCardData:
+    """What the hub reads; `rouge` is that of the summariser on this part."""
+    return ModelCardData(
+        library_name="steep",
+        pipeline_tag="summarization",
+        tags=["steep", "summarization", "extractive"],
+        model_name=name,
+        eval_results=[
+            EvalResult(
+                task_type="summarization",
+                dataset_type="table",
+                dataset_name=files,
+                dataset_split=PARTS[part],
+                metric_type="rouge",
+                metric_name=shown,
+                metric_value=round(rouge[key]["value"], 2),
+            )
+            for key, shown in SHOWN.items()
+        ],
+    )
 
 
 def rouge_table(found: Mapping[str, Any], part: str) -> Table:

@@ -22,8 +22,13 @@ from steep.data.inputs import frame
 from steep.data.tokens import Tokens, encoder_of
 from steep.errors import SteepError
 from steep.models import kernels
-from steep.models.checkpoints import check_length, encoder_files, keep_notes, load_tokenizer
-from steep.models.checkpoints import drawn_model as drawn
+from steep.models.checkpoints import (
+    check_length,
+    drawn_model,
+    encoder_files,
+    keep_notes,
+    load_tokenizer,
+)
 from steep.models.devices import Machine
 from steep.models.families import check_tokenizer, knows_segments, longest
 from steep.models.fit_defaults import pools_by_mean
@@ -87,7 +92,8 @@ class Reader:
             ids, counts = np.zeros(0, np.int32), np.zeros(0, np.int64)
         ends = np.concatenate([[0], np.cumsum([len(document) for document in documents])])
         offsets = np.concatenate([[0], np.cumsum(counts)])
-        return Windows(Tokens(ids, offsets), ends.astype(np.int64), self.layout)
+        unknown = int((ids == self.tokenizer.unk_token_id).sum())
+        return Windows(Tokens(ids, offsets, unknown), ends.astype(np.int64), self.layout)
 
     def scores(
         self, documents: Sequence[Sequence[str]], machine: Machine, batch_size: int
@@ -121,7 +127,7 @@ def start_reader(name: str, args: ReadingArgs, machine: Machine, seed: int) -> R
     """A reader to be trained, its head drawn by the seed; SteepError where that cannot be."""
     tokenizer, around = load_tokenizer(name), None
     config, files = encoder_files(name)
-    loaded = drawn(seed, AutoModel, files, config, machine.attention)
+    loaded = drawn_model(seed, AutoModel, files, config, machine.attention)
     encoder = _without_pooler(loaded.model)
     check_tokenizer(tokenizer, encoder)
     around = frame(tokenizer)
@@ -176,7 +182,7 @@ def load_summariser(folder: Path, machine: Machine) -> Summariser:
     """What `save_summariser` wrote; SteepError where the folder is another, or damaged."""
     known = read_settings(folder)
     config, files = encoder_files(folder)
-    encoder = _without_pooler(drawn(0, AutoModel, files, config, machine.attention).model)
+    encoder = _without_pooler(drawn_model(0, AutoModel, files, config, machine.attention).model)
     tokenizer = load_tokenizer(folder)
     check_tokenizer(tokenizer, encoder)
     layout = Layout(frame(tokenizer), *(known[name] for name in LAYOUT))

@@ -8,6 +8,7 @@ compare` (`steep.study.paired`), with documents for rows.
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ from steep.shelf.summarize.measure import LEAD, TEXTRANK
 from steep.shelf.summarize.summarise import identity_of, settled_fit
 from steep.stages.fit import leaks
 from steep.study.arms import ADAPTED, BASE
-from steep.study.design import start_of
+from steep.study.design import Cell, Start, start_of
 from steep.study.paired import CONFIDENCE, POWER, holm, paired_gain
 from steep.study.verdict import answer_of
 
@@ -78,23 +79,38 @@ def compare(source: Source, *, out: Path, args: SummaryCompareArgs) -> Path:
         return out
     with outputs.claimed(out, "study", overwrite, inputs):
         _begin(out, args, data, machine)
-        encoders = {
-            BASE: start.base,
-            ADAPTED: str(start.given or _adapted(out, args, start.base, data)),
-        }
-        seeds = range(args.seed.seed, args.seed.seed + args.seeds.seeds)
-        for seed in seeds:
-            for arm, encoder in encoders.items():
-                _run(out, arm, seed, encoder, ready, args, machine)
-        for arm in encoders:
-            kept = [runs.read_json(_path(out, arm, seed))["points"] for seed in seeds]
-            scores[arm] = np.array(kept).T
-        found = verdict(scores, list(seeds), args)
+        scores |= _trained(out, args, data, start, ready, machine)
+        found = verdict(scores, args)
         runs.write_json(out / runs.VERDICT, found)
     for line in (found["sentence"], *found["lines"], *found["warnings"]):
         say(line)
     say(f"study: {out}")
     return out
+
+
+def _seeds(args: SummaryCompareArgs) -> range:
+    return range(args.seed.seed, args.seed.seed + args.seeds.seeds)
+
+
+def _trained(
+    out: Path,
+    args: SummaryCompareArgs,
+    data: Data,
+    start: Start,
+    ready: "Prepared",
+    machine: "Machine",
+) -> Scores:
+    """What the summarisers of base and of adapted are worth, trained where they are not kept."""
+    step2 = start.given or _adapted(out, args, start.base, data)
+    encoders, silent = {BASE: start.base, ADAPTED: str(step2)}, replace(ready, note=lambda _: None)
+    for seed in _seeds(args):
+        for arm, encoder in encoders.items():
+            _run(out, Cell(arm, seed), encoder, silent, args, machine)
+    cells = {arm: [Cell(arm, seed).path(out) for seed in _seeds(args)] for arm in encoders}
+    return {
+        arm: np.array([runs.read_json(path)["points"] for path in paths]).T
+        for arm, paths in cells.items()
+    }
 
 
 def _begin(out: Path, args: SummaryCompareArgs, data: Data, machine: "Machine") -> None:
@@ -140,14 +156,9 @@ def _adapted(out: Path, args: SummaryCompareArgs, base: str, data: Data) -> Path
     return folder
 
 
-def _path(out: Path, arm: str, seed: int) -> Path:
-    return out / runs.CELLS / f"{arm}-seed{seed}.json"
-
-
 def _run(
     out: Path,
-    arm: str,
-    seed: int,
+    cell: Cell,
     encoder: str,
     ready: "Prepared",
     args: SummaryCompareArgs,
@@ -156,23 +167,23 @@ def _run(
     """Train a summariser and keep what its test summaries are worth, unless that is kept."""
     from steep.shelf.summarize.training import train
 
-    if _path(out, arm, seed).is_file():
+    if cell.path(out).is_file():
         return
     started = time.monotonic()
-    made = train(ready, encoder, args.training, seed, machine, lambda note: None)
+    made = train(ready, encoder, args.training, cell.seed, machine)
     rule, cases = made.summariser.rule, ready.test
     rouge = ways.score_picks(cases, ways.model_picks(cases, rule, made.scores(cases)))
     facts = {
-        "arm": arm,
-        "seed": seed,
+        "arm": cell.arm,
+        "seed": cell.seed,
         "seconds": round(time.monotonic() - started, 1),
         "rule": rule.described(),
         "epoch": made.best_epoch,
         "rouge": dict(zip(ways.NAMES, rouge.mean(0).tolist(), strict=True)),
         "points": ways.headline(rouge).tolist(),
     }
-    runs.write_json(_path(out, arm, seed), facts)
-    say(f"{arm}, seed {seed}: ROUGE {np.mean(facts['points']):.2f}, summaries of {rule}")
+    runs.write_json(cell.path(out), facts)
+    say(f"{cell}: ROUGE {np.mean(facts['points']):.2f}, summaries of {rule}")
 
 
 def _untrained(ready: "Prepared", args: SummaryCompareArgs) -> Scores:
@@ -209,7 +220,7 @@ def planned(scores: Mapping[str, np.ndarray]) -> str:
     )
 
 
-def verdict(scores: Scores, seeds: list[int], args: SummaryCompareArgs) -> dict[str, Any]:
+def verdict(scores: Scores, args: SummaryCompareArgs) -> dict[str, Any]:
     """Every comparison with its uncertainty, and the answer, as plain JSON."""
     smallest, count = args.study.smallest_effect, len(scores[LEAD])
     draws = Draws(args.intervals.resamples, args.seed.seed)
@@ -233,10 +244,10 @@ def verdict(scores: Scores, seeds: list[int], args: SummaryCompareArgs) -> dict[
         "metric": "rouge",
         "smallest_effect": smallest,
         "documents": count,
-        "seeds": seeds,
+        "seeds": list(_seeds(args)),
         "arms": arms,
         "comparisons": comparisons,
-        "warnings": [ONE_ENCODER] if len(seeds) > 1 else [],
+        "warnings": [ONE_ENCODER] if args.seeds.seeds > 1 else [],
     }
 
 

@@ -74,7 +74,7 @@ def _train_and_write(data: Data, args: SummaryFitArgs, opened: "Session") -> dic
     run, start, seed = opened.run, str(args.start.model), args.seed.seed
     opened.check_space(weights_of(start))
     ready = prepare(data, args.training.rouge, run.note)
-    made = train(ready, start, args.training, seed, opened.machine, run.note, opened.saves)
+    made = train(ready, start, args.training, seed, opened.machine, opened.saves)
     results = made.results(Draws(args.intervals.resamples, seed))
     runs.write_csv(run.folder / runs.HISTORY, made.history)
     runs.write_json(run.folder / runs.RESULTS, results)

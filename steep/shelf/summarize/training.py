@@ -10,6 +10,7 @@ from nltk.tokenize.punkt import PunktParameters, PunktSentenceTokenizer
 
 from steep.console import track
 from steep.data.corpus import Corpus, Data
+from steep.data.tokens import check_known, notes_of_unknown
 from steep.data.words import learn_punkt
 from steep.errors import SteepError
 from steep.metrics.weighted import Draws
@@ -40,6 +41,7 @@ class Prepared:
     test: list[Labelled]
     words: WordsOf
     punkt: PunktParameters
+    note: Note  # what is told of them, and of what is made of them
 
 
 def prepare(data: Data, rouge: RougeArgs, note: Note) -> Prepared:
@@ -64,7 +66,7 @@ def prepare(data: Data, rouge: RougeArgs, note: Note) -> Prepared:
             f"{data.train.source}: no sentence of the training documents shares a word with its "
             "summary. Are the columns those of documents and their summaries?"
         )
-    return Prepared(train, found["valid"], found.get("test", []), kind, punkt)
+    return Prepared(train, found["valid"], found.get("test", []), kind, punkt, note)
 
 
 def _language(corpus: Corpus) -> WordsOf:
@@ -142,19 +144,20 @@ def train(
     args: TrainArgs,
     seed: int,
     machine: Machine,
-    note: Note,
     saves: Saves | None = None,
 ) -> Made:
     """A summariser from the checkpoint `start`; its rule is chosen on validation documents."""
     reader = start_reader(start, args.reading, machine, seed)
+    marked, held = (_marked(reader, documents) for documents in (ready.train, ready.valid))
+    check_known(reader.tokenizer, [marked.windows.tokens])
     for line in (
         *checkpoint_notes(reader.scorer.model),
         *tokenizer_note(reader.tokenizer, reader.scorer.model),
+        *notes_of_unknown("training", [marked.windows.tokens]),
+        *marked.windows.notes(),
+        *_beyond(marked),
     ):
-        note(line)
-    marked, held = (_marked(reader, documents) for documents in (ready.train, ready.valid))
-    for line in (*marked.windows.notes(), *_beyond(marked)):
-        note(line)
+        ready.note(line)
     learn = summary_learner(reader, marked, held, args, seed, machine)
     judge = _judge(ready.valid, held.windows)
     history, best = train_summaries(learn, judge, args, seed, saves)
@@ -163,7 +166,7 @@ def train(
     rules = rules_of(args.size)
     rule, worth = best_rule(rules, scores, [case.referee for case in ready.valid])
     if len(rules) > 1:
-        note(
+        ready.note(
             f"summaries of {rule}: the best of {len(rules)} on the validation documents (mean of "
             f"R-1, R-2 and R-Lsum {100 * worth:.2f})"
         )

@@ -32,7 +32,7 @@ def test_the_answer_is_paired_over_documents_and_seeds(gain: float, answer: str)
     adapted = base + gain + noise - noise.mean()
     lead = draw.normal(30, 12, (200, 1))
     scores = {"base": base, "adapted": adapted, "lead": lead, "textrank": lead - 5}
-    found = verdict(scores, list(range(5)), make(SummaryCompareArgs))
+    found = verdict(scores, make(SummaryCompareArgs))
     assert found["answer"] == answer
     main, *others = found["comparisons"]
     assert main["gain"] == pytest.approx(gain, abs=1e-9)
