@@ -34,15 +34,19 @@ _HOMES = {
     "self_train": "steep.commands",
     "share": "steep.commands",
 }
+_FEATURES = {"summarize": "steep.shelf.summarize"}  # with functions of their own
 
-__all__ = ["__version__", *_HOMES]  # noqa: PLE0604  (names, all of them)
+__all__ = ["__version__", *_HOMES, *_FEATURES]  # noqa: PLE0604  (names, all of them)
 
 
 def __getattr__(name: str) -> Any:
     """The public name, imported on first use (PEP 562): `import steep` itself costs nothing."""
-    if name not in _HOMES:
+    if name in _FEATURES:
+        value: Any = import_module(_FEATURES[name])
+    elif name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+    else:
         raise AttributeError(f"module 'steep' has no attribute '{name}'")
-    value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
 

@@ -12,6 +12,7 @@ from steep.classifier import Classifier as Classifier
 from steep.data.corpus import Data
 from steep.data.readers import Source, Texts
 from steep.errors import SteepError as SteepError
+from steep.shelf import summarize as summarize
 from steep.stages.save import save as save
 from steep.train.phases import discriminative as discriminative
 

@@ -21,6 +21,7 @@ from steep.shelf.multitask import MultitaskArgs
 from steep.shelf.select import SelectArgs
 from steep.shelf.self_training import SelfTrainCommand
 from steep.shelf.share import ShareArgs
+from steep.shelf.summarize.commands import app as summarize
 
 app = typer.Typer(
     name="steep",
@@ -29,6 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+app.add_typer(summarize, name="summarize")
 
 Table = Annotated[
     Path, typer.Argument(metavar="FILE", help="CSV, TSV, JSON lines, Parquet or text.")

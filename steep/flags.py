@@ -123,7 +123,7 @@ def _config(own: list[inspect.Parameter]) -> inspect.Parameter:
     def use(context: typer.Context, path: Path | None) -> Path | None:
         def read() -> None:
             if path is not None and context.info_name is not None:
-                table = context.info_name.replace("-", "_")
+                table = "_".join(context.command_path.split()[1:]).replace("-", "_")
                 values = read_toml(path).get(table, {})
                 context.default_map = {
                     name: _input(hint, values[name], f"{path}: [{table}]: {name}")

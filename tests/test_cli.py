@@ -333,7 +333,7 @@ def test_an_unknown_public_name_is_an_attribute_error() -> None:
 
 
 def test_every_public_name_has_a_home() -> None:
-    assert set(steep.__all__) == {"__version__", *steep._HOMES}
+    assert set(steep.__all__) == {"__version__", *steep._HOMES, *steep._FEATURES}
     assert steep.SteepError is SteepError
 
 

@@ -44,7 +44,13 @@ def load(source: Source | Data, table: TableArgs, how: SplitArgs, like: Path | N
     if table.target.label is None and is_by_class(source):
         table = change(table, {"label": "label"})
     whole = read_table(source, table)
-    own = _own_files(table, how, whole)
+    return split_data(whole, _own_files(table, how, whole), table, how, like)
+
+
+def split_data(
+    whole: Corpus, own: dict[str, Corpus], table: TableArgs, how: SplitArgs, like: Path | None
+) -> Data:
+    """The data of corpora that were read: `whole`, and those of parts that have a file `own`."""
     given = how.files.splits
     if like is not None and not own and not given and _serves(like, whole):
         given = like
@@ -132,7 +138,7 @@ def read_table(
         roles["group"] = group
     weight = table.labels.sample_weight if names else None
     if weight is not None:
-        _check_column(raw, weight)
+        check_column(raw, weight)
         roles["raw weight"] = weight
     corpus = _corpus(raw, roles, table.columns, keep_empty)
     if group is not None:
@@ -243,7 +249,7 @@ def _roles(raw: Raw, columns: ColumnArgs) -> dict[str, str]:
     if columns.id is not None or "id" in raw.columns:
         roles["id"] = columns.id or "id"
     for name in roles.values():
-        _check_column(raw, name)
+        check_column(raw, name)
         if raw.columns[name] == TEXTS:
             raise SteepError(
                 f"{raw.where}, column {quoted(name)}: holds lists, where texts are expected."
@@ -260,7 +266,7 @@ def _label_columns(raw: Raw, label: str | None) -> list[str]:
     commas = max((name.count(",") for name in raw.columns), default=0)
     names = split_at_commas(label, lambda name: name in raw.columns, commas)
     for name in filter(None, names):
-        _check_column(raw, name)
+        check_column(raw, name)
     return list(dict.fromkeys(filter(None, names)))
 
 
@@ -268,7 +274,8 @@ def _column(raw: Raw, corpus: Corpus, role: str, name: str) -> Column:
     return Column(raw.where, name, corpus.table.data.column(role), corpus.rows())
 
 
-def _check_column(raw: Raw, name: str) -> None:
+def check_column(raw: Raw, name: str) -> None:
+    """Raises SteepError if the table has no such column."""
     if name not in raw.columns:
         raise SteepError(_explain_missing(raw, name))
 

@@ -76,8 +76,7 @@ def tokenize(corpus: Corpus, tokenizer: "PreTrainedTokenizerBase", column: str =
     The key of the cache is the fingerprint of the text column and of the tokenizer. A few texts
     that lie in no file leave none.
     """
-    bare, unknown = _bare(tokenizer), tokenizer.unk_token_id
-    encode: Encode = WordByWord(bare) if is_word_by_word(bare) else partial(encode_texts, bare)
+    bare, unknown, encode = _bare(tokenizer), tokenizer.unk_token_id, encoder_of(tokenizer)
     if len(corpus) <= CHUNK and not corpus.table.cache_files:
         ids, counts = encode(list(corpus.table[column]))
         return Tokens(ids, _ends([counts]), *_unknown(ids, counts, unknown))
@@ -92,6 +91,12 @@ def tokenize(corpus: Corpus, tokenizer: "PreTrainedTokenizerBase", column: str =
     with explained(folder), unchanged(folder):
         ids, offsets = (np.load(path, mmap_mode="r", allow_pickle=False) for path in paths)
     return Tokens(ids, offsets, facts["unknown"], facts["blank"])
+
+
+def encoder_of(tokenizer: "PreTrainedTokenizerBase") -> Encode:
+    """What makes tokens of texts: word by word where it can be."""
+    bare = _bare(tokenizer)
+    return WordByWord(bare) if is_word_by_word(bare) else partial(encode_texts, bare)
 
 
 def _bare(tokenizer: "PreTrainedTokenizerBase") -> Any:

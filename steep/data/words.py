@@ -30,7 +30,7 @@ from steep.data.cache_files import Facts, kept_table, key_of
 from steep.data.corpus import Corpus
 
 if TYPE_CHECKING:
-    from nltk.tokenize.punkt import PunktSentenceTokenizer
+    from nltk.tokenize.punkt import PunktParameters, PunktSentenceTokenizer
     from transformers import PreTrainedTokenizerBase
 
 TAG = re.compile(r"</?[A-Za-z][^<>]*>")
@@ -154,7 +154,14 @@ def learn_abbreviations(corpus: Corpus) -> "PunktSentenceTokenizer":
     NLTK's Punkt (Kiss and Strunk 2006) learns them from plain text: it needs no data of its own,
     and serves every language that ends its sentences with a full stop and a space.
     """
-    from nltk.tokenize.punkt import PunktSentenceTokenizer, PunktTrainer
+    from nltk.tokenize.punkt import PunktSentenceTokenizer
+
+    return PunktSentenceTokenizer(learn_punkt(corpus))
+
+
+def learn_punkt(corpus: Corpus) -> "PunktParameters":
+    """What `learn_abbreviations` learns, to be kept."""
+    from nltk.tokenize.punkt import PunktTrainer
 
     sample, size = [], 0
     for texts in corpus.texts():
@@ -164,7 +171,7 @@ def learn_abbreviations(corpus: Corpus) -> "PunktSentenceTokenizer":
             break
     trainer = PunktTrainer()
     trainer.train("\n".join(sample)[:SAMPLE])
-    return PunktSentenceTokenizer(trainer.get_params())
+    return trainer.get_params()
 
 
 def sentences_of(text: str, splitter: "PunktSentenceTokenizer") -> list[str]:

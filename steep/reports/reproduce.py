@@ -57,7 +57,7 @@ def command_line(
     Options that change no result are not said again. What `tables_in_toml` gives has to be in a
     file of the name `config_file(stage)`.
     """
-    words = ["steep", stage, *map(str, inputs)]
+    words = ["steep", *stage.split(), *map(str, inputs)]
     usual = as_mapping(kind())
     for option in options_of(kind):
         value = values.get(option.name, usual[option.name])
@@ -84,7 +84,7 @@ def tables_in_toml(kind: type[Any], values: Values) -> str:
 
 def config_file(stage: str) -> str:
     """What `command_line` calls the file of the tables."""
-    return f"{stage}.toml"
+    return f"{'-'.join(stage.split())}.toml"
 
 
 def _flag(name: str, value: Any) -> list[str]:

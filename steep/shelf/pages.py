@@ -8,6 +8,7 @@ from steep.reports.page import STAGES, write_report
 from steep.shelf.bias.bias_page import BIAS_PAGE, panel
 from steep.shelf.explain.explained_page import EXPLAIN_PAGE
 from steep.shelf.self_training import SelfTrainCommand
+from steep.shelf.summarize.page import PAGES as SUMMARIES
 
 COMMANDS = {
     "adapt": AdaptCommand,
@@ -23,6 +24,6 @@ def write(folder: Path, out: Path | None, texts: bool, overwrite: bool) -> Path:
     Arguments and errors as in `steep.reports.page.write_report`.
     """
     pages = {name: replace(STAGES[name], options=kind) for name, kind in COMMANDS.items()}
-    pages |= {"bias": BIAS_PAGE, "explain": EXPLAIN_PAGE}
+    pages |= {"bias": BIAS_PAGE, "explain": EXPLAIN_PAGE, **SUMMARIES}
     pages["self-train"] = replace(STAGES["fit"], options=SelfTrainCommand)
     return write_report(folder, out, texts, pages, [panel(folder)], overwrite)

@@ -138,7 +138,7 @@ def _at_budget(test: _Test, cells: Sequence[CellResult], question: Question) -> 
     main = next((c for c in comparisons if c["main"]), None)
     return {
         "labels": cells[0].labels,
-        "answer": _answer(main, question.smallest_effect),
+        "answer": answer_of(main, question.smallest_effect),
         "arms": {arm: _describe(runs) for arm, runs in arms.items()},
         "comparisons": comparisons,
         "warnings": warnings + weakened_by(main, test.rests_on),
@@ -210,7 +210,8 @@ def _comparison(
     )
 
 
-def _answer(comparison: dict[str, Any] | None, smallest_effect: float) -> str:
+def answer_of(comparison: dict[str, Any] | None, smallest_effect: float) -> str:
+    """yes, no or cannot tell: where the 95 % interval lies beside the smallest effect."""
     if comparison is None or comparison["low"] is None:
         return "cannot tell"
     if comparison["low"] > smallest_effect:

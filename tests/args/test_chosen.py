@@ -14,6 +14,10 @@ from steep.options import as_mapping, make
 
 def test_a_table_can_be_named_after_every_command() -> None:
     names = {command.name or command.callback.__name__ for command in app.registered_commands}
+    for group in app.registered_groups:
+        names |= {
+            f"{group.name}_{command.name}" for command in group.typer_instance.registered_commands
+        }
     assert {name.replace("-", "_") for name in names} | {"read"} == {*COMMANDS}
 
 

@@ -1,0 +1,188 @@
+"""How good are summaries, beside lead, TextRank, a random choice and the oracle? And where from?
+
+All of them are as long as the rule says, but for the oracle, which is the labels. ROUGE is in
+points; intervals are a bootstrap over documents.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from steep.metrics.scores import percentiles
+from steep.metrics.weighted import Draws, Support
+from steep.seeds import numbers
+from steep.shelf.summarize.choose import Rule
+from steep.shelf.summarize.labels import Labelled
+from steep.shelf.summarize.rouge import HEADLINE, NAMES, Sentences
+
+MODEL, LEAD, TEXTRANK, RANDOM, ORACLE = "model", "lead", "textrank", "random", "oracle"
+BASELINES = (LEAD, TEXTRANK, RANDOM)
+DAMPING, STEPS = 0.85, 50
+EXAMPLES = 3  # documents shown of the best, and of the worst
+DECILES = 10
+SHOWN = {"rouge1": "R-1", "rouge2": "R-2", "rougeL": "R-L", "rougeLsum": "R-Lsum"}
+
+Picks = dict[str, list[list[int]]]
+"""The sentences that each way chooses, of each document, in its order."""
+
+
+def textrank(words: Sentences) -> np.ndarray:
+    """How central each sentence is to its document, float64 (sentences,).
+
+    PageRank over cosines of tf-idf vectors (Mihalcea & Tarau 2004, "TextRank", equation 2, with the
+    similarity of Erkan & Radev 2004, "LexRank", equation 1).
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    count = len(words)
+    if not any(words):
+        return np.zeros(count)
+    vectors = TfidfVectorizer(analyzer=list).fit_transform(words)
+    alike = (vectors @ vectors.T).toarray()
+    np.fill_diagonal(alike, 0)
+    total = alike.sum(1, keepdims=True)
+    steps = np.divide(alike, total, out=np.full_like(alike, 1 / count), where=total > 0)
+    rank = np.full(count, 1 / count)
+    for _ in range(STEPS):
+        rank = (1 - DAMPING) / count + DAMPING * rank @ steps
+    return rank
+
+
+def baseline_picks(cases: Sequence[Labelled], rule: Rule, seed: int) -> Picks:
+    """What lead, TextRank, chance and the oracle choose."""
+    plain = Rule(rule.kind, rule.value, block=False)
+    found: Picks = {name: [] for name in (*BASELINES, ORACLE)}
+    for case in cases:
+        words, drawn = case.words, numbers(seed, "random summary", case.document.row)
+        scores = {
+            LEAD: -np.arange(len(words), dtype=float),
+            TEXTRANK: textrank(words),
+            RANDOM: drawn.random(len(words)),
+        }
+        for name, own in scores.items():
+            found[name].append(plain.choose(own, words))
+        found[ORACLE].append(case.chosen)
+    return found
+
+
+def model_picks(
+    cases: Sequence[Labelled], rule: Rule, scores: Sequence[np.ndarray]
+) -> list[list[int]]:
+    """What a summariser chooses of each document, by its scores."""
+    return [rule.choose(one, case.words) for case, one in zip(cases, scores, strict=True)]
+
+
+def score_picks(cases: Sequence[Labelled], picks: Sequence[Sequence[int]]) -> np.ndarray:
+    """ROUGE of each document's summary in points, float64 (documents, 4), as `rouge.NAMES`."""
+    found = [case.referee.score(own) for case, own in zip(cases, picks, strict=True)]
+    return 100 * np.array([[one[name] for name in NAMES] for one in found]).reshape(-1, len(NAMES))
+
+
+def headline(scores: np.ndarray) -> np.ndarray:
+    """The mean of ROUGE-1, -2 and -Lsum of each document, (documents,)."""
+    return scores[:, [NAMES.index(name) for name in HEADLINE]].mean(1)
+
+
+def measured(cases: Sequence[Labelled], picks: Picks, draws: Draws) -> dict[str, Any]:
+    """ROUGE of every way, what the model gains over each baseline, and positions, as plain JSON."""
+    scores = {name: score_picks(cases, own) for name, own in picks.items()}
+    rouge = {
+        name: {one: interval(own[:, at], draws) for at, one in enumerate(NAMES)}
+        for name, own in scores.items()
+    }
+    gains = {
+        name: interval(headline(scores[MODEL]) - headline(scores[name]), draws)
+        for name in BASELINES
+    }
+    lengths = {
+        name: float(np.mean([sum(map(len, _of(c, own))) for c, own in zip(cases, o, strict=True)]))
+        for name, o in picks.items()
+    }
+    places = {name: positions(cases, picks[name]) for name in (MODEL, ORACLE)}
+    return {
+        "documents": len(cases),
+        "rouge": rouge,
+        "gains": gains,
+        "words": lengths,
+        "positions": places,
+    }
+
+
+def summary_of(
+    cases: Sequence[Labelled], rule: Rule, scores: Sequence[np.ndarray], draws: Draws
+) -> dict[str, Any]:
+    """What the summaries of a model are worth, and some of them."""
+    picks = {MODEL: model_picks(cases, rule, scores)} | baseline_picks(cases, rule, draws.seed)
+    found = measured(cases, picks, draws)
+    return found | {"examples": examples(cases, picks, scores)}
+
+
+def _of(case: Labelled, chosen: Sequence[int]) -> list[Sequence[str]]:
+    return [case.words[i] for i in chosen]
+
+
+def interval(values: np.ndarray, draws: Draws) -> dict[str, float]:
+    """The mean of a value of each document with its 95 % interval."""
+    means = np.concatenate([w @ values / w.sum(1) for w in draws.weights(len(values))])
+    low, high = percentiles(means, Support.of_rows(len(values)).level())
+    return {"value": float(values.mean()), "low": float(low), "high": float(high)}
+
+
+def positions(cases: Sequence[Labelled], picks: Sequence[Sequence[int]]) -> dict[str, Any]:
+    """Where chosen sentences stand: their mean place from 0 to 1, and their share by tenths."""
+    places = [
+        (i + 0.5) / len(case.words) for case, own in zip(cases, picks, strict=True) for i in own
+    ]
+    counts = np.histogram(places, DECILES, (0, 1))[0]
+    return {
+        "mean": float(np.mean(places)) if places else None,
+        "tenths": (counts / max(1, counts.sum())).tolist(),
+    }
+
+
+def examples(
+    cases: Sequence[Labelled], picks: Picks, scores: Sequence[np.ndarray]
+) -> list[dict[str, Any]]:
+    """The documents whose summaries are worst, and best, with all that a page shows of them."""
+    worth = headline(score_picks(cases, picks[MODEL]))
+    order = np.argsort(worth, kind="stable").tolist()
+    shown = dict.fromkeys([*order[:EXAMPLES], *order[::-1][:EXAMPLES]])
+    return [
+        {
+            "id": cases[i].document.id,
+            "rouge": float(worth[i]),
+            "lead": float(headline(score_picks([cases[i]], [picks[LEAD][i]]))[0]),
+            "sentences": cases[i].sentences,
+            "scores": [round(float(score), 4) for score in scores[i]],
+            "chosen": picks[MODEL][i],
+            "oracle": picks[ORACLE][i],
+        }
+        for i in shown
+    ]
+
+
+def lines_of(found: Mapping[str, Any]) -> list[str]:
+    """What was measured, a line for each way, and what the model gains."""
+    lines = []
+    for name, own in found["rouge"].items():
+        parts = [f"{SHOWN[one]} {value['value']:.2f}" for one, value in own.items()]
+        low, high = own["rouge1"]["low"], own["rouge1"]["high"]
+        parts[0] += f" ({low:.2f} to {high:.2f})"
+        lines.append(f"{name:9s} {', '.join(parts)}")
+    for name, gain in found["gains"].items():
+        lines.append(
+            f"model against {name}: {gain['value']:+.2f} points of ROUGE (mean of R-1, R-2, "
+            f"R-Lsum; 95 % interval {gain['low']:+.2f} to {gain['high']:+.2f})"
+        )
+    own, oracle = (found["positions"][name]["mean"] for name in (MODEL, ORACLE))
+    if own is not None and oracle is not None:
+        lines.append(
+            f"mean position of chosen sentences, 0 first and 1 last: {own:.2f}; oracle {oracle:.2f}"
+        )
+    if lost := found.get("shuffled"):
+        lines.append(
+            f"sentences in random order: {lost['value']:+.2f} points of ROUGE "
+            f"({lost['low']:+.2f} to {lost['high']:+.2f})"
+        )
+    return lines
