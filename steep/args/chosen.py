@@ -1,5 +1,6 @@
 """Whose word wins? What was given, then the TOML file, then the recipe, then the defaults."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,9 +14,9 @@ from steep.options import (
     from_mapping,
     nearest,
     options_of,
-    read_toml,
     tables_of,
 )
+from steep.toml_files import read_toml
 from steep.wording import brief, quoted
 
 if TYPE_CHECKING:
@@ -43,8 +44,16 @@ INPUTS = (
 )  # where they are no options
 
 
-def options_for(kind: type[Args], command: str, given: dict[str, Any], source: Any = None) -> Args:
+def options_for(
+    kind: type[Args],
+    command: str,
+    given: dict[str, Any],
+    source: Any = None,
+    beneath: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+) -> Args:
     """The options of a command: `given` ones, then those of `config` and of `recipe`.
+
+    `beneath` gives, for these two, values of options that they win over; it may name the recipe.
 
     Where `source` is data that was read already, its columns and splits are used, and what is given
     must not contradict them. Raises SteepError for what is no option, or a contradiction.
@@ -52,6 +61,8 @@ def options_for(kind: type[Args], command: str, given: dict[str, Any], source: A
     values = dict(given)
     config = values.pop("config", None)
     values = _merged(_from_toml(kind, command, Path(config)) if config else {}, values)
+    if beneath is not None:
+        values = _merged(beneath(values), values)
     if name := values.get("recipe"):
         values = recipe(name) | values
     args = from_mapping(kind, values, command)
