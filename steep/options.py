@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from steep.errors import SteepError
-from steep.toml_files import underscored
 from steep.wording import brief, quoted
 
 Args = TypeVar("Args")
@@ -193,6 +192,11 @@ def _value(part: Any, path: tuple[str, ...]) -> Any:
     for name in path:
         part = part.__dict__[name]
     return part
+
+
+def underscored(name: str) -> str:
+    """The name of an option as Python has it."""
+    return name.replace("-", "_")
 
 
 def plain_json(value: Any) -> Any:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from steep.errors import SteepError, unreadable
+from steep.options import underscored
 from steep.wording import brief, quoted, twice
 
 
@@ -44,8 +45,3 @@ def _named(values: Mapping[str, Any], source: str) -> dict[str, Any]:
     if (name := twice(names)) is not None:
         raise SteepError(f"{source}: {quoted(name)} is there twice, with dashes and underscores.")
     return dict(zip(names, values.values(), strict=True))
-
-
-def underscored(name: str) -> str:
-    """The name of an option as Python has it."""
-    return name.replace("-", "_")

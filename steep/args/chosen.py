@@ -16,7 +16,6 @@ from steep.options import (
     options_of,
     tables_of,
 )
-from steep.toml_files import read_toml
 from steep.wording import brief, quoted
 
 if TYPE_CHECKING:
@@ -92,6 +91,8 @@ def _from_toml(kind: type[Any], command: str, path: Path) -> dict[str, Any]:
     A command with tables of its own, as compare has [adapt], reads them, and [fit], too: options
     that it shares with these commands, such as the columns, may stand in any of them.
     """
+    from steep.toml_files import read_toml  # only where there is a file
+
     content, tables = read_toml(path), tables_of(kind)
     _check_tables(path, content, {command, *tables, *(("fit",) if tables else ())})
     known = {option.name for option in options_of(kind)}
@@ -159,6 +160,8 @@ def recipe(name: str) -> dict[str, Any]:
         raise SteepError(
             f"there is no recipe '{name}'; there are {', '.join(recipe_names())}.{hint}"
         )
+    from steep.toml_files import read_toml  # only where there is a file
+
     values = read_toml(path).get("fit", {})
     if not values or "recipe" in values:
         raise SteepError(f"{path}: a recipe is a table [fit] of options, without another recipe.")
