@@ -26,7 +26,7 @@ TEXTS = (
 )
 
 
-def rows(name: str, count: int = 60) -> pd.DataFrame:
+def rows(name: str, count: int = 110) -> pd.DataFrame:
     """Rows of every column that the documentation names; other ones for every file."""
     draw, found = random.Random(name), []
     for number in range(count):
@@ -43,10 +43,11 @@ def rows(name: str, count: int = 60) -> pd.DataFrame:
 
 @pytest.fixture(scope="session")
 def long_bert(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny BERT with 512 positions, as a checkpoint of the hub has."""
+    """The tiny BERT with 512 positions and 4 layers, for what a real checkpoint can do."""
     folder = tmp_path_factory.mktemp("long") / "bert"
     shutil.copytree(tiny_bert, folder)
-    config = BertConfig.from_pretrained(tiny_bert, max_position_embeddings=512)
+    sizes = {"max_position_embeddings": 512, "num_hidden_layers": 4}
+    config = BertConfig.from_pretrained(tiny_bert, **sizes)
     BertForPreTraining(config).save_pretrained(folder)
     BertTokenizerFast.from_pretrained(folder, model_max_length=512).save_pretrained(folder)
     return folder
@@ -58,7 +59,7 @@ def files(
     long_bert: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
-    """A folder with all files that a snippet names, and the runs of `adapt` and `fit` on them."""
+    """A folder with all files that a snippet names, and runs of `adapt`, `fit` and `multitask`."""
     folder = tmp_path_factory.mktemp("files")
     for name in (*TABLES, *TEXTS):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -68,7 +69,8 @@ def files(
         write = kept.to_parquet if name.endswith("parquet") else kept.to_csv
         write(folder / name, index=False)
     for name in TEXTS:
-        table = rows(name)[["text"]]
+        words = rows(name)["text"]  # of two sentences each
+        table = pd.DataFrame({"text": [f"{w.capitalize()}. The end was {w}." for w in words]})
         lines = table.to_json(orient="records", lines=True) if "json" in name else None
         content = lines or "\n".join(table["text"])
         opened = gzip.open if name.endswith("gz") else open
@@ -77,4 +79,6 @@ def files(
     table = ("--text review --label sentiment", "--model", long_bert, "--epochs 1 --out")
     steep("adapt", folder / "reviews.csv", *table, folder / "adapted")
     steep("fit", folder / "reviews.csv", *table, folder / "model")
+    both = (folder / "reviews.csv", folder / "questions.csv")
+    steep("multitask", *both, *table, folder / "both")
     return folder

@@ -9,12 +9,14 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 CHECKPOINTS = r"\b(bert-base-uncased|microsoft/deberta-v3-small|MODEL|DIR)\b"
 MOST = {  # of an option, or of a keyword, so that a command takes a second or two
     "epochs": 2,
+    "head-epochs": 1,
     "seeds": 2,
     "minutes": 0.01,
     "max-steps": 4,
     "eval-steps": 2,
     "save-every": 1,
     "label-budget": 24,
+    "confidence": 0.5,  # what a model that has learnt nothing has
 }
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -49,7 +51,7 @@ def smaller(code: str, checkpoint: Path) -> str:
     code = re.sub(CHECKPOINTS, str(checkpoint), code)
     for name, most in MOST.items():
         words = name.replace("-", "[-_]")
-        pattern = rf"(\b{words}s?[\"']?\s?[ =:]\s?)(\d+(?:\.\d+)?)"
+        pattern = rf"((?<![a-z][-_])\b{words}s?[\"']?\s?[ =:]\s?)(\d+(?:\.\d+)?)"
         code = re.sub(pattern, lambda found, most=most: _at_most(found, most), code)
     return code
 

@@ -1,8 +1,8 @@
 """Does every snippet of README and docs run? On tiny files, with a tiny checkpoint.
 
 Commands of `steep` and all Python are run, with a local checkpoint in place of hub names and fewer
-passes, seeds and minutes. Not run: `python -m benchmarks`, whose flags are looked up in its source,
-make, whose targets are, and pip, whose extras are.
+passes, seeds, steps and minutes. Not run: `python -m benchmarks`, whose flags are looked up in its
+source, make, whose targets are, and pip, whose extras are.
 """
 
 import re
@@ -15,9 +15,12 @@ from typing import Any
 
 import pytest
 
+from steep.models import fit_defaults
 from tests.docs.snippets import PAGES, ROOT, Snippet, smaller, snippets_of
 
 Steep = Callable[..., Any]
+OUT = r'"(?:model|adapted|study|predictions\.csv)"'  # what several snippets of a page write
+WRITES = re.compile(rf"(steep\.(?:adapt|fit|predict|compare|save)\([^)]*{OUT})")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -32,6 +35,8 @@ def test_snippets_run(
     shutil.copytree(files, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.setattr(fit_defaults, "STEPS_SMALL", 8)  # of fits that are not told how long
+    monkeypatch.setattr(fit_defaults, "LEAST", 1)
     found = [s for s in snippets_of(page) if s.kind != "text"]
     for snippet in (s for s in found if s.kind == "toml"):
         write_toml(smaller(snippet.code, long_bert), found)
@@ -64,8 +69,7 @@ def run_python(code: str, names: dict[str, Any]) -> None:
         texts = [f"a {word} film of {n}" for n in range(12) for word in ("good", "bad")]
         known = {"data": data, "adapted": "adapted", "texts": texts, "labels": ["p", "n"] * 12}
         names |= {"steep": steep, **known}
-    code = re.sub(r'(steep\.(?:adapt|fit|predict|compare|save)\([^)]*"(?:model|adapted|study)")',
-                  r"\1, overwrite=True", code)  # fmt: skip
+    code = WRITES.sub(r"\1, overwrite=True", code)
     exec(compile(code, "<snippet>", "exec"), names)
 
 
@@ -73,7 +77,8 @@ def run_line(line: str, steep: Steep) -> None:
     words = shlex.split(line)
     if words[0] == "steep":
         out = words[words.index("--out") + 1] if "--out" in words else ""
-        again = ["--overwrite"] if out and Path(out).exists() else []
+        is_there = Path(out).exists() if out else "--config" in words
+        again = ["--overwrite"] if is_there else []
         steep(*map(Path, words[1:]), *again)
     elif words[0] == "make":
         assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
