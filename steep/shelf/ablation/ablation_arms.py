@@ -4,6 +4,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,7 +52,8 @@ def ablation_arms(args: CompareCommand) -> list[Arm]:
 def _arm(name: str, row: Row, found: Ablation, args: AblationArgs) -> Arm:
     """The arm of a row of the ablation."""
     own_text = row.step2 not in (None, "random weights")
-    arm = arm_of_tables(name, ({"adapt": {}} if own_text else {}) | row.tables, found.source)
+    own: dict[str, dict[str, Any]] = {"adapt": {}} if own_text else {}
+    arm = arm_of_tables(name, own | row.tables, found.source)
     known = {option: args.__dict__[option] for option in OPTIONS}
     if str(args.ablation).endswith(OWN_FILE):
         known["ablation"] = Path(str(args.ablation))  # compared by what it holds

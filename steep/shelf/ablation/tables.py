@@ -7,7 +7,7 @@ from typing import Any
 
 from steep.errors import SteepError
 from steep.options import nearest
-from steep.shapes import Choice, Each, Names, Number, checked
+from steep.shapes import Choice, Each, Names, Number, Shape, checked
 from steep.study.arms import ADAPTED, BASE
 from steep.toml_files import toml_content
 from steep.wording import quoted
@@ -23,20 +23,19 @@ READS = {  # the option that gives an arm its texts, by its step 2, or by its na
     "cross-domain": "cross_domain",
 }
 STEP2 = ("random weights", "curated", "nearest texts", "random texts", "multitask")
-SHAPE = {
+ARM: dict[str, Shape] = {
+    "place": str,
+    "paper?": [str],
+    "step2?": Choice(STEP2),
+    "neighbours?": Number(1, 10_000, whole=True),
+    "fit?": dict,
+    "adapt?": dict,
+}
+SHAPE: dict[str, Shape] = {
     "ablation": {"paper": str, "figures": str, "columns": Names(), "notes?": [str]},
     "fit?": dict,
     "adapt?": dict,
-    "arms": Each(
-        {
-            "place": str,
-            "paper?": [str],
-            "step2?": Choice(STEP2),
-            "neighbours?": Number(1, 10_000, whole=True),
-            "fit?": dict,
-            "adapt?": dict,
-        }
-    ),
+    "arms": Each(ARM),
 }
 AGAIN = "See the files in steep/ablations for how one is written."
 
@@ -51,7 +50,7 @@ class Row:
 
     place: str
     paper: tuple[str, ...]
-    tables: Mapping[str, dict[str, Any]]
+    tables: dict[str, dict[str, Any]]
     step2: str | None = None
     neighbours: int = 0
 
@@ -78,8 +77,11 @@ class Ablation:
 
     def rows_with(self, values: Mapping[str, Any]) -> dict[str, Row]:
         """The rows that need no texts, or those that the options `values` give them."""
-        needs = {name: needed(name, row) for name, row in self.rows.items()}
-        return {n: row for n, row in self.rows.items() if needs[n] is None or values.get(needs[n])}
+        return {
+            name: row
+            for name, row in self.rows.items()
+            if (option := needed(name, row)) is None or values.get(option)
+        }
 
 
 def needed(name: str, row: Row) -> str | None:
@@ -123,13 +125,13 @@ def read_ablation(name: str) -> Ablation:
 
 def _row(name: str, row: dict[str, Any], columns: int, path: Path) -> Row:
     source = f"{path}: [arms.{name}]"
-    _check_keys(row, SHAPE["arms"].shape, source)
+    _check_keys(row, ARM, source)
     figures = tuple(row.get("paper") or [""] * columns)
     if len(figures) != columns:
         raise SteepError(f"{source}: paper must have {columns} figures, one for each column.")
     if "," in name:
         raise SteepError(f"{source}: the name of an arm must have no comma.")
-    tables = {table: row[table] for table in ("fit", "adapt") if table in row}
+    tables: dict[str, dict[str, Any]] = {t: row[t] for t in ("fit", "adapt") if t in row}
     draws = row.get("step2") in ("nearest texts", "random texts")
     if draws != ("neighbours" in row):
         raise SteepError(f"{source}: neighbours belongs to 'nearest texts' and 'random texts'.")
