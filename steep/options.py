@@ -8,15 +8,14 @@ TOML files and Python keywords are the names of all fields, flat: each occurs on
 import dataclasses
 import difflib
 import math
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from steep.errors import SteepError, unreadable
-from steep.wording import brief, quoted, twice
+from steep.errors import SteepError
+from steep.wording import brief, quoted
 
 Args = TypeVar("Args")
 Values = Mapping[str, Any]
@@ -119,7 +118,7 @@ def change(args: Args, values: Values, source: str = "options") -> Args:
 def as_mapping(args: Any) -> dict[str, Any]:
     """The options as plain JSON values, flat; tables as mappings within."""
     kind = type(args)
-    found = {o.name: _plain(_value(args, o.path)) for o in options_of(kind)}
+    found = {o.name: plain_json(_value(args, o.path)) for o in options_of(kind)}
     return found | {path[-1]: as_mapping(_value(args, path)) for path in _table_paths(args, ())}
 
 
@@ -137,38 +136,6 @@ def files_in_options(kind: type[Any], values: Values) -> list[str]:
         if value and Path in (option.hint, *get_args(option.hint)):
             found += [value] if isinstance(value, str) else value
     return found
-
-
-def read_toml(path: Path) -> dict[str, dict[str, Any]]:
-    """The tables of a TOML file, with underscores for the dashes in names.
-
-    Raises SteepError if it cannot be read, or has options outside of a table.
-    """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise SteepError(unreadable(path, error)) from None
-    except (ValueError, RecursionError) as error:  # ValueError also of numbers without an end
-        raise SteepError(f"{path}: not valid TOML: {brief(str(error), 200)}.") from None
-    for name, values in content.items():
-        if isinstance(values, list) and values and isinstance(values[0], dict):
-            raise SteepError(
-                f"{path}: [[{brief(name)}]] is a list of tables; write [{brief(name)}]."
-            )
-        if not isinstance(values, dict):
-            raise SteepError(
-                f"{path}: {quoted(name)} is outside of any table. Write it below the name of a "
-                "command, for instance [fit]."
-            )
-    return {n: _named(of, f"{path}: [{n}]") for n, of in _named(content, f"{path}").items()}
-
-
-def _named(values: Values, source: str) -> dict[str, Any]:
-    """With underscores for the dashes in names; SteepError where two names are then one."""
-    names = [_name(name) for name in values]
-    if (name := twice(names)) is not None:
-        raise SteepError(f"{source}: {quoted(name)} is there twice, with dashes and underscores.")
-    return dict(zip(names, values.values(), strict=True))
 
 
 def nearest(name: str, known: Any) -> str:
@@ -218,7 +185,7 @@ def _table(args: Any, value: Any, source: str) -> Any:
         return value
     if not isinstance(value, dict):
         raise SteepError(f"{source} must be a table of options, not {_shown(value)}.")
-    return change(args, {_name(name): v for name, v in value.items()}, source)
+    return change(args, {underscored(name): v for name, v in value.items()}, source)
 
 
 def _value(part: Any, path: tuple[str, ...]) -> Any:
@@ -227,14 +194,16 @@ def _value(part: Any, path: tuple[str, ...]) -> Any:
     return part
 
 
-def _name(name: str) -> str:
+def underscored(name: str) -> str:
+    """The name of an option as Python has it."""
     return name.replace("-", "_")
 
 
-def _plain(value: Any) -> Any:
+def plain_json(value: Any) -> Any:
+    """The value of an option as JSON has it: paths as texts, several values as a list."""
     if isinstance(value, Path):
         return str(value)
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+    return [plain_json(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _check(name: str, value: Any, metadata: Mapping[str, Any]) -> None:

@@ -18,9 +18,9 @@ from steep.options import (
     identity_of,
     make,
     options_of,
-    read_toml,
     tables_of,
 )
+from steep.toml_files import read_toml
 
 ABSURD = (float("nan"), float("inf"), -float("inf"), 1e308, -1e308, 10**20, -(10**20), 10**400)
 KINDS = [kind for _, kind in COMMANDS if kind is not None]

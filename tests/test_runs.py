@@ -10,8 +10,8 @@ import pytest
 from steep import runs
 from steep.args import FitArgs
 from steep.errors import SteepError
-from steep.options import read_toml
 from steep.runs import FORMAT
+from steep.toml_files import read_toml
 
 
 def test_a_folder_without_manifest_is_no_run(tmp_path: Path) -> None:

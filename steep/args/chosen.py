@@ -1,5 +1,6 @@
 """Whose word wins? What was given, then the TOML file, then the recipe, then the defaults."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,7 +14,6 @@ from steep.options import (
     from_mapping,
     nearest,
     options_of,
-    read_toml,
     tables_of,
 )
 from steep.wording import brief, quoted
@@ -44,8 +44,16 @@ INPUTS = (
 )  # where they are no options
 
 
-def options_for(kind: type[Args], command: str, given: dict[str, Any], source: Any = None) -> Args:
+def options_for(
+    kind: type[Args],
+    command: str,
+    given: dict[str, Any],
+    source: Any = None,
+    beneath: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+) -> Args:
     """The options of a command: `given` ones, then those of `config` and of `recipe`.
+
+    `beneath` gives, for these two, values of options that they win over; it may name the recipe.
 
     Where `source` is data that was read already, its columns and splits are used, and what is given
     must not contradict them. Raises SteepError for what is no option, or a contradiction.
@@ -53,6 +61,8 @@ def options_for(kind: type[Args], command: str, given: dict[str, Any], source: A
     values = dict(given)
     config = values.pop("config", None)
     values = _merged(_from_toml(kind, command, Path(config)) if config else {}, values)
+    if beneath is not None:
+        values = _merged(beneath(values), values)
     if name := values.get("recipe"):
         values = recipe(name) | values
     args = from_mapping(kind, values, command)
@@ -82,6 +92,8 @@ def _from_toml(kind: type[Any], command: str, path: Path) -> dict[str, Any]:
     A command with tables of its own, as compare has [adapt], reads them, and [fit], too: options
     that it shares with these commands, such as the columns, may stand in any of them.
     """
+    from steep.toml_files import read_toml  # only where there is a file
+
     content, tables = read_toml(path), tables_of(kind)
     _check_tables(path, content, {command, *tables, *(("fit",) if tables else ())})
     known = {option.name for option in options_of(kind)}
@@ -149,6 +161,8 @@ def recipe(name: str) -> dict[str, Any]:
         raise SteepError(
             f"there is no recipe '{name}'; there are {', '.join(recipe_names())}.{hint}"
         )
+    from steep.toml_files import read_toml  # only where there is a file
+
     values = read_toml(path).get("fit", {})
     if not values or "recipe" in values:
         raise SteepError(f"{path}: a recipe is a table [fit] of options, without another recipe.")

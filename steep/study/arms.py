@@ -13,7 +13,8 @@ from steep.args.pretraining import StudyTextArgs
 from steep.data import batches
 from steep.data.corpus import Corpus, Data
 from steep.errors import SteepError
-from steep.options import as_mapping, from_mapping, nearest, options_of, read_toml
+from steep.options import as_mapping, from_mapping, nearest, options_of
+from steep.toml_files import read_toml
 
 COUNTS, BASE, ADAPTED, LONGER = "tfidf", "base", "adapted", "longer"
 TABLES = {"fit": TuneArgs, "adapt": PretrainArgs}
@@ -82,12 +83,17 @@ class Arm:
     check: Callable[[CellInput], None] | None = None
     texts: tuple[Path, ...] = ()
     """Files that its step 2 reads beside those of the study."""
+    drawn: int = 0
+    """How many of these texts its step 2 reads for each training row, at most; 0 for all."""
     fit_options: Mapping[str, Any] = field(default_factory=dict)
     """The options of [fit] in which it differs from the study."""
     adapt_options: Mapping[str, Any] = field(default_factory=dict)
     """The options of [adapt] in which it differs from the study."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """Further options that change its results (plain JSON): kept in study.json, to resume by."""
+    """Further options that change its results: kept in study.json, to resume by.
+
+    Plain JSON, or paths, also several: these are compared by what they hold.
+    """
     rival: bool = False
     """Whether adapted is compared with it: what could have been done instead of step 2."""
     equal_compute: bool = False
@@ -189,48 +195,59 @@ def arm_of_file(name: str) -> Arm:
     from a step 2 with these options instead of the study's; a table without any means that of the
     arm adapted. Raises SteepError where a table is missing, or holds anything else.
     """
-    tables = {"fit": recipe(name)} if name in recipe_names() else _tables(Path(name))
-    tables.get("fit", {}).pop("recipe", None)
+    if name in recipe_names():
+        values = recipe(name)
+        del values["recipe"]
+        return arm_of_tables(name, {"fit": values}, name)
+    path = Path(name)
+    tables = read_toml(path)
+    if not any(tables.values()):
+        raise SteepError(f"{path}: an arm is a table [adapt] or [fit] of options, or both.")
+    return arm_of_tables(path.stem, tables, str(path))
+
+
+def arm_of_tables(name: str, tables: Mapping[str, dict[str, Any]], source: str) -> Arm:
+    """The arm that differs from the study in these tables, [adapt] and [fit], as in `arm_of_file`.
+
+    `source` is named in errors.
+    """
+    known = _tables(tables, source)
     arm = Arm(
-        name=Path(name).stem,
+        name=name,
         about="",
         fit=fine_tune,
         check=check_learner,
-        pretrain=pretrain_further if "adapt" in tables else None,
-        fit_options=tables.get("fit", {}),
-        adapt_options=tables.get("adapt", {}),
-        rival=name == FROZEN or "adapt" in tables,
+        pretrain=pretrain_further if "adapt" in known else None,
+        fit_options=known.get("fit", {}),
+        adapt_options=known.get("adapt", {}),
+        rival=name == FROZEN or "adapt" in known,
     )
     return replace(arm, about=_about(arm))
 
 
-def _tables(path: Path) -> dict[str, dict[str, Any]]:
-    """The tables of an arm's file, with the values as the options have them."""
-    tables = read_toml(path)
-    if not any(tables.values()):
-        raise SteepError(f"{path}: an arm is a table [adapt] or [fit] of options, or both.")
+def _tables(tables: Mapping[str, dict[str, Any]], source: str) -> dict[str, dict[str, Any]]:
+    """The tables of an arm, with the values as the options have them."""
+    found = {}
     for name, values in tables.items():
         if name not in TABLES:
             raise SteepError(
-                f"{path}: an arm is made of the tables [adapt] and [fit], not of [{name}]."
+                f"{source}: an arm is made of the tables [adapt] and [fit], not of [{name}]."
                 f"{nearest(name, TABLES)}"
             )
-        _refuse_shared(path, name, values)
-    found = {}
-    for name, values in tables.items():
-        made = as_mapping(from_mapping(TABLES[name], values, f"{path}: [{name}]"))
+        _refuse_shared(source, name, values)
+        made = as_mapping(from_mapping(TABLES[name], values, f"{source}: [{name}]"))
         found[name] = {option: made[option] for option in values}
     return found
 
 
-def _refuse_shared(path: Path, table: str, values: dict[str, Any]) -> None:
+def _refuse_shared(source: str, table: str, values: dict[str, Any]) -> None:
     """Raises SteepError at an option that belongs to the study."""
     own = {option.name for kind in TABLES.values() for option in options_of(kind)}
     shared = {option.name for option in options_of(CompareArgs)} - own
     if found := sorted(shared & values.keys()):
         raise SteepError(
-            f"{path}: [{table}]: option '{found[0]}' is the same for all arms of a study; give it "
-            "to the study instead."
+            f"{source}: [{table}]: option '{found[0]}' is the same for all arms of a study; give "
+            "it to the study instead."
         )
 
 

@@ -20,7 +20,7 @@ from steep.data.files import files_below, what_is_at
 from steep.errors import SteepError, unreadable
 from steep.metrics.scores import check_metric, defined, primary
 from steep.models.checkpoint_files import checkpoint_identity
-from steep.options import identity_of, options_of
+from steep.options import identity_of, options_of, plain_json
 from steep.run_shapes import NOT_VALID, RESUMED_STUDY, STUDY
 from steep.runs import FORMAT
 from steep.shapes import checked, shown
@@ -174,8 +174,7 @@ def contents_of(study: Study) -> dict[str, Any]:
     What is renamed or moved stays the same.
     """
     given, texts = study.start.given, vars(study.args.texts)
-    given_too = further_options(study.design).items()
-    own = {n: v for n, v in given_too if isinstance(v, str) and v and Path(v).exists()}
+    own = {name: paths for name, paths in _paths_of_arms(study.design).items() if paths}
     return {
         "rows": {part: fingerprint(corpus) for part, corpus in study.data.parts.items()},
         "texts": {name: [_of_path(path) for path in texts[name]] for name in TEXTS},
@@ -183,7 +182,7 @@ def contents_of(study: Study) -> dict[str, Any]:
             "base": checkpoint_identity(study.start.base),
             "adapted": None if given is None else checkpoint_identity(given),
         },
-        "options": {name: _of_path(Path(value)) for name, value in own.items()},
+        "options": {name: " ".join(map(_of_path, paths)) for name, paths in own.items()},
     }
 
 
@@ -213,8 +212,19 @@ def changed(known: dict[str, Any], study: Study) -> str:
 
 
 def further_options(design: Design) -> dict[str, Any]:
-    """Options that arms from outside the core bring along."""
-    return {name: value for arm in design.arms for name, value in arm.options.items()}
+    """Options that arms from outside the core bring along, as JSON has them."""
+    return {name: plain_json(value) for arm in design.arms for name, value in arm.options.items()}
+
+
+def _paths_of_arms(design: Design) -> dict[str, list[Path]]:
+    """The paths that these options name, where they are there."""
+    given = {name: value for arm in design.arms for name, value in arm.options.items()}
+    several = {n: v if isinstance(v, tuple | list) else [v] for n, v in given.items()}
+    files = {n: [Path(v)] for n, v in given.items() if isinstance(v, str) and Path(v).is_file()}
+    return {
+        name: [path for path in values if isinstance(path, Path) and path.exists()]
+        for name, values in several.items()
+    } | files
 
 
 def recipes_of(design: Design, names: Sequence[str]) -> dict[str, dict[str, Any]]:

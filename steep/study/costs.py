@@ -1,5 +1,6 @@
 """What will a study cost, and what of it fits into the time that there is?"""
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -188,15 +189,27 @@ def _step2(study: Study, pace: dict[str, float], positions: int) -> dict[str, fl
                     f"max_length {length}: the checkpoint takes 8 to {positions} tokens. Choose "
                     "within that for step 2 (in the table [adapt] of --config)."
                 )
-            files = (*study.args.texts.unlabelled, *step2.files)
-            found[arm.name] = 0.0 if step2.given else seconds_of_step2(step2.options, files, pace)
+            most = arm.drawn * len(study.data.train) if arm.drawn else math.inf
+            text = bytes_of(study.args.texts.unlabelled) + bytes_of(step2.files, most)
+            found[arm.name] = 0.0 if step2.given else seconds_of_step2(step2.options, text, pace)
     return found
 
 
-def seconds_of_step2(
-    options: PretrainArgs, files: tuple[Path, ...], pace: dict[str, float]
-) -> float:
-    """What a step 2 takes that reads the training rows and `files`.
+def bytes_of(files: tuple[Path, ...], most: float = math.inf) -> float:
+    """The bytes of `files`; of `most` of their lines, each a text, where they have more."""
+    found = [path for path in files if path.is_file()]
+    whole = float(sum(path.stat().st_size for path in found))
+    if not whole or most == math.inf:
+        return whole
+    lines = 0
+    for path in found:
+        with path.open("rb") as stream:
+            lines += sum(1 for _ in stream)
+    return whole * min(1.0, most / lines)
+
+
+def seconds_of_step2(options: PretrainArgs, text: float, pace: dict[str, float]) -> float:
+    """What a step 2 takes that reads the training rows, and `text` bytes more.
 
     `pace` is that of step 2: `tokens_per_second`, and `seconds_per_epoch` over the training rows.
     """
@@ -205,8 +218,8 @@ def seconds_of_step2(
     if options.passes.max_steps is not None:
         return options.passes.max_steps * options.batch.batch_tokens / pace["tokens_per_second"]
     epochs = 1.0 if options.passes.epochs is None else options.passes.epochs
-    tokens = sum(path.stat().st_size for path in files if path.is_file()) / BYTES_A_TOKEN
-    return epochs * (pace["seconds_per_epoch"] + tokens / pace["tokens_per_second"])
+    more = text / BYTES_A_TOKEN / pace["tokens_per_second"]
+    return epochs * (pace["seconds_per_epoch"] + more)
 
 
 def _fits(study: Study, a_pass: float, tune: TuneArgs) -> dict[int | None, float]:

@@ -9,7 +9,7 @@ from steep.args import CompareArgs, PretrainArgs
 from steep.errors import SteepError
 from steep.options import make
 from steep.study.arms import arm_of_file
-from steep.study.costs import Costs, cut_to, seconds_of, seconds_of_step2
+from steep.study.costs import Costs, bytes_of, cut_to, seconds_of, seconds_of_step2
 from steep.study.design import Design, plan_design
 
 FULL = plan_design(
@@ -73,7 +73,16 @@ def test_longer_takes_the_time_of_a_step_2_that_was_finished_before() -> None:
 def test_what_step_2_takes(tmp_path: Path, options: dict[str, float], seconds: float) -> None:
     text, pace = tmp_path / "more.txt", {"tokens_per_second": 50, "seconds_per_epoch": 10}
     text.write_text("x" * 2025)  # 450 tokens
-    assert seconds_of_step2(make(PretrainArgs, **options), (text,), pace) == pytest.approx(seconds)
+    found = seconds_of_step2(make(PretrainArgs, **options), bytes_of((text,)), pace)
+    assert found == pytest.approx(seconds)
+
+
+def test_texts_that_are_drawn_cost_as_much_of_the_pile_as_they_are(tmp_path: Path) -> None:
+    one, two = tmp_path / "one.txt", tmp_path / "two.txt"
+    one.write_text("a text\n" * 60)
+    two.write_text("a text\n" * 40)
+    assert bytes_of((one, two), 25) == pytest.approx(25 * len("a text\n"))
+    assert bytes_of((one, two), 1000) == bytes_of((one, two)) == 100 * len("a text\n")
 
 
 def test_too_little_time() -> None:

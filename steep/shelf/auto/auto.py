@@ -22,7 +22,7 @@ from steep.places import inputs_of
 from steep.run_shapes import FIT_RESULTS
 from steep.shelf.auto import AutoArgs
 from steep.shelf.self_training import SelfTrainArgs
-from steep.shelf.self_training.self_train import TEACHER, self_train
+from steep.shelf.self_training.self_train import TEACHER, NoPseudoLabels, self_train
 from steep.stages.adapt import adapt
 from steep.stages.fit import (
     already_fitted,
@@ -162,7 +162,11 @@ def _take(work: Work) -> Iterator[Taken]:
             return
         say(f"{step.name}:")
         folder = work.folder / f"{number}"
-        seconds = step.take(work, folder)
+        try:
+            seconds = step.take(work, folder)
+        except NoPseudoLabels as error:  # of the last step: the others stand
+            say(f"{step.name}: {error}")
+            return
         taken = Taken(step.name, folder, seconds, _results(folder))
         best, idle = (taken.worth, 0) if taken.worth > best else (best, idle + 1)
         yield taken

@@ -38,7 +38,7 @@ def awd_lstm_arm(weights: Path | None) -> Arm:
         fit=fit_awd_lstm,
         pretrain=partial(pretrain_awd_lstm, weights),
         check=partial(check_awd_lstm, weights),
-        options={"awd_lstm": None if weights is None else str(weights)},
+        options={"awd_lstm": weights},
         rival=True,
         timed=False,
     )

@@ -25,7 +25,8 @@ import numpy as np
 
 from steep.data.words import has_unspaced
 from steep.errors import SteepError
-from steep.options import nearest, read_toml
+from steep.options import nearest
+from steep.toml_files import read_toml
 from steep.wording import quoted
 
 TABLES = ("groups", "swap", "skip")

@@ -39,22 +39,27 @@ def multitask(files: Sequence[Source], *, out: Path, args: MultitaskArgs) -> Pat
     find_place(out, "folder", args.output.overwrite, inputs_of(args, files))
     if args.start.model is None:
         raise no_checkpoint()
-    start = check_checkpoint(args.start.model)
-    sets = read_sets(files, args)
+    check_checkpoint(args.start.model)
+    train_sets(read_sets(files, args), out, args)
+    say(f"shared encoder: {out}; next: steep fit ... --model {shlex.quote(str(out))}")
+    return out
+
+
+def train_sets(sets: Mapping[str, Data], out: Path, args: MultitaskArgs) -> None:
+    """Train one encoder on these data, by name, as `apart` gives them; writes the folder `out`."""
     # Only now: importing torch takes longer than finding a mistake in a file or an option.
     from steep.models.devices import choose
     from steep.train.session import session
 
+    assert args.start.model is not None
     corpora = {f"{n} {part}": c for n, data in sets.items() for part, c in data.parts.items()}
     with session("multitask", out, args, corpora, choose(args.machine)) as opened:
         described = {name: describe(data) for name, data in sets.items()}
-        opened.run.record(data=described, base=str(start))
+        opened.run.record(data=described, base=str(find(args.start.model)))
         last = _train_and_write(sets, args, opened)[-1]
     for name, data in sets.items():
         metric = primary(data.labelled())
         say(f"{name}: {metric} {last[f'{name} {metric}']:.4f} on its validation rows")
-    say(f"shared encoder: {out}; next: steep fit ... --model {shlex.quote(str(out))}")
-    return out
 
 
 def read_sets(files: Sequence[Source], args: MultitaskArgs) -> dict[str, Data]:
@@ -78,6 +83,14 @@ def read_sets(files: Sequence[Source], args: MultitaskArgs) -> dict[str, Data]:
         name: load(file, table, split)
         for name, file, table in zip(names, files, tables, strict=True)
     }
+    return apart(sets)
+
+
+def apart(sets: Mapping[str, Data]) -> dict[str, Data]:
+    """The data, by name, without the training rows that another one holds out.
+
+    Raises SteepError where one has no labels, no validation rows, or no training rows left.
+    """
     for name, data in sets.items():
         data.labelled()
         if not len(data.valid):

@@ -31,6 +31,10 @@ from steep.stages.fit import already_fitted, amend, check_fit, fit, splits_of
 TEACHER = "teacher"  # OUT.teacher is the folder of the teacher
 
 
+class NoPseudoLabels(SteepError):
+    """The teacher is confident of no text, so there is no student."""
+
+
 @dataclass(frozen=True)
 class PseudoLabels:
     """Texts with pseudo-labels, int64 (n,) or (n, L); what results.json and a note say of them."""
@@ -132,7 +136,7 @@ def _pseudo_labelled(teacher: Path, pile: Corpus, task: Task, args: SelfTrainArg
     given = load_trained_model(teacher).predict(pile, size, args.fit.machine, None)
     confident = len(pseudo_labels(task, given, asked.confidence, len(pile))[0])
     if not confident:
-        raise SteepError(
+        raise NoPseudoLabels(
             f"Self-training: the teacher ({teacher}) labels no text with confidence "
             f"{asked.confidence:g}. Lower it, or give more labels."
         )
