@@ -56,7 +56,7 @@ def settled(tune: TuneArgs, rows: int, task: Task, checkpoint: str | Path) -> Tu
         "epochs": min(max(LEAST, ceil(steps / ceil(rows / chosen["batch_size"]))), MOST),
         "learning_rate": RATE_HEAD if chosen["unfreeze"] == "never" else rate,
     } | chosen
-    return change(tune, {name: found[name] for name in NAMES})
+    return change(tune, {name: found[name] for name in NAMES if given[name] in (None, "auto")})
 
 
 def settled_for(tune: TuneArgs, data: Data, checkpoint: str | Path) -> TuneArgs:
