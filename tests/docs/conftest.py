@@ -41,6 +41,16 @@ def rows(name: str, count: int = 110) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
+def documents(name: str, count: int = 40) -> pd.DataFrame:
+    """Articles of five sentences, and their highlights: the two that tell most."""
+    draw, found = random.Random(name), []
+    for _ in range(count):
+        told = [" ".join([*draw.choices(WORDS, k=8), draw.choice(GOOD)]) for _ in range(5)]
+        lines = [f"{line.capitalize()}." for line in told]
+        found.append({"article": " ".join(lines), "highlights": " ".join(lines[1:3])})
+    return pd.DataFrame(found)
+
+
 @pytest.fixture(scope="session")
 def long_bert(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny BERT with 512 positions and 4 layers, for what a real checkpoint can do."""
@@ -76,6 +86,9 @@ def files(
         opened = gzip.open if name.endswith("gz") else open
         with opened(folder / name, "wt", encoding="utf-8") as stream:
             stream.write(content)
+    for name in ("articles.jsonl", "test.jsonl"):
+        documents(name).to_json(folder / name, orient="records", lines=True)
+    shutil.copyfile(folder / "more.txt", folder / "new.txt")
     table = ("--text review --label sentiment", "--model", long_bert, "--epochs 1 --out")
     steep("adapt", folder / "reviews.csv", *table, folder / "adapted")
     steep("fit", folder / "reviews.csv", *table, folder / "model")

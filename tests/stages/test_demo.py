@@ -20,6 +20,7 @@ from steep.errors import SteepError
 from steep.options import make
 from steep.reports import page
 from steep.reports.reproduce import command_line
+from steep.shelf import pages
 from steep.stages import demo
 
 
@@ -73,9 +74,11 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 
     for name in ("check", "adapt", "fit", "predict", "evaluate", "compare"):
         put(name)
-    monkeypatch.setattr(
-        page, "write_report", lambda folder, *_, **__: made.append(("report", folder)) or folder
-    )
+    for module in (page, pages):
+        monkeypatch.setattr(
+            *(module, "write_report"),
+            lambda folder, *_, **__: made.append(("report", folder)) or folder,
+        )
     return made
 
 

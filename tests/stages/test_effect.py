@@ -59,13 +59,26 @@ def lines(
     sliding = (*file, SHORT, "--truncation sliding-mean --model", adapted, "--base", tiny_bert)
     teacher = (table, pile, "--label label --confidence 0.5 --model", tiny_bert)
     both = (table, pairs, "--text text --text premise --label label --model", tiny_bert)
+    groups, terms = tmp_path / "groups.csv", tmp_path / "terms.toml"
+    groups.write_text("text,label,women,men\n" + "a good woman,good,1,0\na bad man,bad,0,1\n" * 60)
+    words = 'women = ["woman"]\nmen = ["man"]\n'
+    terms.write_text(f"[groups]\n{words}[swap.gender]\n{words}")
+    mention = (groups, SHORT, "--label label --model", tiny_bert, "--identities women,men")
+    named = (groups, SHORT, "--label label --model", tiny_bert, "--terms", terms, "--swap-terms")
+    papers = (*study, SHORT, "--dry-run --pile", pile, "--curated", pile, "--tables", pairs)
     return {
+        "auto": [(table, pile, "--label label --model", tiny_bert, "--config", short_step2, SHORT)],
+        "bias": [(model, table, "--label label --identities label --positive positive")],
         "check": [start],
         "adapt": [(*start, SHORT, "--probe"), (*start, "--max-length 32 --minutes 0.02")],
-        "fit": [sliding, (*start, PHASES, "--label-budget 50")],
+        "fit": [sliding, (*start, PHASES, "--label-budget 50"), mention, named],
         "predict": [(model, table)],
         "evaluate": [(model, table)],
-        "compare": [(*study, PHASES, "--arms base,adapted,longer"), (*study, SHORT, "--dry-run")],
+        "compare": [
+            (*study, PHASES, "--arms base,adapted,longer"),
+            (*study, SHORT, "--dry-run"),
+            *((*papers, "--ablation", name) for name in ("sun2019", "dont-stop-pretraining")),
+        ],
         "multitask": [(*both, SHORT)],
         "select": [(table, "--near", *start, "--by encoder --max-length 32")],
         "lr_find": [(*start, "--max-length 32 --curves 1 --curve-steps 20")],

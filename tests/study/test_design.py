@@ -61,7 +61,7 @@ def test_an_arm_and_its_text_belong_together(arms: str, values: dict[str, Any]) 
         ("base,adapted,missing.toml", "missing.toml: there is no such file"),
         ("base", "needs base and adapted"),
         ("tfidf,adapted", "needs base and adapted"),
-        ("", "needs base and adapted"),
+        (",", "needs base and adapted"),
     ],
 )
 def test_a_study_that_compares_nothing_is_refused(arms: str, message: str) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import random
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,12 @@ from steep.data.load import load
 from steep.options import make
 
 matplotlib.use("Agg")
+
+
+@pytest.fixture(autouse=True)
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """fastai prints its tables, also where IPython, which would show them as HTML, is installed."""
+    monkeypatch.setitem(sys.modules, "IPython.display", None)
 
 
 @pytest.fixture(autouse=True, scope="session")

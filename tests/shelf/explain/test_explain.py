@@ -126,7 +126,10 @@ def test_what_cannot_be_explained(
     assert "no row has the id 'row-999'" in refused(
         "explain", model, table, "--ids row-1,row-999 --out", out
     )
-    for nothing in ("--ids ''", "--ids ,", "--ids ' , '"):
+    assert "option 'ids' must not be empty" in refused(
+        "explain", model, table, "--ids ''", "--out", out
+    )
+    for nothing in ("--ids ,", "--ids ' , '"):
         assert "no id is named" in refused("explain", model, table, nothing, "--out", out)
     message = refused("explain", model, table, "--target good --out", out)
     assert "there is no label 'good'; choose from negative, positive" in message
