@@ -9,7 +9,7 @@ from typing import Any
 from steep import outputs, runs
 from steep.args import AdaptArgs, FitArgs
 from steep.args.chosen import recipe
-from steep.args.training import FewArgs, ModelArgs
+from steep.args.training import ModelArgs
 from steep.console import say
 from steep.data.corpus import Data, describe
 from steep.data.load import load, read_texts
@@ -119,7 +119,7 @@ def auto(
 
 def _check(args: AutoArgs) -> None:
     """Raises SteepError for options that make no sense where step 2 is one of the steps."""
-    if args.fit.few != FewArgs():
+    if (args.fit.few.label_budget, args.fit.few.shots) != (None, None):
         raise SteepError("auto takes all labels: leave --label-budget and --shots out.")
     if runs.stage_of(args.fit.start.model) == "adapt":
         raise SteepError(
