@@ -5,6 +5,7 @@ import lzma
 import shlex
 import sys
 import zipfile
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from types import ModuleType
@@ -68,6 +69,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 
         stage.__name__ = name
         module = ModuleType(f"steep.{'study' if name == 'compare' else 'stages'}.{name}")
+        vars(module).update(vars(import_module(module.__name__)))  # whatever else is imported of it
         setattr(module, name, stage)
         monkeypatch.setitem(sys.modules, module.__name__, module)
         monkeypatch.setattr(module.__name__, module, raising=False)
