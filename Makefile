@@ -38,7 +38,7 @@ fix: $(STAMP)  ## format, and mend what the linter can
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-bench: $(STAMP)  ## Steep beside the Trainer and the pipeline: a short form, 3 minutes
+bench: $(STAMP)  ## Steep beside the Trainer and the pipeline: a short form, 3 to 15 minutes
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	$(BIN)/python -m benchmarks.speed --short
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks.speed                       all cases (--help says how long each takes)
     python -m benchmarks.speed --case fit-25         one of them
-    python -m benchmarks.speed --short               three cases, few steps: about 3 minutes
+    python -m benchmarks.speed --short               three cases, few steps: 3 to 15 minutes
 
 Each contestant has a process of its own, and they take turns: while one works, the others wait. All
 start from the same weights and take as many steps on the same text. Only tokens of text are

@@ -32,16 +32,8 @@ COMMANDS = (
 """What a table of a TOML file can be named after, with underscores."""
 FOLDER = Path(__file__).parents[1] / "recipes"
 OWN_FILE = ".toml"  # the ending of a recipe of the user's own
-INPUTS = (
-    "file",
-    "files",
-    "folder",
-    "model",
-    "models",
-    "out",
-    "pile",
-    "piles",
-)  # where they are no options
+INPUTS = ("file", "files", "folder", "model", "models", "out", "pile", "piles")
+"""What a table may name beside options, where it is none."""
 
 
 def options_for(

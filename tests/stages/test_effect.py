@@ -46,12 +46,22 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
 
 @pytest.fixture
+def mentioned(tables: Path, tmp_path: Path) -> Path:
+    """The table of classes, a third of whose rows mention women."""
+    table = pd.read_csv(tables / "single.csv")
+    table["women"] = (table.index % 3 == 0).astype(int)
+    table.to_csv(tmp_path / "mentioned.csv", index=False)
+    return tmp_path / "mentioned.csv"
+
+
+@pytest.fixture
 def lines(
     tables: Path,
     adapted: Path,
     tiny_bert: Path,
     fitted: Callable[[str], Path],
     short_step2: Path,
+    mentioned: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> dict[str, list[tuple[Path | str, ...]]]:
@@ -68,9 +78,6 @@ def lines(
     sliding = (*file, SHORT, "--truncation sliding-mean --model", adapted, "--base", tiny_bert)
     teacher = (table, pile, "--label label --confidence 0.5 --model", tiny_bert)
     both = (table, pairs, "--text text --text premise --label label --model", tiny_bert)
-    mentioned = tmp_path / "mentioned.csv"
-    known = pd.read_csv(table).assign(women=lambda rows: rows.index % 3 == 0)
-    known.astype({"women": int}).to_csv(mentioned, index=False)
     return {
         "auto": [(*start, pile, PHASES, "--minutes 0.02 --config", short_step2)],
         "bias": [(model, mentioned, "--label label --identities women --positive positive")],

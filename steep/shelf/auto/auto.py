@@ -245,9 +245,8 @@ def _is_adapted(work: Work, args: AdaptArgs) -> bool:
     theirs = {name: made["args"].get(name) for name in mine}
     read = [read_texts([pile], args.table.columns) for pile in work.piles]
     piles = [(one["name"], one["documents"] + one["left_out"]) for one in found["sources"][1:]]
-    return (mine, describe(work.data), [(corpus.source, len(corpus)) for corpus in read]) == (
-        *(theirs, made.get("data"), piles),
-    )
+    same_text = piles == [(corpus.source, len(corpus)) for corpus in read]
+    return same_text and mine == theirs and made.get("data") == describe(work.data)
 
 
 def _complete(best: Taken, out: Path, taken: list[Taken]) -> dict[str, Any]:
