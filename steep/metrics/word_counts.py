@@ -4,7 +4,6 @@ Words and word pairs, tf-idf weighted (sublinear), into a linear model: logistic
 label: softmax; several labels: one a label) or ridge regression. Its regularisation is chosen on
 the validation rows, which are used for nothing else. It takes seconds on a CPU, and on long or
 plentiful text it is often hard to beat (Wang & Manning 2012, "Baselines and Bigrams").
-`linear_score` asks the same of other features, such as those of an encoder.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,8 +14,6 @@ import numpy as np
 from scipy.sparse import spmatrix
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from steep.data.corpus import Task
 from steep.data.words import words_in
@@ -27,7 +24,6 @@ from steep.seeds import derive
 C_GRID = (1.0, 4.0, 16.0, 64.0)
 ALPHA_GRID = (8.0, 2.0, 0.5, 0.125)
 MOST_FEATURES = 100_000
-ITERATIONS = 1000  # of a linear model of features
 
 Labelled = tuple[Sequence[str], np.ndarray]
 """Texts and their labels, as in `steep.metrics.scores.score`."""
@@ -143,21 +139,6 @@ def _merit(task: Task, labels: np.ndarray, probabilities: np.ndarray) -> float:
     return scores[metric] if higher_is_better(metric) else -scores[metric]
 
 
-def linear_score(
-    task: Task,
-    train: tuple[np.ndarray, np.ndarray],
-    valid: tuple[np.ndarray, np.ndarray],
-) -> float:
-    """The task's first metric on `valid` of a linear model of `train`.
-
-    Each is features (n, size) and labels as `Corpus.labels` gives them. Features are standardised;
-    logistic regression (one for each label, where there are several) or ridge regression. NaN where
-    the metric is undefined on these rows.
-    """
-    found = _predicted(task, *train, valid[0])
-    return score(task, valid[1], found).get(primary(task), float("nan"))
-
-
 def fitted_classifier(
     model: Any,
     features: Any,
@@ -184,16 +165,3 @@ def fitted_classifier(
         return found
 
     return probabilities
-
-
-def _predicted(task: Task, x: np.ndarray, y: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    if task.kind == "regression":
-        return make_pipeline(StandardScaler(), Ridge()).fit(x, y).predict(asked)
-    if task.kind == "multi":
-        return np.stack([_standardised(x, column, 2)(asked)[:, 1] for column in y.T], axis=1)
-    return _standardised(x, y, len(task.labels))(asked)
-
-
-def _standardised(x: np.ndarray, y: np.ndarray, classes: int) -> Predict:
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=ITERATIONS))
-    return fitted_classifier(model, x, y, classes)

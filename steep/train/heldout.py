@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from steep.data.inputs import Rows
+from steep.metrics.probing import linear_score
 from steep.metrics.scores import higher_is_better, primary
-from steep.metrics.word_counts import linear_score
 from steep.models.heads import features
 from steep.train.callbacks import At, Bar, Resumable
 from steep.train.pile import IGNORED
