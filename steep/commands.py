@@ -79,6 +79,20 @@ def adapt(
     )
 
 
+def blend(
+    model: "Model | None" = None,
+    source: "Source | Data | None" = None,
+    *,
+    out: "Model",
+    **options: Any,
+) -> Path:
+    """A checkpoint between a folder of `adapt` and its base, or their difference added `onto`."""
+    from steep.shelf.blend import BlendArgs, blend
+
+    args = options_for(BlendArgs, "blend", options | _given(model), source)
+    return blend.blend(source, out=Path(out), args=args)
+
+
 def select(pile: "Source | Sequence[Source]", *, out: "Model", **options: Any) -> Path:
     """Choose, from a large pile of text, what is most like your task's; returns the folder."""
     from steep.shelf.select import SelectArgs
@@ -141,11 +155,10 @@ def auto(
     **options: Any,
 ) -> Path:
     """The best model for your minutes: a frozen encoder, fit, step 2, self-training; the folder."""
-    from steep.shelf.auto import AutoArgs
-    from steep.shelf.auto import auto as feature
+    from steep.shelf.auto import AutoArgs, auto
 
     args = options_for(AutoArgs, "auto", options | _given(model), source)
-    return feature.auto(source, piles, out=Path(out), args=args)
+    return auto.auto(source, piles, out=Path(out), args=args)
 
 
 def learner(source: "Source | Data", model: "Model | None" = None, **options: Any) -> "Learner":
@@ -156,18 +169,13 @@ def learner(source: "Source | Data", model: "Model | None" = None, **options: An
 
 
 def lr_find(
-    source: "Source | Data",
-    model: "Model | None" = None,
-    *,
-    out: "Config" = None,
-    **options: Any,
+    source: "Source | Data", model: "Model | None" = None, *, out: "Config" = None, **options: Any
 ) -> dict[str, Any]:
     """Run fastai's lr_find several times; say what it suggests and whether it is reliable."""
-    from steep.shelf.lr_find import LrFindArgs
-    from steep.shelf.lr_find import lr_find as feature
+    from steep.shelf.lr_find import LrFindArgs, lr_find
 
     args = options_for(LrFindArgs, "lr_find", options | _given(model), source)
-    return feature.lr_find(source, args=args, out=_path(out))
+    return lr_find.lr_find(source, args=args, out=_path(out))
 
 
 def multitask(
@@ -224,25 +232,22 @@ def bias(
     """Who pays for the mistakes of a model, or of two? By groups that texts mention: printed."""
     from steep.shelf.bias import BiasArgs, bias
 
-    args = options_for(BiasArgs, "bias", options)
-    return bias.bias(models, source, out=_path(out), args=args)
+    return bias.bias(models, source, out=_path(out), args=options_for(BiasArgs, "bias", options))
 
 
 def explain(model: "Model", source: "Source", *, out: "Model", **options: Any) -> Path:
     """Which words speak for a model's answers to single rows; returns the folder `out`."""
-    from steep.shelf.explain import ExplainArgs
-    from steep.shelf.explain import explain as feature
+    from steep.shelf.explain import ExplainArgs, explain
 
     args = options_for(ExplainArgs, "explain", options)
-    return feature.explain(model, source, out=Path(out), args=args)
+    return explain.explain(model, source, out=Path(out), args=args)
 
 
 def export(model: "Model", source: "Source", **options: Any) -> Path:
     """Write a model as ONNX, checked against torch on rows of `source`."""
-    from steep.shelf.export import ExportArgs
-    from steep.shelf.export import export as feature
+    from steep.shelf.export import ExportArgs, export
 
-    return feature.export(model, source, args=options_for(ExportArgs, "export", options))
+    return export.export(model, source, args=options_for(ExportArgs, "export", options))
 
 
 def share(model: "Model", *, out: "Model", **options: Any) -> Path:
@@ -258,8 +263,7 @@ def compare(
 ) -> Path:
     """Was step 2 worth it? A paired study of several seeds; returns the folder `out`.
 
-    Step 2 is configured by `adapt`, a dictionary of its options; the other options are step 3's
-    and the study's.
+    Step 2 is configured by `adapt`, a dictionary of its options; others are step 3's, or its own.
     """
     from steep.shelf import ablation, awd_lstm
     from steep.shelf.bias import arms, studies

@@ -24,7 +24,7 @@ from steep.wording import some
 Kind = Literal["folder", "study", "demo", "CSV", "JSON", "HTML", "Markdown"]  # the last are files
 FOLDERS = ("folder", "study", "demo")
 LONGEST = 200  # bytes of a name; file systems allow 255, and what lies beside it has longer names
-CHECKPOINTS = ("model", "base")  # options of text that may name a folder
+CHECKPOINTS = ("model", "base", "onto")  # options of text that may name a folder
 MARK, END = b"Written by steep", 2000  # bytes at the end of a page of Steep
 Own = Callable[[str], bool]  # whether a path within a folder is one that Steep wrote
 

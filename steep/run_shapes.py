@@ -72,7 +72,9 @@ SPLITS = {"seed": SEED, "train": PART, "valid": PART, "test?": PART}  # splits.j
 
 RESULTS = {  # results.json of any stage
     "model?": Maybe(str),
-    "sources?": [{"name": str, "documents?": Maybe(COUNT), "left_out?": Maybe(COUNT)}],
+    "sources?": [
+        {"name": str, "documents?": Maybe(COUNT), "left_out?": Maybe(COUNT), "earlier?": bool}
+    ],
 }
 
 ADAPT_RESULTS = RESULTS | {

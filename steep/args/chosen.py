@@ -25,7 +25,18 @@ Args = TypeVar("Args")
 UNUSED = {option.name for part in (FewArgs, DecisionArgs) for option in options_of(part)}
 """Options of [fit] that a study has in another form, or not at all: said, and left out."""
 COMMANDS = (
-    *("check", "adapt", "fit", "predict", "evaluate", "compare", "report", "demo", "explain"),
+    *(
+        "check",
+        "adapt",
+        "blend",
+        "fit",
+        "predict",
+        "evaluate",
+        "compare",
+        "report",
+        "demo",
+        "explain",
+    ),
     *("auto", "bias", "export", "lr_find", "multitask", "select", "self_train", "share", "read"),
     *(f"summarize_{name}" for name in ("fit", "predict", "evaluate", "compare")),
 )

@@ -81,6 +81,7 @@ def lines(
     return {
         "auto": [(*start, pile, PHASES, "--minutes 0.02 --config", short_step2)],
         "bias": [(model, mentioned, "--label label --identities women --positive positive")],
+        "blend": [(*file, "--max-length 32 --model", adapted, "--base", tiny_bert)],
         "check": [start],
         "adapt": [(*start, SHORT, "--probe"), (*start, "--max-length 32 --minutes 0.02")],
         "fit": [sliding, (*start, PHASES, "--label-budget 50")],
