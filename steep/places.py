@@ -77,7 +77,7 @@ def inputs_of(args: Any, *sources: Any) -> list[Path]:
         several = source if isinstance(source, list | tuple) else [source]
         found += [given for given in several if isinstance(given, str | Path)]
     found += files_in_options(type(args), values)
-    found += [values[name] for name in CHECKPOINTS if values.get(name)]
+    found += [values[name] for name in CHECKPOINTS if values.get(name)] + values.get("rank", [])
     words = [str(values.get("recipe", "")), *str(values.get("arms", "")).split(",")]
     found += [word for word in words if word.endswith(OWN_FILE)]
     return [Path(given) for given in found if given]

@@ -27,6 +27,7 @@ from steep.args.training import (
     FewArgs,
     MetricArgs,
     ModelArgs,
+    RankArgs,
     RecipeArgs,
     TuneArgs,
 )
@@ -120,6 +121,7 @@ class CheckArgs:
     table: TableArgs = TableArgs()
     split: SplitArgs = SplitArgs()
     start: ModelArgs = ModelArgs()
+    rank: RankArgs = RankArgs()
     seed: SeedArgs = SeedArgs()
     machine: MachineArgs = MachineArgs()
     output: OverwriteArgs = OverwriteArgs()
@@ -202,6 +204,7 @@ class CompareArgs:
     budget: MinutesArgs = MinutesArgs()
     study: StudyArgs = StudyArgs()
     plan: PlanArgs = PlanArgs()
+    rank: RankArgs = RankArgs()
     recipe: RecipeArgs = RecipeArgs()
     tune: TuneArgs = TuneArgs()
     metric: MetricArgs = MetricArgs()

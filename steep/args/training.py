@@ -44,6 +44,18 @@ class BaseArgs(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RankArgs(Part):
+    """Checkpoint."""
+
+    rank: tuple[str, ...] = option(
+        (),
+        "Checkpoint to rank beside --model as a start, by LogME and a linear probe of frozen "
+        "features on your labels (repeatable).",
+        harmless=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class EpochArgs(Part):
     """Optimisation."""
 

@@ -24,6 +24,7 @@ from steep.options import as_mapping
 from steep.outputs import writing_file
 from steep.places import inputs_of
 from steep.reports.reproduce import command_line
+from steep.study import starts
 from steep.study.forecast import forecast
 from steep.wording import duration, listed, quoted, some
 
@@ -76,7 +77,18 @@ def _findings(source: Source | Data, args: CheckArgs) -> dict[str, Any]:
         findings["words"] = _in_words(everything)
     else:
         findings |= _with_checkpoint(data, everything, args.start.model, args)
+    if args.rank.rank:
+        findings["starts"] = _starts(data, args)
     return findings
+
+
+def _starts(data: Data, args: CheckArgs) -> dict[str, Any]:
+    """The checkpoints that are named, as starts: see `steep.study.starts`."""
+    from steep.models.devices import choose
+
+    names = [name for name in (args.start.model, *args.rank.rank) if name]
+    length, machine = LengthArgs().max_length, choose(args.machine)
+    return starts.rank_starts(data, names, length, machine, args.seed.seed)
 
 
 def _with_checkpoint(data: Data, everything: Corpus, model: str, args: CheckArgs) -> dict[str, Any]:
@@ -202,6 +214,8 @@ def _lines(findings: dict[str, Any]) -> list[str]:
     text += _time(findings.get("time", {}))
     if "forecast" in findings:
         text.append(findings["forecast"])
+    if "starts" in findings:
+        text += starts.lines(findings["starts"])
     return text
 
 

@@ -11,6 +11,7 @@ from steep.args import PretrainArgs, TuneArgs
 from steep.console import say
 from steep.errors import SteepError
 from steep.models.fit_defaults import few_steps, settled, settled_for
+from steep.study import starts
 from steep.study.arms import ADAPTED, BASE, Arm
 from steep.study.design import Design, Study
 from steep.study.forecast import forecast
@@ -80,9 +81,21 @@ def planned(study: Study) -> Design:
     )
     for line in (*_step2_lines(design, costs), *_fit_lines(study, costs)):
         say(f"  {line}")
-    for line in design.notes():
+    for line in (*design.notes(), *_start_lines(study)):
         say(f"  {line}")
     return design
+
+
+def _start_lines(study: Study) -> list[str]:
+    """How the checkpoints that --rank names stand beside the study's own, if it names any."""
+    from steep.models.devices import choose
+
+    args, start = study.args, study.start
+    if not args.rank.rank:
+        return []
+    names = [str(name) for name in (start.base, start.given, *args.rank.rank) if name]
+    length, machine = study.design.tune.length.max_length, choose(args.machine)
+    return starts.lines(starts.rank_starts(study.data, names, length, machine, args.seed.seed))
 
 
 def _step2_lines(design: Design, costs: Costs) -> list[str]:

@@ -74,6 +74,7 @@ def lines(
     table, pairs = tables / "single.csv", tables / "pairs.csv"
     file = (table, "--label label")
     start = (*file, "--model", tiny_bert)
+    blended = (*file, "--max-length 32 --model", adapted)
     study = (*start, "--seeds 1 --keep-going --config", short_step2)
     sliding = (*file, SHORT, "--truncation sliding-mean --model", adapted, "--base", tiny_bert)
     teacher = (table, pile, "--label label --confidence 0.5 --model", tiny_bert)
@@ -81,7 +82,7 @@ def lines(
     return {
         "auto": [(*start, pile, PHASES, "--minutes 0.02 --config", short_step2)],
         "bias": [(model, mentioned, "--label label --identities women --positive positive")],
-        "blend": [(*file, "--max-length 32 --model", adapted, "--base", tiny_bert)],
+        "blend": [(*blended, "--base", tiny_bert), (pairs, "--text premise", *blended[1:])],
         "check": [start],
         "adapt": [(*start, SHORT, "--probe"), (*start, "--max-length 32 --minutes 0.02")],
         "fit": [sliding, (*start, PHASES, "--label-budget 50")],
