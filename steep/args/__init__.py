@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from steep.args.pretraining import (
+    EvidenceArgs,
     MinutesArgs,
     PlanArgs,
     PretrainArgs,
@@ -122,6 +123,7 @@ class CheckArgs:
     split: SplitArgs = SplitArgs()
     start: ModelArgs = ModelArgs()
     rank: RankArgs = RankArgs()
+    evidence: EvidenceArgs = EvidenceArgs()
     seed: SeedArgs = SeedArgs()
     machine: MachineArgs = MachineArgs()
     output: OverwriteArgs = OverwriteArgs()
@@ -205,6 +207,7 @@ class CompareArgs:
     study: StudyArgs = StudyArgs()
     plan: PlanArgs = PlanArgs()
     rank: RankArgs = RankArgs()
+    evidence: EvidenceArgs = EvidenceArgs()
     recipe: RecipeArgs = RecipeArgs()
     tune: TuneArgs = TuneArgs()
     metric: MetricArgs = MetricArgs()

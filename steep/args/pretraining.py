@@ -192,6 +192,18 @@ class PlanArgs(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EvidenceArgs(Part):
+    """Plan."""
+
+    evidence: tuple[Path, ...] = option(
+        (),
+        "Studies of your own, for the forecast beside Steep's: the folder of a 'steep compare', or "
+        "a CSV file name,labels,own_head,gain,low,high (repeatable).",
+        harmless=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class WorkerArgs(Part):
     """Parallel runs."""
 

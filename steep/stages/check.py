@@ -24,7 +24,7 @@ from steep.options import as_mapping
 from steep.outputs import writing_file
 from steep.places import inputs_of
 from steep.reports.reproduce import command_line
-from steep.study import starts
+from steep.study import evidence, starts
 from steep.study.forecast import forecast
 from steep.wording import duration, listed, quoted, some
 
@@ -97,7 +97,7 @@ def _with_checkpoint(data: Data, everything: Corpus, model: str, args: CheckArgs
     from steep.models.devices import choose
     from steep.train import pace
 
-    tokenizer = load_tokenizer(model)
+    known, tokenizer = evidence.known(args.evidence.evidence), load_tokenizer(model)
     tokens = tokenize(everything, tokenizer)
     tune = TuneArgs() if data.task is None else settled_for(TuneArgs(), data, model)
     time = pace.estimate(data, model, choose(args.machine), args.seed.seed, tune)
@@ -105,7 +105,7 @@ def _with_checkpoint(data: Data, everything: Corpus, model: str, args: CheckArgs
         time["fit"]["epochs"] = tune.epochs.count
     hopes = {}
     if data.task is not None:
-        hopes["forecast"] = str(forecast(len(data.train), time["own_head"]))
+        hopes["forecast"] = str(forecast(len(data.train), time["own_head"], known))
     if not data.train.has_pairs:
         longest = int(tokens.lengths.max()) + SPECIAL
         hopes["kept_whole"] = _kept_whole(longest, time["positions"])

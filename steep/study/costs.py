@@ -11,7 +11,7 @@ from steep.args import PretrainArgs, TuneArgs
 from steep.console import say
 from steep.errors import SteepError
 from steep.models.fit_defaults import few_steps, settled, settled_for
-from steep.study import starts
+from steep.study import evidence, starts
 from steep.study.arms import ADAPTED, BASE, Arm
 from steep.study.design import Design, Study
 from steep.study.forecast import forecast
@@ -116,7 +116,7 @@ def _step2_lines(design: Design, costs: Costs) -> list[str]:
 def _fit_lines(study: Study, costs: Costs) -> list[str]:
     """What one fit takes with each label budget, and what there is to expect of it."""
     design, rows, task = study.design, len(study.data.train), study.data.labelled()
-    lines = []
+    lines, known = [], evidence.known(study.args.evidence.evidence)
     for labels in design.budgets:
         few = f" with {labels:,} labels" if labels else ""
         lines.append(f"one fit{few}: about {duration(costs.fits[labels])}")
@@ -125,7 +125,7 @@ def _fit_lines(study: Study, costs: Costs) -> list[str]:
         used = min(labels or rows, rows)
         tune = settled(design.tune, used, task, study.start.base)
         lines += few_steps(used, tune.epochs.count, tune.batch.size)
-        lines.append(str(forecast(used, costs.own_head)))
+        lines.append(str(forecast(used, costs.own_head, known)))
     return lines
 
 

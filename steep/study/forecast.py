@@ -1,40 +1,17 @@
 """Will step 2 help? What studies like this one have found, before anything is spent."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from scipy import stats
 
+from steep.study.evidence import Finding
+
 Answer = Literal["likely", "unlikely", "unknown"]
 
 
-@dataclass(frozen=True)
-class Study:
-    """A study of docs/results.md at one label budget.
-
-    `own_head`: whether its checkpoint came with a masked-LM head. The gain of step 2, and the ends
-    of its 95 % interval, are in points: hundredths of accuracy or AUC.
-    """
-
-    name: str
-    labels: int
-    own_head: bool
-    gain: float
-    low: float
-    high: float
-
-
-EVIDENCE = (  # of the two lengths of step 2 on the film reviews, the longer: they share an arm
-    Study("IMDb, 64 tokens", 100, False, 3.2, 0.2, 6.1),
-    Study("IMDb, 64 tokens", 500, False, 0.2, -0.8, 1.3),
-    Study("IMDb, 128 tokens", 100, False, -1.5, -12.4, 9.5),
-    Study("IMDb, 128 tokens", 500, False, 0.2, -1.5, 1.8),
-    Study("AG News", 500, False, -0.4, -1.0, 0.2),
-    Study("film reviews, half a pass", 300, False, -1.3, -2.7, 0.2),
-    Study("TREC", 500, False, 1.5, -0.6, 3.7),
-    Study("Jigsaw", 600, False, 0.1, -2.0, 2.1),
-)
 NEAR = 2.0  # a study is like yours if its labels are within this factor of yours
 ENOUGH = 3  # studies below which nothing is said
 WORTH = 1.0  # points: the least of the 1 to 2 that ULMFiT's ablations ascribe to step 2
@@ -53,7 +30,7 @@ class Forecast:
         return f"step 2 is {self.answer} to help: {self.why}"
 
 
-def forecast(labels: int, own_head: bool, evidence: tuple[Study, ...] = EVIDENCE) -> Forecast:
+def forecast(labels: int, own_head: bool, evidence: Sequence[Finding]) -> Forecast:
     """What the studies say together that had about as many labels, and such a checkpoint.
 
     "likely" where the interval of their common gain lies above 0, "unlikely" where it lies below
@@ -67,7 +44,7 @@ def forecast(labels: int, own_head: bool, evidence: tuple[Study, ...] = EVIDENCE
     kind = f"{'with' if own_head else 'without'} a masked-LM head of its own"
     those = f"studies with {labels / NEAR:,.0f} to {labels * NEAR:,.0f} labels and a checkpoint"
     if len(alike) < ENOUGH:
-        return Forecast("unknown", f"Steep's records hold {len(alike)} {those} {kind}: too few")
+        return Forecast("unknown", f"the records hold {len(alike)} {those} {kind}: too few")
     gain, low, high = together(alike)
     found = f"{gain:+.1f} points ({low:+.1f} to {high:+.1f}) in the {len(alike)} {those} {kind}"
     if low > 0:
@@ -75,7 +52,7 @@ def forecast(labels: int, own_head: bool, evidence: tuple[Study, ...] = EVIDENCE
     return Forecast("unlikely" if high < WORTH else "unknown", found)
 
 
-def together(studies: list[Study]) -> tuple[float, float, float]:
+def together(studies: Sequence[Finding]) -> tuple[float, float, float]:
     """The common gain of studies and its 95 % interval, in points.
 
     Each counts by the inverse of its variance, to which that between studies is added

@@ -82,7 +82,7 @@ def lines(
     return {
         "auto": [(*start, pile, PHASES, "--minutes 0.02 --config", short_step2)],
         "bias": [(model, mentioned, "--label label --identities women --positive positive")],
-        "blend": [(*blended, "--base", tiny_bert), (pairs, "--text premise", *blended[1:])],
+        "blend": [(*blended, "--base", tiny_bert), (pairs, "--text claim", *blended[1:])],
         "check": [start],
         "adapt": [(*start, SHORT, "--probe"), (*start, "--max-length 32 --minutes 0.02")],
         "fit": [sliding, (*start, PHASES, "--label-budget 50")],

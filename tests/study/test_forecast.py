@@ -2,14 +2,15 @@
 
 import pytest
 
-from steep.study.forecast import EVIDENCE, Study, forecast, together
+from steep.study.evidence import Finding, known
+from steep.study.forecast import forecast, together
 
 
 def made(
     *gains: float, error: float = 0.5, labels: int = 100, own_head: bool = False
-) -> tuple[Study, ...]:
+) -> tuple[Finding, ...]:
     wide = 1.96 * error
-    return tuple(Study("made", labels, own_head, g, g - wide, g + wide) for g in gains)
+    return tuple(Finding("made", labels, own_head, g, g - wide, g + wide) for g in gains)
 
 
 def test_the_interval_of_all_studies_decides() -> None:
@@ -27,8 +28,8 @@ def test_the_interval_of_all_studies_decides() -> None:
 
 
 def test_only_studies_like_this_one_count() -> None:
-    known = made(3, 3, 3, labels=100) + made(0, 0, 0, error=0.3, labels=1000)
-    assert [forecast(n, False, known).answer for n in (40, 60, 200, 300, 600, 2000, 2100)] == [
+    studies = made(3, 3, 3, labels=100) + made(0, 0, 0, error=0.3, labels=1000)
+    assert [forecast(n, False, studies).answer for n in (40, 60, 200, 300, 600, 2000, 2100)] == [
         "unknown",
         "likely",
         "likely",
@@ -37,9 +38,9 @@ def test_only_studies_like_this_one_count() -> None:
         "unlikely",
         "unknown",
     ]
-    other = forecast(100, True, known)
+    other = forecast(100, True, studies)
     assert other.answer == "unknown" and "hold 0 studies" in str(other)
-    assert "+3.0 points (+1.8 to +4.2) in the 3 studies" in str(forecast(100, False, known))
+    assert "+3.0 points (+1.8 to +4.2) in the 3 studies" in str(forecast(100, False, studies))
 
 
 def test_together_as_the_textbook_has_it() -> None:
@@ -57,6 +58,7 @@ def test_together_as_the_textbook_has_it() -> None:
 
 
 def test_the_evidence_is_that_of_the_page_of_results() -> None:
-    assert forecast(500, False).answer == "unlikely"
-    assert forecast(500, True).answer == "unknown"
-    assert len({(study.name, study.labels) for study in EVIDENCE}) == len(EVIDENCE)
+    studies = known()
+    assert forecast(500, False, studies).answer == "unlikely"
+    assert forecast(500, True, studies).answer == "unknown"
+    assert len({(study.name, study.labels) for study in studies}) == len(studies)
