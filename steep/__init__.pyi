@@ -762,6 +762,8 @@ def compare(
     dry_run: bool = False,
     rank: str | Sequence[str] = (),
     evidence: str | Path | Sequence[str | Path] = (),
+    label_price: float | None = None,
+    hour_price: float | None = None,
     recipe: str | None = None,
     epochs: int | None = None,
     learning_rate: float | None = None,

@@ -13,6 +13,7 @@ from steep.args.pretraining import (
     MinutesArgs,
     PlanArgs,
     PretrainArgs,
+    PriceArgs,
     SeedsArgs,
     StudyArgs,
     StudyTextArgs,
@@ -208,6 +209,7 @@ class CompareArgs:
     plan: PlanArgs = PlanArgs()
     rank: RankArgs = RankArgs()
     evidence: EvidenceArgs = EvidenceArgs()
+    prices: PriceArgs = PriceArgs()
     recipe: RecipeArgs = RecipeArgs()
     tune: TuneArgs = TuneArgs()
     metric: MetricArgs = MetricArgs()

@@ -204,6 +204,18 @@ class EvidenceArgs(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PriceArgs(Part):
+    """Prices."""
+
+    label_price: float | None = option(
+        None, "What a label costs you, to count step 2 in money.", least=0, harmless=True
+    )
+    hour_price: float | None = option(
+        None, "What an hour of this machine costs you.", least=0, harmless=True
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class WorkerArgs(Part):
     """Parallel runs."""
 

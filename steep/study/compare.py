@@ -28,6 +28,7 @@ from steep.study.encoders import make_encoders, step2_folders
 from steep.study.first_look import first_cell, nothing_learnt
 from steep.study.jobs import reach_ray
 from steep.study.verdict import CellResult, Question, verdict
+from steep.study.verdict_words import in_money
 
 ONE_ENCODER = (  # the figures: benchmarks/step2_noise.py
     "Step 2 ran only once: all seeds share one adapted encoder, and the answer is about that one. "
@@ -132,6 +133,7 @@ def finish_study(study: Study, failed: dict[str, str]) -> None:
     question = Question(study.metric, args.study.smallest_effect, rivals, args.seed.seed)
     groups = study.test.group_codes()
     found = verdict(task, study.test.labels(), results, question, step2, groups)
+    found["paragraph"] += in_money(found, args.prices)
     found["warnings"] += [f"{cell}: the run failed twice ({why})" for cell, why in failed.items()]
     found["warnings"] += cautions(found, study.design, args.study.step2_per_seed)
     found["warnings"] += group_cautions(study.data)

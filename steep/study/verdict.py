@@ -23,6 +23,7 @@ from steep.metrics.scores import check_metric, higher_is_better, resampled, scor
 from steep.metrics.weighted import Draws, Support, support
 from steep.seeds import numbers
 from steep.study.arms import ADAPTED, BASE
+from steep.study.label_curve import LEAST, labels_worth, more_labels
 from steep.study.paired import CONFIDENCE, correct_for_budgets, paired_gain
 from steep.study.verdict_warnings import weakened_by
 from steep.study.verdict_words import in_words
@@ -104,10 +105,12 @@ def verdict(
     _check_cells(cells, question.smallest_effect)
     budgets = sorted({cell.labels for cell in cells}, key=lambda n: np.inf if n is None else n)
     test = _Test(task, labels, groups, support(task, labels, metric, groups))
-    parts = []
+    parts, kept = [], {}
     for budget in budgets:
         chosen = [cell for cell in cells if cell.labels == budget]
-        parts.append(_at_budget(test, chosen, question))
+        usable = _usable(test, chosen, question)
+        parts.append(_at_budget(test, chosen, question, usable))
+        kept[budget] = usable[0]
     correct_for_budgets(parts)
     first = parts[-1]
     result = first | {
@@ -121,14 +124,20 @@ def verdict(
         "cost": _cost(first["arms"], step2_seconds),
         "budgets": parts,
         "worth_labels": labels_worth(parts, higher_is_better(metric)),
+        "more_labels": _more_labels(kept, question),
         "warnings": list(dict.fromkeys(w for part in parts for w in part["warnings"])),
     }
     return in_words(result)
 
 
-def _at_budget(test: _Test, cells: Sequence[CellResult], question: Question) -> dict[str, Any]:
-    """Answer, arms and comparisons of the cells of one label budget."""
-    arms, warnings = _usable(test, cells, question)
+def _at_budget(
+    test: _Test,
+    cells: Sequence[CellResult],
+    question: Question,
+    usable: tuple[_Arms, list[str]],
+) -> dict[str, Any]:
+    """Answer, arms and comparisons of the cells of one label budget; `usable` is of these cells."""
+    arms, warnings = usable
     comparisons = [
         {"arm": arm, "against": against, "main": (arm, against) == (ADAPTED, BASE)}
         | _comparison(arms[arm], arms[against], question, test.rests_on)
@@ -195,6 +204,22 @@ def _usable(
     return arms, warnings
 
 
+def _more_labels(kept: dict[int | None, _Arms], question: Question) -> dict[str, Any] | None:
+    """See `label_curve.more_labels`: of the budgets that have a number, the seeds that all have."""
+    known = {labels: arms for labels, arms in kept.items() if labels is not None}
+    if len(known) < LEAST:
+        return None
+    last = known[max(known)].get(ADAPTED, {})
+    bases = [arms.get(BASE, {}) for arms in known.values()]
+    seeds = sorted(set(last).intersection(*bases))
+    if len(seeds) < 2:
+        return None
+    sign = 1 if higher_is_better(question.metric) else -1
+    base = np.array([[cells[seed].drawn for cells in bases] for seed in seeds])
+    adapted = np.array([last[seed].drawn for seed in seeds])
+    return more_labels(np.array(list(known)), sign * base, sign * adapted, question.seed)
+
+
 def _comparison(
     ours: dict[int, _Cell], theirs: dict[int, _Cell], question: Question, rests_on: Support
 ) -> dict[str, Any]:
@@ -238,37 +263,3 @@ def _cost(arms: dict[str, Any], step2_seconds: float) -> dict[str, float | None]
     fit = sum(arm["seconds"] * len(arm["values"]) for arm in known) / runs if runs else None
     ratio = step2_seconds / fit if fit else None
     return {"step2_seconds": step2_seconds, "fit_seconds": fit, "ratio": ratio}
-
-
-def labels_worth(budgets: list[dict[str, Any]], higher_is_better: bool) -> list[dict[str, Any]]:
-    """For each label budget, how many labels base would need to do as well as adapted.
-
-    `budgets` are the parts of a verdict, from few labels to many. Between two measured budgets the
-    metric is taken to be linear in the logarithm of the number of labels; beyond the largest one
-    nothing is extrapolated (`labels` is None, and `beyond` the largest budget). A budget is left
-    out where base does not get better with labels, or adapted is no better than base.
-    Point estimates, without an interval: the intervals are those of the gains.
-    """
-    sign = 1 if higher_is_better else -1
-    known = [b for b in budgets if b["labels"] and _mean(b, BASE) is not None]
-    if len(known) < 2:
-        return []
-    counts = np.array([b["labels"] for b in known], float)
-    heights = sign * np.array([_mean(b, BASE) for b in known])
-    if not (np.diff(heights) > 0).all():
-        return []
-    found = []
-    for budget, height in zip(known, heights, strict=True):
-        reached = _mean(budget, ADAPTED)
-        if reached is None or sign * reached <= height:
-            continue
-        line: dict[str, Any] = {"at": budget["labels"], "labels": None, "beyond": int(counts[-1])}
-        if sign * reached <= heights[-1]:
-            same = np.exp(np.interp(sign * reached, heights, np.log(counts)))
-            line |= {"labels": round(float(same) - budget["labels"]), "beyond": None}
-        found.append(line)
-    return found
-
-
-def _mean(budget: dict[str, Any], arm: str) -> float | None:
-    return budget["arms"].get(arm, {}).get("mean")

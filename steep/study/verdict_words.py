@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from steep.args.pretraining import PriceArgs
 from steep.metrics.scores import METRICS
 from steep.study.arms import ADAPTED, BASE, COUNTS
 from steep.wording import counted, duration
@@ -175,12 +176,47 @@ def _budgets(verdict: dict[str, Any]) -> list[str]:
 
 def _worth(verdict: dict[str, Any]) -> list[str]:
     """Step 2 in labels by the means alone, for the smallest budget that it can be said of."""
+    more = verdict.get("more_labels")
+    if more is not None:
+        return [_more_labels(more)]
     for line in verdict["worth_labels"][:1]:
         start = f"By the means alone, step 2 at {line['at']:,} labels"
         if line["labels"] is not None:
             return [f"{start} is worth about {line['labels']:,} more labels."]
         return [f"{start} does better than {line['beyond']:,} labels without it."]
     return []
+
+
+def in_money(verdict: dict[str, Any], prices: PriceArgs) -> str:
+    """Step 2, and the labels that would do the same, at the user's prices; empty without any."""
+    hours, label = verdict["cost"]["step2_seconds"] / 3600, prices.label_price
+    more, said = verdict.get("more_labels"), []
+    if prices.hour_price is not None:
+        said.append(f"step 2 cost {hours * prices.hour_price:,.2f}")
+    if label is not None and more is not None:
+        known = [(word, more[end]) for word, end in (("from", "low"), ("to", "high")) if more[end]]
+        ends = " ".join(f"{word} {label * count:,.2f}" for word, count in known)
+        said.append(
+            f"as many labels {ends}" if ends else f"labels over {label * more['beyond']:,.2f}"
+        )
+    elif label is not None:
+        said.append("how many labels would do the same is not known")
+    return f" At your prices {' and '.join(said)}." if said else ""
+
+
+def _more_labels(more: dict[str, Any]) -> str:
+    """The range of labels that would do the same, and how far it may be believed."""
+    low, high, beyond = more["low"], more["high"], more["beyond"]
+    if low is None:
+        worth = f"more than {beyond:,} more labels"
+    elif high is None:
+        worth = f"{low:,} more labels or above {beyond:,}"
+    else:
+        worth = f"about {low:,} to {high:,} more labels"
+    return (
+        f"Step 2 at {more['at']:,} labels is worth {worth}, by two curves through base (80 % of "
+        "resampled seeds and rows); beyond four times your labels nothing is said."
+    )
 
 
 def _others(verdict: dict[str, Any]) -> list[str]:

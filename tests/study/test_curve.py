@@ -1,10 +1,14 @@
 """Is step 2 counted in labels only where the curve allows it?"""
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
-from steep.study.verdict import labels_worth
+from steep.args.pretraining import PriceArgs
+from steep.study.label_curve import labels_worth, more_labels
+from steep.study.verdict_words import _more_labels, in_money
 
 
 def part(labels: int | None, base: float | None, adapted: float | None) -> dict[str, Any]:
@@ -35,3 +39,61 @@ def test_lower_may_be_better() -> None:
 )
 def test_where_nothing_can_be_read_off_nothing_is_said(parts: list[dict[str, Any]]) -> None:
     assert labels_worth(parts, True) == []
+
+
+COUNTS = np.array([50, 100, 200, 400])
+
+
+def runs(
+    truth: Callable[[Any], Any], labels: float, noise: float, draw: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Base of five seeds on the curve `truth`, and adapted as good as with so many `labels`."""
+    spread = draw.normal(size=(5, 5, 1)) * noise + draw.normal(size=(1, 1, 300)) * noise
+    base = truth(COUNTS)[None, :, None] + spread[:, :4]
+    return base, truth(labels) + spread[:, 4]
+
+
+CURVES: dict[str, Callable[[Any], Any]] = {
+    "log": lambda n: 0.3 + 0.08 * np.log(n),
+    "power": lambda n: 0.9 - 2.0 * n**-0.5,
+}
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_the_range_holds_the_truth_and_narrows_with_the_noise(name: str) -> None:
+    widths = []
+    for noise in (0.004, 0.0001):
+        base, adapted = runs(CURVES[name], 700, noise, np.random.default_rng(0))
+        found = more_labels(COUNTS, base, adapted, 0)
+        assert found is not None and found["at"] == 400 and found["beyond"] == 1200
+        assert found["low"] <= 300 <= found["high"]
+        widths.append(found["high"] - found["low"])
+    assert widths[1] < widths[0]
+
+
+def test_beyond_four_times_the_labels_nothing_is_said() -> None:
+    base, adapted = runs(CURVES["log"], 5000, 0.0001, np.random.default_rng(0))
+    found = more_labels(COUNTS, base, adapted, 0)
+    assert found is not None and (found["low"], found["high"]) == (None, None)
+    assert "is worth more than 1,200 more labels" in _more_labels(found)
+    assert "about 10 to 90 more" in _more_labels(found | {"low": 10, "high": 90})
+    assert "10 more labels or above 1,200" in _more_labels(found | {"low": 10, "high": None})
+
+
+def test_a_curve_that_cannot_be_fitted_is_refused() -> None:
+    base, adapted = runs(CURVES["log"], 700, 0.0001, np.random.default_rng(0))
+    assert more_labels(COUNTS[1:], base[:, 1:], adapted, 0) is None, "three budgets"
+    assert more_labels(COUNTS, base[:, ::-1], adapted, 0) is None, "base falls with labels"
+    assert more_labels(COUNTS, base, base[:, -1] - 0.01, 0) is None, "no gain"
+
+
+def test_prices_are_only_those_of_the_user() -> None:
+    more = {"at": 400, "low": 100, "high": 300, "beyond": 1200}
+    study = {"cost": {"step2_seconds": 1800.0}, "more_labels": more}
+    assert in_money(study, PriceArgs()) == ""
+    both = PriceArgs(label_price=0.5, hour_price=3.0)
+    said = " At your prices step 2 cost 1.50 and as many labels from 50.00 to 150.00."
+    assert in_money(study, both) == said
+    far = more | {"low": None, "high": None}
+    assert "labels over 600.00" in in_money(study | {"more_labels": far}, both)
+    assert "is not known" in in_money(study | {"more_labels": None}, both)
