@@ -138,6 +138,6 @@ def _start(name: str, parts: Parts, max_length: int, machine: "Machine", seed: i
         logme=logme(train[0], label_columns(task, train[1])),
         probe=probed(task, train, valid, Draws(groups=parts[1].group_codes())),
         numbers=train[0].shape[1],
-        parameters=lm.model.base_model.num_parameters(),
+        parameters=sum(weight.numel() for weight in lm.model.base_model.parameters()),
         seconds=time.monotonic() - started,
     )

@@ -50,8 +50,7 @@ def blend(source: Source | Data | None, *, out: Path, args: BlendArgs) -> Path:
     with outputs.writing(out, "adapt", args, args.output.overwrite) as run:
         results = _blended(run, start, parts, args)
         _keep(run, start, data, results, args)
-    alpha = results["blend"]["alpha"]
-    say(f"{'as base' if not alpha else f'alpha {alpha:g}'}: {out}")
+    say(f"blended checkpoint: {out}")
     say_next(f"steep compare LABELLED.csv --label LABEL --model {out} --out study")
     return out
 
@@ -64,8 +63,10 @@ def _start(args: BlendArgs) -> Start:
             f"{start.base}: not a folder written by 'steep adapt', so there is nothing that step 2 "
             "changed. Name one with --model."
         )
-    for name in (start.base, start.given, *([args.blend.onto] if args.blend.onto else [])):
-        check_checkpoint(name)
+    check_checkpoint(start.base)
+    check_checkpoint(start.given)
+    if args.blend.onto is not None:
+        check_checkpoint(args.blend.onto)
     return start
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from steep.errors import SteepError
 from steep.models.hub import carry
@@ -66,7 +67,8 @@ def save(lm: MaskedLanguageModel, folder: Path) -> None:
     if not lm.new_head:
         lm.save(folder)
         return
-    encoder, prefix = lm.model.base_model, f"{lm.model.base_model_prefix}."
+    encoder: PreTrainedModel = lm.model.base_model  # type: ignore[assignment]  # it says Module
+    prefix = f"{lm.model.base_model_prefix}."
     pooler = {key.removeprefix(prefix): value for key, value in lm.pooler.items()}
     encoder.save_pretrained(folder, state_dict=encoder.state_dict() | pooler)
     lm.tokenizer.save_pretrained(folder)
