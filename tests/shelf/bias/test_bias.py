@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from steep.shelf.bias.measures import NINE
+from steep.shelf.bias.findings import NINE
 from tests.shelf.bias.conftest import NEUTRAL, table_of
 
 Steep = Callable[..., Any]

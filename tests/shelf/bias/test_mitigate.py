@@ -13,7 +13,7 @@ from steep.args.table import TableArgs
 from steep.data.load import read_table
 from steep.openings import IdentityArgs, MitigationArgs
 from steep.options import change
-from steep.shelf.bias.identities import read_identities
+from steep.shelf.bias.mentions import read_identities
 from steep.shelf.bias.mitigate import Mitigation, lacking, matched
 from tests.conftest import GOOD
 from tests.shelf.bias.conftest import table_of
@@ -54,7 +54,7 @@ def test_effective_weights(tmp_path: Path, scheme: str, wanted: tuple[float, ...
     corpus = read_table(path, table)
     identities = read_identities(path, asked, "toxic", "auto")
     plan = Mitigation(identities, asked, MitigationArgs(bias_weights=scheme), "toxic")
-    found = plan._weighted(corpus, 1).weights()
+    found = plan.weighted(corpus, 1).weights()
     assert found.tolist() == pytest.approx([*wanted[:3], 2 * wanted[3]])
 
 
