@@ -211,11 +211,8 @@ def _check_undefined(metric: str, task: Mapping[str, Any], path: Path) -> None:
 
 def _study(folder: Path, stages: Stages) -> StudyFolder:
     path, verdict, adapted = folder / runs.STUDY, folder / runs.VERDICT, folder / ADAPTED
-    if (stage := runs.manifest_at(path)["stage"]) != COMPARE:
-        raise SteepError(
-            f"{folder}: written by 'steep {brief(stage)}', which has no report; what it found is "
-            f"in {runs.VERDICT}."
-        )
+    if (stage := runs.manifest_at(path)["stage"]) not in stages:
+        raise SteepError(f"{folder}: written by 'steep {brief(stage)}', which has no report.")
     manifest = runs.manifest_at(path, STUDY)
     kept_options(stage_page(manifest, stages).options, manifest["args"], str(path))
     made = {p.parent.name: runs.manifest_at(p) for p in folder.glob(f"*/{runs.MANIFEST}")}

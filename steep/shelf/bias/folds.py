@@ -50,10 +50,11 @@ class Folds:
         test = self.places == fold
         drawn = numbers(self.seed, "folds", "valid", fold).random(self.units.max() + 1)
         valid = ~test & (drawn < VALID)[self.units]
-        parts = [self.corpus.take(np.flatnonzero(mask)) for mask in (~test & ~valid, valid, test)]
-        origins = dict.fromkeys(PARTS, Origin.of(self.corpus))
-        splits = Splits(*(part.rows() for part in parts), origins, self.seed)
-        return Data(*parts, self.corpus.task, splits, self.corpus.notes, self.table)
+        masks, own = (~test & ~valid, valid, test), self.corpus
+        train, held, tested = (own.take(np.flatnonzero(mask)) for mask in masks)
+        origins = dict.fromkeys(PARTS, Origin.of(own))
+        splits = Splits(train.rows(), held.rows(), tested.rows(), origins, self.seed)
+        return Data(train, held, tested, own.task, splits, own.notes, self.table)
 
 
 def folds_of(corpus: Corpus, table: TableArgs, folds: int, seed: int) -> Folds:

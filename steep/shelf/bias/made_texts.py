@@ -137,14 +137,15 @@ class Cases:
 def read_cases(source: Source) -> Cases:
     """The cases in HateCheck's file; SteepError where it is none."""
     where, cells = cells_of(source, COLUMNS, "auto")
-    labels = cells[LABEL]
-    if wrong := next((label for label in labels if label not in (HATEFUL, OTHER)), None):
+    labels = [label or "" for label in cells[LABEL]]
+    wrong = next((label for label in labels if label not in (HATEFUL, OTHER)), None)
+    if wrong is not None:
         raise SteepError(
             f"{where}, column '{LABEL}': expected {HATEFUL} or {OTHER}, not {quoted(wrong)}."
         )
     if not all((text or "").strip() for text in cells[TEXT]):
         raise SteepError(f"{where}, column '{TEXT}': some cases have no text.")
-    groups = tuple(sorted({*cells[TARGET]} - {"", None}))
+    groups = tuple(sorted({target for target in cells[TARGET] if target}))
     frame = pd.DataFrame({TEXT: cells[TEXT], LABEL: [int(label == HATEFUL) for label in labels]})
     frame[TEMPLATE] = [name or str(row) for row, name in enumerate(cells[TEMPLATE])]
     for group in groups:

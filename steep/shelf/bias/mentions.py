@@ -1,20 +1,7 @@
 """Which rows mention which group, which are harmful, and which output of a model says so?
 
-Groups are columns of the table, or words in a TOML file:
-
-    [groups]
-    women = ["woman", "women", "she", "her"]
-    men = ["man", "men", "he", "him", "his"]
-
-    [swap.gender]                      # forms at the same place are swapped; the first one counts
-    women = ["woman", "women", "she", "her", "her"]
-    men = ["man", "men", "he", "him", "his"]
-
-    [skip]                             # no text with these is swapped
-    words = ["mankind"]
-
-Words are found whole, in any case; in scripts that write no blanks, anywhere. Forms are listed, not
-guessed.
+Groups are columns of the table, or words in a TOML file, as docs/bias.md shows it: found
+whole, in any case; in scripts that write no blanks, anywhere. Forms are listed, not guessed.
 """
 
 import re

@@ -4,7 +4,6 @@ Each is an option of `steep fit` and an arm of `steep compare` (adapted, with th
 be measured, not believed.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -34,7 +33,7 @@ from steep.shelf.bias.mentions import Identities, Terms, output_of, read_identit
 from steep.stages.fit import check_fit, splits_of, used_rows
 from steep.study import arms
 from steep.study.arms import Arm, CellInput, CellOutput, Step2Job
-from steep.wording import counted, some
+from steep.wording import counted, quoted, some
 
 # Effective weights of: harmless background, harmful background, harmless and harmful in a group.
 # kernel: 1/4, and 1/4 more for any group, for harmful, and for harmless with a group, as the public
@@ -42,12 +41,6 @@ from steep.wording import counted, some
 # for harmful background or harmless in a group, as unitaryai/detoxify does.
 SCHEMES = {"kernel": (0.25, 0.5, 0.75, 0.75), "detoxify": (0.25, 0.5, 0.75, 0.5)}
 LENGTHS = 20 * 3 ** np.arange(8)  # characters where a class of length begins (Dixon 2018, table 2)
-ABOUT = {  # of each arm, what its training is
-    "weighted": "rows weighted by label and mention",
-    "balanced": "balanced with harmless texts that mention groups",
-    "swapped": "and step 2 with copies whose terms are swapped",
-    "identity-outputs": "with a label for each group",
-}
 
 
 @dataclass(frozen=True)
@@ -115,18 +108,21 @@ class Mitigation:
         new = ~np.isin(corpus_hashes(pile), corpus_hashes(data.train))
         pile = pile.take(np.flatnonzero(new))
         at, texts = output_of(task, self.asked.positive, self.label), data.train.whole()
-        wanted = lacking(lengths_of(texts), terms.mentions(texts), self.harmful(data.train, at))
+        long, own_long = (np.digitize([*map(len, of)], LENGTHS) for of in (pile.whole(), texts))
+        wanted = lacking(own_long, terms.mentions(texts), self.harmful(data.train, at))
         mentions = terms.mentions(pile.whole())
-        chosen = matched(wanted, lengths_of(pile.whole()), mentions, seed)
+        chosen = matched(wanted, long, mentions, seed)
         counts = zip(terms.groups, mentions[chosen].sum(axis=0), wanted.sum(axis=0), strict=True)
         notes.append(
             f"balance: {counted(len(chosen), 'text')} of the pile added as harmless (by group, of "
             f"those wanted: {some([f'{name} {got:,} of {of:,}' for name, got, of in counts], 24)})"
         )
-        labels = np.zeros((len(chosen), len(task.labels)), np.float32)
-        if task.kind != "multi":
-            labels = np.full(len(chosen), 1 - at) if task.kind == "single" else labels[:, 0]
-        return with_rows(own, pile.take(chosen), labels) if len(chosen) else own
+        labels: dict[str, np.ndarray] = {
+            "single": np.full(len(chosen), 1 - at, np.int64),
+            "multi": np.zeros((len(chosen), len(task.labels)), np.float32),
+            "regression": np.zeros(len(chosen)),
+        }
+        return with_rows(own, pile.take(chosen), labels[task.kind]) if len(chosen) else own
 
     def _with_outputs(self, data: Data, at: int) -> Data:
         """With a label for each group beside the harmful one: a row has any of them."""
@@ -140,9 +136,13 @@ class Mitigation:
                 "--terms, or leave --valid and --test out."
             )
         first = task.labels[at] if task.labels[at] not in ("0", "1") else str(self.label)
+        if first in self.identities.names:
+            raise SteepError(f"identity_outputs: {quoted(first)} is the harmful class and a group.")
         several = Task("multi", (first, *self.identities.names))
-        parts = {part: self._relabelled(own, several, at) for part, own in data.parts.items()}
-        return replace(data, task=several, **parts)
+        relabelled = partial(self._relabelled, task=several, at=at)
+        train, valid = relabelled(data.train), relabelled(data.valid)
+        test = None if data.test is None else relabelled(data.test)
+        return replace(data, task=several, train=train, valid=valid, test=test)
 
     def _relabelled(self, corpus: Corpus, task: Task, at: int) -> Corpus:
         targets = corpus.targets()
@@ -168,11 +168,6 @@ def _with(corpus: Corpus, **columns: np.ndarray) -> Corpus:
     kinds = {name: one if values.ndim == 1 else many for name, values in columns.items()}
     given = datasets.Dataset.from_dict(columns, datasets.Features(kinds))
     return replace(corpus, table=datasets.concatenate_datasets([table, given], axis=1))
-
-
-def lengths_of(texts: Sequence[str]) -> np.ndarray:
-    """The class of length of each text, int64 (n,)."""
-    return np.digitize([len(text) for text in texts], LENGTHS)
 
 
 def lacking(lengths: np.ndarray, mentions: np.ndarray, harmful: np.ndarray) -> np.ndarray:
@@ -250,21 +245,29 @@ def arms_of(source: Source | Data, args: CompareCommand) -> list[Arm]:
             read_identities(test, asked, label, table.columns.unit)
     scheme = how.bias_weights if how.bias_weights != "none" else "kernel"
     kinds = {
-        "weighted": MitigationArgs(bias_weights=scheme),
-        "balanced": MitigationArgs(balance=how.balance),
-        "swapped": MitigationArgs(swap_terms=True),
-        "identity-outputs": MitigationArgs(identity_outputs=True),
+        "weighted": ("rows weighted by label and mention", MitigationArgs(bias_weights=scheme)),
+        "balanced": (
+            "harmless texts that mention groups added",
+            MitigationArgs(balance=how.balance),
+        ),
+        "swapped": (
+            "copies with swapped terms added, in step 2, too",
+            MitigationArgs(swap_terms=True),
+        ),
+        "identity-outputs": ("a label for each group", MitigationArgs(identity_outputs=True)),
     }
-    return [_arm(name, plan and replace(plan, how=kind)) for name, kind in kinds.items()]
+    return [
+        _arm(name, about, plan and replace(plan, how=kind)) for name, (about, kind) in kinds.items()
+    ]
 
 
-def _arm(name: str, plan: Mitigation | None) -> Arm:
+def _arm(name: str, about: str, plan: Mitigation | None) -> Arm:
     check = partial(check_mitigated, plan, name)
     if plan is None:
         return Arm(name, "", arms.fine_tune, check=check)
     return Arm(
         name,
-        f"adapted, its training {ABOUT[name]}",
+        f"adapted; {about}",
         fit=partial(fit_mitigated, plan),
         pretrain=partial(pretrain_swapped, plan) if name == "swapped" else arms.pretrain_further,
         check=check,

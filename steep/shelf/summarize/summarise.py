@@ -18,24 +18,17 @@ from steep.models.fit_defaults import RATE, RATE_SMALL, SMALL, weights_of
 from steep.models.hub import find, no_checkpoint
 from steep.options import change
 from steep.places import find_place, inputs_of
-from steep.shelf.summarize import (
-    DocumentArgs,
-    ReferenceArgs,
-    SummaryFitArgs,
-)
-from steep.shelf.summarize import measure as ways
-from steep.shelf.summarize.card import write_summary_card
+from steep.shelf.summarize import SummaryFitArgs
 from steep.shelf.summarize.choose import rules_of
-from steep.shelf.summarize.documents import (
-    split_documents,
-)
+from steep.shelf.summarize.documents import role_of, split_documents
+from steep.shelf.summarize.folder import write_summary_card
+from steep.shelf.summarize.measure import lines_of
 from steep.stages.fit import leaks, splits_of
 
 if TYPE_CHECKING:
     from steep.train.session import Session
 
 STAGE = "summarize fit"
-CHUNK = 256  # documents that are read, scored and written together
 
 
 def fit(source: Source, *, out: Path, args: SummaryFitArgs) -> Path:
@@ -59,7 +52,7 @@ def fit(source: Source, *, out: Path, args: SummaryFitArgs) -> Path:
         results = _train_and_write(data, args, opened)
     part = "test" if "test" in results else "valid"
     say(f"summaries of {results['rule_in_words']}; on {part} documents:")
-    for line in ways.lines_of(results[part]):
+    for line in lines_of(results[part]):
         say(f"  {line}")
     say(f"summariser: {out}")
     say_next(shlex.join(["steep", "summarize", "predict", str(out), "NEW.txt", "--out", "s.jsonl"]))
@@ -73,13 +66,15 @@ def _train_and_write(data: Data, args: SummaryFitArgs, opened: "Session") -> dic
 
     run, start, seed = opened.run, str(args.start.model), args.seed.seed
     opened.check_space(weights_of(start))
-    ready = prepare(data, args.training.rouge, run.note)
+    ready = prepare(data, run.note)
     made = train(ready, start, args.training, seed, opened.machine, opened.saves)
-    results = made.results(Draws(args.intervals.resamples, seed))
+    results = made.results(ready, Draws(args.intervals.resamples, seed))
     runs.write_csv(run.folder / runs.HISTORY, made.history)
     runs.write_json(run.folder / runs.RESULTS, results)
     runs.write_hashes(run.folder, corpus_hashes(data.train))
-    columns = columns_of(args.documents, args.reference)
+    role = "sentence_labels" if args.reference.sentence_labels else "summary"
+    named = args.reference.sentence_labels or args.reference.summary or "summary"
+    columns = {"text": args.documents.text or "text", role: named}
     save_summariser(run.folder, made.summariser, ready.punkt, columns)
     write_summary_card(run.folder, run.out.resolve().name, run.manifest, results)
     return results
@@ -98,22 +93,14 @@ def settled_fit(args: Any) -> Any:
     return change(args, {"learning_rate": rate})
 
 
-def columns_of(documents: DocumentArgs, reference: ReferenceArgs) -> dict[str, str]:
-    """The names of the columns, by option, for later uses of the summariser."""
-    found = {"text": documents.text or "text"}
-    if reference.sentence_labels:
-        return found | {"sentence_labels": reference.sentence_labels}
-    return found | {"summary": reference.summary or "summary"}
-
-
 def identity_of(data: Data) -> dict[str, Corpus]:
     """All that a run depends on: documents, and what they are to say."""
     found = dict(data.parts)
     for part, corpus in data.parts.items():
-        role = "marks" if "marks" in corpus.table.column_names else "summary"
-        cells = [
-            "\n".join(x or "" for x in c) if role == "marks" else c for c in corpus.table[role]
-        ]
+        role = role_of(corpus)
+        cells = corpus.table[role][:]
+        if role == "marks":
+            cells = ["\n".join(mark or "" for mark in marks) for marks in cells]
         table = datasets.Dataset.from_dict({"row": corpus.table["row"][:], "text": cells})
         found[f"{part} {role}"] = Corpus(table, corpus.source)
     return found

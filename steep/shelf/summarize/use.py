@@ -21,13 +21,12 @@ from steep.metrics.weighted import Draws
 from steep.places import find_place, inputs_of
 from steep.seeds import numbers
 from steep.shelf.summarize import (
-    DocumentArgs,
     ReferenceArgs,
     SummaryEvaluateArgs,
     SummaryPredictArgs,
 )
 from steep.shelf.summarize import measure as ways
-from steep.shelf.summarize.choose import Rule, rules_of, settled
+from steep.shelf.summarize.choose import Labelled, Rule, labelled, rules_of, settled
 from steep.shelf.summarize.documents import (
     Document,
     documents_of,
@@ -36,11 +35,9 @@ from steep.shelf.summarize.documents import (
     usable,
 )
 from steep.shelf.summarize.folder import read_settings
-from steep.shelf.summarize.labels import Labelled, labelled
 from steep.shelf.summarize.rouge import WORDS, described
 
 if TYPE_CHECKING:
-    from steep.models.devices import Machine
     from steep.shelf.summarize.model import Summariser
 
 CHUNK = 256  # documents that are read, scored and written together
@@ -75,18 +72,20 @@ def predict(
 def _summaries(folder: Path, source: Any, args: SummaryPredictArgs) -> Iterator[dict[str, Any]]:
     """A dictionary for each document."""
     known = read_settings(folder)["columns"]
-    corpus = read_documents(source, _documents(args.documents, known))
+    corpus = read_documents(
+        source, replace(args.documents, text=args.documents.text or known["text"])
+    )
     for note in corpus.notes:
         say(note)
     rules_of(args.size)
-    made, machine = _loaded(folder, args.machine)
+    made = _loaded(folder, args.machine)
     rule, words = settled(args.size, made.rule), WORDS[made.words]
     empty: list[int] = []
     parts = chunks(documents_of(corpus, made.splitter), CHUNK)
     for chunk in track(parts, -(-len(corpus) // CHUNK), "summarising"):
         sentences = [document.sentences for document in chunk]
         for document, scores in zip(
-            chunk, made.reader.scores(sentences, machine, args.batch.size), strict=True
+            chunk, made.reader.scores(sentences, args.batch.size), strict=True
         ):
             own = [words(sentence) for sentence in document.sentences]
             empty += [] if any(own) else [document.row]
@@ -107,16 +106,11 @@ def _line(document: Document, scores: np.ndarray, chosen: Sequence[int]) -> dict
     }
 
 
-def _documents(given: DocumentArgs, known: dict[str, str]) -> DocumentArgs:
-    return replace(given, text=given.text or known["text"])
-
-
-def _loaded(folder: Path, given: MachineArgs) -> tuple["Summariser", "Machine"]:
+def _loaded(folder: Path, given: MachineArgs) -> "Summariser":
     from steep.models.devices import choose
     from steep.shelf.summarize.model import load_summariser
 
-    machine = choose(given)
-    return load_summariser(folder, machine), machine
+    return load_summariser(folder, choose(given))
 
 
 def evaluate(
@@ -133,9 +127,13 @@ def evaluate(
     if not (reference.summary or reference.sentence_labels):
         own = {name: known[name] for name in ("summary", "sentence_labels") if name in known}
         reference = ReferenceArgs(**own)
-    corpus = usable(read_documents(source, _documents(args.documents, known), reference))
+    corpus = usable(
+        read_documents(
+            source, replace(args.documents, text=args.documents.text or known["text"]), reference
+        )
+    )
     rules_of(args.size)
-    made, machine = _loaded(folder, args.machine)
+    made = _loaded(folder, args.machine)
     rule = settled(args.size, made.rule)
     notes = [*corpus.notes, *_seen(corpus, folder)]
     for note in notes:
@@ -144,14 +142,14 @@ def evaluate(
     cases = [labelled(one, WORDS[made.words]) for one in documents]
     results: dict[str, Any] = {"model": str(folder), "rule": rule.described()}
     results |= {"rule_in_words": str(rule), "rouge_settings": described(made.words)}
-    results |= {"test": _measured(made, machine, cases, rule, args)}
+    results |= {"test": _measured(made, cases, rule, args)}
     tell(f"{corpus.source}: {len(cases):,} documents, summaries of {rule}")
     for line in ways.lines_of(results["test"]):
         tell(f"  {line}")
     if out is not None:
         with outputs.writing(out, "summarize evaluate", args, args.output.overwrite) as run:
             files = [{"name": corpus.source, "rows": len(corpus), "fingerprint": ""}]
-            run.record(base=str(folder), device=str(machine.device), notes=notes)
+            run.record(base=str(folder), device=str(made.reader.machine.device), notes=notes)
             run.record(data={"files": files, "parts": {"test": len(corpus)}, "labels": {}})
             runs.write_json(run.folder / runs.RESULTS, results)
         say_next(shlex.join(["steep", "report", str(out)]))
@@ -159,27 +157,20 @@ def evaluate(
 
 
 def _measured(
-    made: "Summariser",
-    machine: "Machine",
-    cases: list[Labelled],
-    rule: Rule,
-    args: SummaryEvaluateArgs,
+    made: "Summariser", cases: list[Labelled], rule: Rule, args: SummaryEvaluateArgs
 ) -> dict[str, Any]:
     """All that is measured on these documents."""
     draws, seed = Draws(args.intervals.resamples, args.seed.seed), args.seed.seed
-    sentences = [case.sentences for case in cases]
-    scores = made.reader.scores(sentences, machine, args.batch.size)
+    sentences = [case.document.sentences for case in cases]
+    scores = made.reader.scores(sentences, args.batch.size)
     found = ways.summary_of(cases, rule, scores, draws)
     if args.look.shuffled:
         orders = [numbers(seed, "shuffled", i).permutation(len(s)) for i, s in enumerate(sentences)]
         mixed = [[s[i] for i in order] for s, order in zip(sentences, orders, strict=True)]
-        other = made.reader.scores(mixed, machine, args.batch.size)
+        other = made.reader.scores(mixed, args.batch.size)
         back = [own[np.argsort(order)] for own, order in zip(other, orders, strict=True)]
-        both = [
-            ways.headline(ways.score_picks(cases, ways.model_picks(cases, rule, own)))
-            for own in (back, scores)
-        ]
-        found["shuffled"] = ways.interval(both[0] - both[1], draws)
+        lost = ways.worth(cases, rule, back) - ways.worth(cases, rule, scores)
+        found["shuffled"] = ways.interval(lost, draws)
     return found
 
 
