@@ -120,9 +120,10 @@ def out_of_fold(
 
     Finished fits stay in OUT.folds, so that a killed command goes on.
     """
-    if out is None or args.target.label is None:
-        name = "a folder with --out, beside which the fits are kept" if out is None else "the label"
-        raise SteepError(f"folds: name {name}{'' if out is None else 's with --label'}.")
+    if out is None:
+        raise SteepError("folds: name a folder with --out, beside which the fits are kept.")
+    if args.target.label is None:
+        raise SteepError("folds: name the column of labels with --label.")
     table = TableArgs(
         columns=args.columns, target=args.target, groups=args.groups, labels=args.labels
     )

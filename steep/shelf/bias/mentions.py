@@ -21,7 +21,7 @@ from steep.data.words import has_unspaced
 from steep.errors import SteepError
 from steep.openings import IdentityArgs
 from steep.options import nearest
-from steep.toml_files import read_toml
+from steep.toml_files import toml_content
 from steep.wording import capital, counted, quoted, some, split_at_commas, twice
 
 TABLES = ("groups", "swap", "skip")
@@ -191,13 +191,13 @@ def output_of(task: Task, positive: str | None, label: str | None) -> int:
 
 def read_terms(path: Path) -> Terms:
     """The terms in a TOML file; SteepError where a table or a word is not as it should be."""
-    content = read_toml(path)
+    content = toml_content(path)
     for name in content.keys() - {*TABLES}:
         raise SteepError(
             f"{path}: there is no table [{name}] in a file of terms.{nearest(name, TABLES)} "
             "Write [groups], [swap.NAME] and [skip]."
         )
-    if not content.get("groups"):
+    if content.get("groups", {}) == {}:
         raise SteepError(
             f"{path}: the table [groups] is missing, or empty. Write the words that mention each "
             'group: women = ["woman", "women", "she"].'

@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from huggingface_hub import ModelCard
 
 from steep import runs
 from steep.models.model_card import LICENCE, pathless
-from steep.run_tables import PARTS
 from steep.shapes import Choice, Each, Number
-from steep.shelf.summarize.measure import MODEL, SHOWN, rouge_table
+from steep.shelf.summarize.measure import rouge_table
 from steep.wording import inline, listed, verbatim
 
 HEAD, SUMMARISER = "head.safetensors", "summariser.json"
@@ -46,7 +45,9 @@ LIMITS = (
     LICENCE,
 )
 CARD = """---
-{metadata}
+library_name: steep
+pipeline_tag: summarization
+tags: [steep, summarization, extractive]
 ---
 
 # {name}
@@ -93,7 +94,6 @@ def write_summary_card(
     first = results["sentence_vectors"] == "cls"
     line = ["steep", "summarize", "predict", name, "new.jsonl", "--out", "summaries.jsonl"]
     text = CARD.format(
-        metadata=_metadata(name, files, part, results[part]["rouge"][MODEL]).to_yaml(),
         name=inline(name),
         base=inline(Path(str(manifest["args"]["model"])).name),
         files=inline(files),
@@ -107,25 +107,3 @@ def write_summary_card(
         version=manifest["versions"]["steep"],
     )
     ModelCard(text).save(folder / runs.CARD)
-
-
-def _metadata(name: str, files: str, part: str, rouge: Mapping[str, Any]) -> ModelCardData:
-    """What the hub reads; `rouge` is that of the summariser on this part."""
-    return ModelCardData(
-        library_name="steep",
-        pipeline_tag="summarization",
-        tags=["steep", "summarization", "extractive"],
-        model_name=name,
-        eval_results=[
-            EvalResult(
-                task_type="summarization",
-                dataset_type="table",
-                dataset_name=files,
-                dataset_split=PARTS[part],
-                metric_type="rouge",
-                metric_name=shown,
-                metric_value=round(rouge[key]["value"], 2),
-            )
-            for key, shown in SHOWN.items()
-        ],
-    )
