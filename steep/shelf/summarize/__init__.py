@@ -225,20 +225,20 @@ def predict(
 
     `source` may also be a list of documents, each a text or a list of sentences.
     """
-    from steep.shelf.summarize import use
+    from steep.shelf.summarize import summarise
 
     args = options_for(SummaryPredictArgs, "summarize_predict", options)
-    return use.predict(Path(model), source, out=Path(out) if out else None, args=args)
+    return summarise.predict(Path(model), source, out=Path(out) if out else None, args=args)
 
 
 def evaluate(
     model: str | Path, source: "Source", *, out: str | Path | None = None, **options: Any
 ) -> dict[str, Any]:
     """How good summaries are, beside lead, TextRank, random and oracle: printed, and returned."""
-    from steep.shelf.summarize import use
+    from steep.shelf.summarize import summarise
 
     args = options_for(SummaryEvaluateArgs, "summarize_evaluate", options)
-    return use.evaluate(Path(model), source, out=Path(out) if out else None, args=args)
+    return summarise.evaluate(Path(model), source, out=Path(out) if out else None, args=args)
 
 
 def compare(
