@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from steep import runs
-from steep.reports.blocks import Block, DotRow, Dots, Notes, Page, Section, present
+from steep.reports.blocks import Axis, Block, DotRow, Dots, Notes, Page, Section, present
 from steep.reports.charts import LONGEST, axis, place
 from steep.reports.folder import RunFolder, StagePage, StudyFolder
 from steep.run_shapes import COUNT, NUMBER, SHARE
@@ -104,9 +104,7 @@ def _dots(found: Found, name: str) -> Dots | None:
             y=round(100 * (i + 0.5) / len(rows), 2),
             value=number(entry["value"]),
             dots=[(place(across, entry["value"]), said[i])],
-            interval=None
-            if entry["low"] is None
-            else (place(across, entry["low"]), place(across, entry["high"])),
+            interval=_band(across, entry),
         )
         for i, (group, arm, entry) in enumerate(rows)
     ]
@@ -119,6 +117,12 @@ def _dots(found: Found, name: str) -> Dots | None:
         marks=[] if several else [(place(across, overall), "all comments")],
         height=2.4 if several else 1.9,
     )
+
+
+def _band(across: Axis, entry: Found) -> tuple[float, float] | None:
+    if entry["low"] is None:
+        return None
+    return place(across, entry["low"]), place(across, entry["high"])
 
 
 def _rates(found: Found) -> Table:

@@ -15,7 +15,7 @@ import numpy as np
 
 from steep import runs
 from steep.args import FitArgs
-from steep.args.table import ColumnArgs
+from steep.args.table import ColumnArgs, TableArgs
 from steep.data.corpus import Corpus, Data, Task
 from steep.data.duplicates import corpus_hashes
 from steep.data.enlarged import with_rows
@@ -81,15 +81,14 @@ class Mitigation:
     def weighted(self, train: Corpus, at: int) -> Corpus:
         """The rows with the weights of the scheme, times their own."""
         place = 2 * (self.identities.of(train) == 1).any(axis=1) + self.harmful(train, at)
-        return _with(
-            train, weight=train.weights() * np.array(SCHEMES[self.how.bias_weights])[place]
-        )
+        scheme = np.array(SCHEMES[self.how.bias_weights])
+        return _with(train, weight=train.weights() * scheme[place])
 
     def _with_swaps(self, train: Corpus, notes: list[str]) -> Corpus:
         made = swapped(train.whole(), self.terms_for("swap_terms"))
         if not made.texts:
             raise SteepError(
-                "swap_terms: no training text mentions one group of [swap.NAME] alone."
+                "swap_terms: no training text mentions one group alone of [swap.NAME]."
             )
         cells: dict[str, Any] = dict(train.table.select(made.rows)[:]) | {"text": made.texts}
         cells["row"] = int(train.rows().max()) + 1 + np.arange(len(made.texts))
@@ -154,9 +153,7 @@ class Mitigation:
     def terms_for(self, option: str) -> Terms:
         """The words of the groups; SteepError where columns say what rows mention."""
         if self.identities.terms is None:
-            raise SteepError(
-                f"{option}: needs words, not columns. Name them with --terms FILE.toml."
-            )
+            raise SteepError(f"{option}: needs words, not columns. Name a file with --terms.")
         return self.identities.terms
 
 
@@ -208,24 +205,21 @@ def prepared(
         )
     data = load(source, args.table, args.split, splits_of(args.start))
     check_fit(data, args)
-    plan = plan_of(source, args.table.target.label, args.table.columns, asked, how)
+    plan = plan_of(source, args.table, asked, how)
     own = as_mapping(asked) | as_mapping(how) | as_mapping(args.few)
     few = type(args.few)()  # the labelled rows are drawn already
     return plan.applied(used_rows(data, args), args.seed.seed), replace(args, few=few), own
 
 
 def plan_of(
-    source: Source | Data,
-    label: str | None,
-    columns: ColumnArgs,
-    asked: IdentityArgs,
-    how: MitigationArgs,
+    source: Source | Data, table: TableArgs, asked: IdentityArgs, how: MitigationArgs
 ) -> Mitigation:
     """The mitigation that the options say; SteepError where it is not known what rows mention."""
     if isinstance(source, Data):
         raise SteepError(
             "What rows mention is read from the table: give it, not data that was read."
         )
+    label, columns = table.target.label, table.columns
     identities = read_identities(source, asked, label, columns.unit)
     return Mitigation(identities, asked, how, label, columns)
 
@@ -240,7 +234,7 @@ def arms_of(source: Source | Data, args: CompareCommand) -> list[Arm]:
     if asked.identities or asked.terms:  # what is wrong is said before anything is trained
         if "," in (label or "") and asked.positive is None:
             raise SteepError(f"label {label}: of several labels name the harmful one: --positive.")
-        plan = plan_of(source, label, table.columns, asked, how)
+        plan = plan_of(source, table, asked, how)
         if test is not None:
             read_identities(test, asked, label, table.columns.unit)
     scheme = how.bias_weights if how.bias_weights != "none" else "kernel"
