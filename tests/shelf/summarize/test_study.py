@@ -70,6 +70,6 @@ def test_a_study_runs_and_goes_on(
     lead = found["arms"]["lead"]["values"][0]
     assert f"| lead | {lead:.3f} |" in page
     assert "steep summarize compare articles.jsonl" in page
-    assert "Masked loss" in page
+    assert "masked loss" in page
     other = steep(*words, "--batch-size 4 --out", out, code=2)
     assert "holds a study with other options" in other.stderr
