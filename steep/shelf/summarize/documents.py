@@ -129,9 +129,11 @@ def usable(corpus: Corpus) -> Corpus:
     """The documents that have both text and summary; what is left out is noted by its row."""
     role = role_of(corpus)
     empty = np.array([not text.strip() for text in corpus.table["text"]], bool)
-    bare = np.array([not (cell and "".join(cell).strip()) for cell in corpus.table[role]], bool)
+    cells = ["".join(mark or "" for mark in cell or ()) for cell in corpus.table[role]]
+    bare = np.array([not cell.strip() for cell in cells], bool)
     notes = list(corpus.notes)
-    for what, lost in (("text", empty), (role.replace("marks", "labels"), bare & ~empty)):
+    said = "labels" if role == "marks" else role
+    for what, lost in (("text", empty), (said, bare & ~empty)):
         if lost.any():
             notes.append(
                 f"{corpus.source}: {lost.sum():,} of {len(corpus):,} documents have no {what} "
@@ -139,7 +141,7 @@ def usable(corpus: Corpus) -> Corpus:
             )
     kept = np.flatnonzero(~empty & ~bare)
     if not len(kept):
-        raise SteepError(f"{corpus.source}: no row has both a text and a {role}.")
+        raise SteepError(f"{corpus.source}: no row has both a text and {said}.")
     return replace(corpus.take(kept), notes=tuple(notes))
 
 

@@ -62,9 +62,11 @@ def prepare(data: Data, note: Note) -> Prepared:
             "to choose. Is --text the column of documents?"
         )
     if not any(one.chosen for one in train):
+        given = all(one.how == "given" for one in train)
+        what = "has the label 1" if given else "shares a word with its summary"
         raise SteepError(
-            f"{data.train.source}: no sentence of the training documents shares a word with its "
-            "summary. Are the columns those of documents and their summaries?"
+            f"{data.train.source}: no sentence of the training documents {what}. Are the columns "
+            "those of documents and their summaries?"
         )
     return Prepared(train, found["valid"], found.get("test", []), kind, punkt, note)
 
