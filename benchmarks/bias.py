@@ -34,18 +34,17 @@ import steep
 from steep.args import FitArgs, MachineArgs
 from steep.args.table import TableArgs
 from steep.data.load import read_table
+from steep.metrics.weighted import Draws
 from steep.models.trained import load_trained_model
 from steep.openings import IdentityArgs, MitigationArgs
 from steep.options import change, make
+from steep.shelf.bias import told
 from steep.shelf.bias.findings import Scored, findings
-from steep.shelf.bias.folds import Folds, folds_of, outputs_of
-from steep.shelf.bias.hatecheck import LABEL, TEMPLATE, TEXT, hatecheck_findings, read_cases
-from steep.shelf.bias.identities import read_identities
+from steep.shelf.bias.folds import Folds, fold_outputs, folds_of
+from steep.shelf.bias.made_texts import LABEL, TEMPLATE, TEXT, hatecheck_findings, read_cases
+from steep.shelf.bias.measures import Sample
+from steep.shelf.bias.mentions import pattern_of, read_identities, read_terms
 from steep.shelf.bias.mitigate import Mitigation
-from steep.shelf.bias.resamples import Draws, Sample
-from steep.shelf.bias.sentences import cell, headline, small
-from steep.shelf.bias.sentences import change as change_told
-from steep.shelf.bias.terms import pattern_of, read_terms
 from steep.stages.fit import fit
 
 HERE = Path(__file__).parent
@@ -159,7 +158,7 @@ def run(plan: Plan, seed: int, fold: int) -> None:
             if fold == 0:
                 for what in FURTHER:
                     keep(plan.scores(arm, seed, what), further(plan, out, what))
-            keep(plan.scores(arm, seed, str(fold)), outputs_of(out, data)[:, 1])
+            keep(plan.scores(arm, seed, str(fold)), fold_outputs(out, data)[:, 1])
 
 
 def further(plan: Plan, model: Path, what: str) -> np.ndarray:
@@ -225,8 +224,7 @@ def figures(plan: Plan, seeds: int) -> dict[str, Any]:
         found[what] = findings(own, arms, draws) | {"rows": len(truth)}
         if what == "hatecheck":
             found["functions"] = {
-                arm.name: hatecheck_findings(hate, own, arm.scores[0], arm.decided[0], draws)
-                for arm in arms
+                arm.name: hatecheck_findings(hate, own, arm, draws) for arm in arms
             }
     return found
 
@@ -242,22 +240,26 @@ def table(found: dict[str, Any]) -> Iterator[str]:
             for arm in one["arms"]:
                 own = arm["by_group"].get(group["name"])
                 shown = (
-                    [cell(metric) for metric in list(own.values())[:3]] if own else ["too few"] * 3
+                    [told.cell(metric) for metric in list(own.values())[:3]]
+                    if own
+                    else ["too few"] * 3
                 )
                 counts = f"{group['positives']:,} / {group['negatives']:,}"
                 yield f"| {group['name']} | {counts} | {arm['name']} | {' | '.join(shown)} |"
         for arm in one["arms"]:
-            means = " | ".join(cell(mean) for mean in arm["means"].values())
+            means = " | ".join(told.cell(mean) for mean in arm["means"].values())
             yield f"| mean | | {arm['name']} | {means} |"
         yield ""
         for arm in one["arms"]:
-            auc = cell(arm["overall"]["subgroup_auc"])
-            yield f"{arm['name']}: AUC {auc}. {headline(one, arm)[1]}"
+            auc = told.cell(arm["overall"]["subgroup_auc"])
+            yield f"{arm['name']}: AUC {auc}. {told.headline(one, arm)[1]}"
         for difference in one["differences"]:
-            yield change_told(one, difference)[1]
-            means = ", ".join(f"{n} {cell(m, sign=True)}" for n, m in difference["means"].items())
+            yield told.change(one, difference)[1]
+            means = ", ".join(
+                f"{n} {told.cell(m, sign=True)}" for n, m in difference["means"].items()
+            )
             yield f"  means: {means}"
-        yield from small(one)
+        yield from told.small(one)
 
 
 def speed() -> None:

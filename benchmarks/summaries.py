@@ -35,9 +35,8 @@ from steep.models.devices import choose
 from steep.options import make
 from steep.shelf import summarize
 from steep.shelf.summarize import DocumentArgs, ReadingArgs, ReferenceArgs, SummaryCompareArgs
-from steep.shelf.summarize.choose import Rule
+from steep.shelf.summarize.choose import Rule, greedy, labelled
 from steep.shelf.summarize.documents import as_json, documents_of, from_json, read_documents, usable
-from steep.shelf.summarize.labels import greedy, labelled
 from steep.shelf.summarize.measure import LEAD, baseline_picks, interval, score_picks
 from steep.shelf.summarize.model import Reader, start_reader
 from steep.shelf.summarize.rouge import NAMES, english_words
@@ -48,12 +47,16 @@ CHUNK, PLAIN = 256, 200  # documents scored together; those that the plain loop 
 
 
 def bbc(folder: Path) -> pd.DataFrame:
-    """Articles of five topics; the references are sentences of them (who chose them is unknown)."""
+    """Articles of five topics; the references are sentences of them (who chose them is unknown).
+
+    The first line of an article is its title: no reference has it, and lead would begin with it.
+    """
     path = folder / "bbc_news_summary" / "bbc_news_summary.jsonl.gz"
     with gzip.open(path, "rt", encoding="utf-8") as stream:
         rows = [json.loads(line) for line in stream]
     names = [f"{row['category']}/{row['file']}" for row in rows]
     table = pd.DataFrame(rows)[["article", "summary"]].assign(id=names)
+    table["article"] = [article.partition("\n")[2].strip() for article in table["article"]]
     return table.sample(frac=1, random_state=0)
 
 
@@ -115,7 +118,11 @@ def study(name: str, options: argparse.Namespace) -> dict[str, Any]:
     )
     found = runs.read_json(out / runs.VERDICT)
     cells = [runs.read_json(path) for path in sorted((out / runs.CELLS).glob("*.json"))]
-    rows = [{k: c[k] for k in ("arm", "seed", "seconds", "rule", "rouge")} for c in cells]
+    rows = [
+        {k: c[k] for k in ("arm", "seed", "seconds", "rule")} | {"rouge": c["test"]}
+        for c in cells
+        if "seconds" in c  # trained
+    ]
     keys = ("answer", "sentence", "lines", "documents", "arms")
     return {
         **{key: found[key] for key in keys},
@@ -134,7 +141,7 @@ def rate(options: argparse.Namespace) -> dict[str, Any]:
     seen, started, count = [], time.monotonic(), min(LONGEST, options.documents or LONGEST)
     for first in range(0, count, CHUNK):
         chunk = [document(words, i) for i in range(first, min(first + CHUNK, count))]
-        reader.scores(chunk, machine, 16)
+        reader.scores(chunk, 16)
         seen.append({"documents": first + len(chunk)} | memory(os.getpid()))
     seconds = time.monotonic() - started
     return {

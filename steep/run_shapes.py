@@ -45,7 +45,6 @@ STEP2 = MANIFEST | {"base": str, "seconds": SECONDS}  # that of `steep adapt`, t
 TIMED = MANIFEST | {"seconds": SECONDS}
 
 STUDY = MANIFEST | {  # study.json
-    "stage": Choice(("compare",)),
     "arms": Names(),
     "seeds": [SEED],
     "budgets?": [LABELS],

@@ -6,6 +6,13 @@ from collections.abc import Callable, Sequence
 
 NOTHING = "–"
 ACRONYMS = {"f1": "F1", "auc": "AUC", "mcc": "MCC", "mae": "MAE", "rmse": "RMSE", "r2": "R²"}
+ACRONYMS |= {
+    "rouge": "ROUGE",
+    "rouge1": "R-1",
+    "rouge2": "R-2",
+    "rougeL": "R-L",
+    "rougeLsum": "R-Lsum",
+}
 MARKUP = re.compile(r"[\\`*_\[\]<>#~$]|^[-+](?=[\s-]|$)")
 NUMBERED = re.compile(r"^(\d+)([.)])(?=\s|$)")  # would begin a list
 SLASH = "&#92;"  # a backslash, as an entity, because '\|' is read before '\\' in a table

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ROWS, GROUPS = "test rows", "groups of rows"
 ENOUGH = 100  # from so many on, nothing is widened
-_CELLS = 1_500_000  # resamples x rows computed at once: some tens of megabytes
+CELLS = 1_500_000  # resamples x rows computed at once: some tens of megabytes
 BY_CLASS = ("auc", "macro_f1")  # metrics that rest on the rarer rows
 
 Weighted = Callable[[np.ndarray], np.ndarray]
@@ -86,14 +86,14 @@ def auc(positive: np.ndarray, scores: np.ndarray) -> Weighted:
 
     The normalised Mann-Whitney statistic on mid-ranks (Hanley & McNeil 1982): ties count one half.
     """
-    ranks, rows = _ranks(scores, positive), np.flatnonzero(positive)
+    below, rows = ranks(scores, positive), np.flatnonzero(positive)
 
     def weighted(weights: np.ndarray) -> np.ndarray:
         mine = weights[:, rows].astype(np.float64)
         positives = mine.sum(axis=1)
         negatives = weights.sum(axis=1) - positives
         # Positives ranked among themselves contribute positives^2 / 2, whatever their scores.
-        wins = (mine * ranks(weights)).sum(axis=1) - positives**2 / 2
+        wins = (mine * below(weights)).sum(axis=1) - positives**2 / 2
         return ratio(wins, positives * negatives)
 
     return weighted
@@ -122,7 +122,7 @@ def kappa(truth: np.ndarray, predicted: np.ndarray) -> Weighted:
 def spearman(targets: np.ndarray, predictions: np.ndarray) -> Weighted:
     """Correlation of the mid-ranks of `targets` and `predictions` (n,)."""
     every = np.ones(len(targets), bool)
-    first, second = _ranks(targets, every), _ranks(predictions, every)
+    first, second = ranks(targets, every), ranks(predictions, every)
 
     def weighted(weights: np.ndarray) -> np.ndarray:
         middle = weights.sum(axis=1, keepdims=True) / 2
@@ -133,7 +133,7 @@ def spearman(targets: np.ndarray, predictions: np.ndarray) -> Weighted:
     return weighted
 
 
-def _ranks(values: np.ndarray, of: np.ndarray) -> Weighted:
+def ranks(values: np.ndarray, of: np.ndarray) -> Weighted:
     """Mid-ranks (less one half) of the rows `of` (bool, n): weights (b, n) -> (b, of.sum())."""
     order = np.argsort(values, kind="stable")
     ascending = values[order]
@@ -167,7 +167,7 @@ class Draws:
         """
         stream = numbers(self.seed, *(names or ("bootstrap",)))
         units = rows if self.groups is None else int(self.groups.max()) + 1
-        size = max(1, _CELLS // rows)
+        size = max(1, CELLS // rows)
         for start in range(0, self.resamples, size):
             some = min(size, self.resamples - start)
             cells = stream.integers(0, units, (some, units)) + units * np.arange(some)[:, None]

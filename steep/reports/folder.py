@@ -157,7 +157,7 @@ def read_run(folder: Path, stages: Stages) -> RunFolder:
     """What lies in the folder of one run; SteepError if a file is broken, or it has no report."""
     path = folder / runs.MANIFEST
     manifest = runs.manifest_at(path)
-    known = [name for name in stages if name != COMPARE]  # whose folder has no such manifest
+    known = [name for name in stages if not name.endswith(COMPARE)]  # these have no such manifest
     if manifest["stage"] not in known:
         raise SteepError(
             f"{folder}: written by 'steep {brief(manifest['stage'])}', which has no report; "
@@ -212,11 +212,9 @@ def _check_undefined(metric: str, task: Mapping[str, Any], path: Path) -> None:
 
 def _study(folder: Path, stages: Stages) -> StudyFolder:
     path, verdict, adapted = folder / runs.STUDY, folder / runs.VERDICT, folder / ADAPTED
-    if (stage := runs.manifest_at(path)["stage"]) != COMPARE:
-        raise SteepError(
-            f"{folder}: written by 'steep {brief(stage)}', which has no report; what it found is "
-            f"in {runs.VERDICT}."
-        )
+    stage = runs.manifest_at(path)["stage"]
+    if stage not in stages or not stage.endswith(COMPARE):
+        raise SteepError(f"{folder}: written by 'steep {brief(stage)}', which has no report.")
     manifest = runs.manifest_at(path, STUDY)
     kept_options(stage_page(manifest, stages).options, manifest["args"], str(path))
     made = {p.parent.name: runs.manifest_at(p) for p in folder.glob(f"*/{runs.MANIFEST}")}

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from steep import outputs, runs
 from steep.args import TuneArgs
@@ -110,6 +111,11 @@ def _outputs(path: Path, task: Task, rows: np.ndarray) -> np.ndarray:
     table = read_predictions(path, task.described(), ANEW)
     if list(table["row"]) != list(map(str, rows)):
         raise SteepError(f"{path}: its rows are not the {len(rows):,} test rows. {ANEW}")
+    return outputs_in(table, task, path)
+
+
+def outputs_in(table: pd.DataFrame, task: Task, path: Path) -> np.ndarray:
+    """The predictions in a table that was read from `path`, float64 (n, labels)."""
     if task.kind == "regression":
         return np.array([cell.split("|") for cell in table["predicted"]], float)
     names = [f"p_{label}" for label in task.labels]

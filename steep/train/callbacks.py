@@ -220,9 +220,10 @@ class Scores(Resumable):
     def after_validate(self) -> None:
         probabilities = self.loss_func.activation(torch.cat(self.outputs)).numpy()
         truth = self.loss_func.truth(torch.cat(self.targets)).numpy()
-        self._note(score(self.task, truth, probabilities))
+        self.note(score(self.task, truth, probabilities))
 
-    def _note(self, scores: dict[str, float]) -> None:
+    def note(self, scores: dict[str, float]) -> None:
+        """The line of history of an epoch with these scores; the best one's weights are copied."""
         self.seconds += time.monotonic() - self.started
         train_loss, valid_loss = (
             float(x.value) for x in (self.recorder.smooth_loss, self.recorder.loss)

@@ -1,19 +1,19 @@
 """How is a summariser trained? Windows of sentences, the mean cross-entropy of each document."""
 
-import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from fastai.data.core import DataLoaders
+from fastai.data.load import DataLoader
 from fastai.learner import Learner
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from steep.data.batches import by_length, shuffled
+from steep.data.batches import by_length
+from steep.data.corpus import Task
 from steep.errors import SteepError
 from steep.models.devices import Machine
 from steep.seeds import derive
@@ -21,84 +21,59 @@ from steep.shelf.summarize import TrainArgs
 from steep.shelf.summarize.model import Reader
 from steep.shelf.summarize.windows import Windows
 from steep.train import engine, phases
-from steep.train.callbacks import At, Bar, Epochs, Resumable, StopIfDiverged, gentler
-from steep.train.pile import Batch, prebatched
-from steep.train.saves import Saves, copied_weights, restore_weights
+from steep.train.callbacks import Bar, Epochs, Scores, StopIfDiverged, gentler
+from steep.train.pile import Batch
+from steep.train.rows import RowOrder
+from steep.train.saves import Saves
 
 Judge = Callable[[np.ndarray], dict[str, float]]
 """Scores of all validation sentences, end to end -> what they are worth; "rouge" decides."""
+TASK = Task("multi", ("in the summary",))
 
 
 @dataclass(frozen=True)
 class Marked:
     """Windows, and which of their sentences, end to end, belong in summaries: bool (sentences,)."""
 
+    n_inp: ClassVar[int] = 2  # of the four parts of a batch
     windows: Windows
     labels: np.ndarray
 
-    def batch(self, members: np.ndarray) -> Batch:
+    def __len__(self) -> int:
+        return len(self.windows.spans)
+
+    def __getitem__(self, window: int) -> int:
+        """The number of a window: `batch` lays it out beside others."""
+        return window
+
+    def batch(self, members: list[int]) -> Batch:
         """Inputs, whose each token is; labels and weights, float32 (m,).
 
         A sentence weighs one over those of its document in the window that scores it, else 0.
         """
-        windows = self.windows
-        laid, (sentences, scored) = windows.laid(members), windows.sentences(members)
+        windows, at = self.windows, np.array(members)
+        laid, (sentences, scored) = windows.laid(at), windows.sentences(at)
         document = np.searchsorted(windows.documents[1:], sentences, side="right")
         weights = scored / np.diff(windows.documents)[document]
         labels = self.labels[sentences]
         given = (laid.inputs, laid.whose, labels.astype(np.float32), weights.astype(np.float32))
         return tuple(map(torch.from_numpy, given))
 
-    def __len__(self) -> int:
-        return len(self.windows.spans)
+
+def loader(marked: Marked, batch_size: int, order: Callable[[], list[int]]) -> DataLoader:
+    """Batches of windows, in the order that is asked for each time."""
+    return DataLoader(
+        marked,
+        bs=batch_size,
+        get_idxs=order,
+        create_batch=marked.batch,
+        retain=lambda batch, _: batch,
+    )
 
 
-class Training:
-    """Epochs of batches of windows, in another order each; `start` is the first of this epoch."""
-
-    n_inp = 2
-
-    def __init__(self, marked: Marked, batch_size: int, seed: int) -> None:
-        self.marked, self.batch_size, self.seed = marked, batch_size, seed
-        self.epoch, self.start = 0, 0
-        self._order: tuple[int, np.ndarray] = (-1, np.zeros(0, np.int64))
-
-    def __len__(self) -> int:
-        return math.ceil(len(self.marked) / self.batch_size)
-
-    def order(self) -> range:
-        """The batches of this epoch that are to come."""
-        return range(self.start, len(self))
-
-    def __getitem__(self, index: int) -> Batch:
-        if self._order[0] != self.epoch:
-            lengths = self.marked.windows.lengths
-            self._order = self.epoch, shuffled(lengths, self.batch_size, self.seed, self.epoch)
-        first = index * self.batch_size
-        return self.marked.batch(self._order[1][first : first + self.batch_size])
-
-
-class Validation:
-    """The windows of the validation documents, in batches that are always the same."""
-
-    def __init__(self, marked: Marked, batch_size: int) -> None:
-        order = by_length(marked.windows.lengths)
-        self.marked = marked
-        self.members = np.split(order, range(batch_size, len(order), batch_size))
-
-    def __len__(self) -> int:
-        return len(self.members)
-
-    def __getitem__(self, index: int) -> Batch:
-        return self.marked.batch(self.members[index])
-
-    def scores(self, outputs: list[np.ndarray]) -> np.ndarray:
-        """The outputs of all batches as one score for each sentence, float64 (sentences,)."""
-        windows = self.marked.windows
-        found = np.zeros(len(windows.tokens))
-        for members, given in zip(self.members, outputs, strict=True):
-            windows.put(found, members, given)
-        return found
+def longest_first(marked: Marked) -> list[int]:
+    """The order in which validation windows are scored."""
+    return by_length(marked.windows.lengths).tolist()
 
 
 def sentence_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
@@ -108,47 +83,24 @@ def sentence_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     return (losses * weights).sum() / weights.sum().clamp(min=1e-9)
 
 
-class SummaryScores(Resumable):
+class SummaryScores(Scores):
     """Judges the summaries of the validation documents after each epoch; the best one's are kept.
 
     The loss on validation does not choose the best summaries, so ROUGE does.
     """
 
-    run_train, order = False, At.SCORES
-    saved = ("history", "best", "best_epoch", "weights", "seconds")
-
-    def __init__(self, validation: Validation, judge: Judge, bar: Bar) -> None:
-        self.validation, self.judge, self.bar = validation, judge, bar
-        self.history: list[dict[str, Any]] = []
-        self.best, self.best_epoch, self.seconds = -math.inf, 0, 0.0
-        self.weights: dict[str, Tensor] = {}
-
-    def before_validate(self) -> None:
-        self.started = time.monotonic()
-        self.outputs: list[np.ndarray] = []
+    def __init__(self, marked: Marked, judge: Judge, bar: Bar) -> None:
+        super().__init__(TASK, "rouge", bar)
+        self.marked, self.judge = marked, judge
 
     def after_pred(self) -> None:
-        self.outputs.append(self.pred.detach().double().cpu().numpy())
+        self.outputs.append(self.pred.detach().double().cpu())
 
     def after_validate(self) -> None:
-        found = self.judge(self.validation.scores(self.outputs))
-        train_loss, valid_loss = (
-            float(x.value) for x in (self.recorder.smooth_loss, self.recorder.loss)
-        )
-        self.seconds += time.monotonic() - self.started
-        self.history.append(
-            {"epoch": self.epoch + 1, "train_loss": train_loss, "valid_loss": valid_loss}
-            | found
-            | {"learning_rate": float(self.opt.hypers[-1]["lr"])}
-            | {"seconds": round(self.bar.seconds + self.seconds, 2)}
-        )
-        if found["rouge"] > self.best:
-            self.best, self.best_epoch = found["rouge"], self.epoch + 1
-            self.weights = copied_weights(self.model)
-
-    def after_fit(self) -> None:
-        if self.weights:
-            restore_weights(self.weights, self.model)
+        scores = np.zeros(len(self.marked.labels))
+        order, found = np.array(longest_first(self.marked)), torch.cat(self.outputs).numpy()
+        self.marked.windows.put(scores, order, found)
+        self.note(self.judge(scores))
 
 
 def summary_learner(
@@ -156,14 +108,11 @@ def summary_learner(
 ) -> Learner:
     """A `Learner` that trains `reader` on marked windows."""
     size = args.batch.size
-    source, held = Training(train, size, seed), Validation(valid, 2 * size)
-    dls = DataLoaders(
-        prebatched(source, source.order),
-        prebatched(held, lambda: range(len(held))),
-        device=machine.device,
-    )
+    order = RowOrder(train.windows.lengths, size, seed)
+    held = loader(valid, 2 * size, lambda: longest_first(valid))
+    dls = DataLoaders(loader(train, size, order), held, device=machine.device)
     machine.prepare(reader.scorer.model, derive(seed, "dropout"))
-    return engine.learner_of(dls, reader.scorer, sentence_loss, args.optimiser, [Epochs(source)])
+    return engine.learner_of(dls, reader.scorer, sentence_loss, args.optimiser, [Epochs(order)])
 
 
 def train_summaries(

@@ -12,6 +12,7 @@ import pytest
 from transformers import BertConfig, BertForPreTraining, BertTokenizerFast
 
 from tests.conftest import BAD, GOOD, WORDS
+from tests.shelf.bias.test_hatecheck import cases
 from tests.stages.conftest import TOXIC, steep  # noqa: F401
 
 TABLES = (
@@ -22,7 +23,15 @@ TABLES = (
 )
 TEXTS = (
     *("more.txt", "more_text.txt", "forum.txt", "demo/data/unlabelled.txt", "folder/one.txt"),
-    *("news.jsonl", "unsup.jsonl", "imdb.jsonl", "ag.jsonl", "more.jsonl", "forum.jsonl.gz"),
+    *(
+        "pile.jsonl",
+        "news.jsonl",
+        "unsup.jsonl",
+        "imdb.jsonl",
+        "ag.jsonl",
+        "more.jsonl",
+        "forum.jsonl.gz",
+    ),
 )
 
 
@@ -38,7 +47,10 @@ def rows(name: str, count: int = 110) -> pd.DataFrame:
         row |= {"stars": 1 + 3 * good + draw.randint(0, 1), "helpful": 1.5 * good + draw.random()}
         row |= {"trust": 1 + good, "toxicity": round(0.2 + 0.6 * good, 2)}
         found.append(row | {name: int(good or draw.random() < 0.2) for name in TOXIC})
-    return pd.DataFrame(found)
+    table = pd.DataFrame(found)
+    for step, group in enumerate(("female", "black", "muslim"), 2):  # which rows mention it
+        table[group] = (table.index // step % 2).astype(float)
+    return table
 
 
 def documents(name: str, count: int = 40) -> pd.DataFrame:
@@ -93,5 +105,8 @@ def files(
     steep("adapt", folder / "reviews.csv", *table, folder / "adapted")
     steep("fit", folder / "reviews.csv", *table, folder / "model")
     both = (folder / "reviews.csv", folder / "questions.csv")
+    for name in ("model-base", "model-adapted"):
+        shutil.copytree(folder / "model", folder / name)
+    cases().to_csv(folder / "hatecheck.csv")
     steep("multitask", *both, *table, folder / "both")
     return folder

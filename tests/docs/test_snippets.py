@@ -16,15 +16,10 @@ from typing import Any
 import pytest
 
 from steep.models import fit_defaults
-from steep.options import options_of
-from steep.shelf.bias import BiasArgs
 from tests.docs.snippets import PAGES, ROOT, Snippet, smaller, snippets_of
 
 Steep = Callable[..., Any]
 OUT = r'"(?:model|adapted|study|predictions\.csv)"'  # what several snippets of a page write
-ELSEWHERE = {
-    "bias": "HateCheck, a challenge's files and terms: tests/shelf/bias runs such commands"
-}
 WRITES = re.compile(rf"(steep\.(?:adapt|fit|predict|compare|save)\([^)]*{OUT})")
 
 
@@ -37,8 +32,6 @@ def test_snippets_run(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if page.stem in ELSEWHERE:
-        pytest.skip(f"{page.name}: {ELSEWHERE[page.stem]}")
     shutil.copytree(files, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "agg")
@@ -82,10 +75,7 @@ def run_python(code: str, names: dict[str, Any]) -> None:
 
 def run_line(line: str, steep: Steep) -> None:
     words = shlex.split(line)
-    if words[:2] == ["steep", "bias"]:  # needs comments that mention groups: tests/shelf/bias
-        known = {f"--{option.name}" for option in options_of(BiasArgs)} | {"--out"}
-        assert {word for word in words if word.startswith("--")} <= known
-    elif words[0] == "steep":
+    if words[0] == "steep":
         out = words[words.index("--out") + 1] if "--out" in words else ""
         is_there = Path(out).exists() if out else "--config" in words
         again = ["--overwrite"] if is_there else []

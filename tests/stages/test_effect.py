@@ -11,8 +11,6 @@ import pytest
 from huggingface_hub import HfApi
 
 from scripts.make_stub import COMMANDS
-from steep.args.table import LabelArgs
-from steep.openings import AblationArgs, IdentityArgs, MitigationArgs
 from steep.options import Part, options_of
 
 Steep = Callable[..., Any]
@@ -20,12 +18,6 @@ PYTHON_OR_LONG = ("read", "learner", "report", "recipe", "demo")
 KINDS = {f.__name__: kind for f, kind in COMMANDS if f.__name__ not in PYTHON_OR_LONG}
 COPIES = ("dataclasses.py", "<string>")  # who reads fields only to copy or to compare them
 FILES = {"predict": "p.csv", "check": "c.json", "lr_find": "l.json"}
-MENTIONS = (IdentityArgs, MitigationArgs)
-APART = {  # read where they are given: tests/shelf/bias, tests/shelf/ablation
-    "fit": MENTIONS,
-    "compare": (*MENTIONS, AblationArgs),
-    "bias": (LabelArgs,),
-}
 SHORT, PHASES = "--max-length 32 --epochs 1", "--max-length 32 --epochs 2 --head-epochs 1"
 
 
@@ -79,16 +71,25 @@ def lines(
     sliding = (*file, SHORT, "--truncation sliding-mean --model", adapted, "--base", tiny_bert)
     teacher = (table, pile, "--label label --confidence 0.5 --model", tiny_bert)
     both = (table, pairs, "--text text --text premise --label label --model", tiny_bert)
+    groups = (mentioned, "--label label --identities women --positive positive")
+    weighted = (*groups, "--bias-weights kernel --model", tiny_bert)
+    short_fit = tmp_path / "fit.toml"
+    short_fit.write_text("[fit]\nmax-length = 32\nepochs = 1\n")
     return {
         "auto": [(*start, pile, PHASES, "--minutes 0.02 --config", short_step2)],
-        "bias": [(model, mentioned, "--label label --identities women --positive positive")],
+        "bias": [(model, *groups), (tiny_bert, *groups, "--folds 2 --config", short_fit)],
         "blend": [(*blended, "--base", tiny_bert), (pairs, "--text claim", *blended[1:])],
         "check": [start],
         "adapt": [(*start, SHORT, "--probe"), (*start, "--max-length 32 --minutes 0.02")],
-        "fit": [sliding, (*start, PHASES, "--label-budget 50")],
+        "fit": [sliding, (*start, PHASES, "--label-budget 50"), (*weighted, SHORT)],
         "predict": [(model, table)],
         "evaluate": [(model, table)],
-        "compare": [(*study, PHASES, "--arms base,adapted,longer"), (*study, SHORT, "--dry-run")],
+        "compare": [
+            (*study, PHASES, "--arms base,adapted,longer"),
+            (*study, SHORT, "--dry-run"),
+            (*weighted, SHORT, "--dry-run --arms base,adapted,weighted"),
+            (*study, SHORT, "--dry-run --ablation dont-stop-pretraining --pile", pile),
+        ],
         "multitask": [(*both, SHORT)],
         "select": [(table, "--near", *start, "--by encoder --max-length 32")],
         "lr_find": [(*start, "--max-length 32 --curves 1 --curve-steps 20")],
@@ -112,5 +113,4 @@ def test_every_option_is_read(
     for number, words in enumerate(lines[name]):
         out = tmp_path / str(number) / FILES.get(name, "out")
         steep(name.replace("_", "-"), *words, *(() if name == "export" else ("--out", out)))
-    apart = {option.name for part in APART.get(name, ()) for option in options_of(part)}
-    assert {option.name for option in options_of(KINDS[name])} - seen - apart == set()
+    assert {option.name for option in options_of(KINDS[name])} - seen == set()

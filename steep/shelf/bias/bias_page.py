@@ -5,37 +5,18 @@ from pathlib import Path
 from typing import Any
 
 from steep import runs
-from steep.reports.blocks import Block, DotRow, Dots, Notes, Page, Section, present
+from steep.reports.blocks import Axis, Block, DotRow, Dots, Notes, Page, Section, present
 from steep.reports.charts import LONGEST, axis, place
 from steep.reports.folder import RunFolder, StagePage, StudyFolder
 from steep.run_shapes import COUNT, NUMBER, SHARE
 from steep.run_tables import Table
 from steep.shapes import Each, Maybe
-from steep.shelf.bias import BiasArgs
-from steep.shelf.bias.measures import AUCS, BNSP, BPSN, CALIBRATION, FNR, FPR, SUBGROUP
-from steep.shelf.bias.sentences import (
-    ABSENCE,
-    SHORT,
-    cell,
-    challenge,
-    change,
-    headline,
-    ordered,
-    shown,
-    small,
-    swap_sentence,
-)
-from steep.wording import NOTHING, brief, capital, count, counted, number
+from steep.shelf.bias import BiasArgs, told
+from steep.shelf.bias.measures import BNSP, BPSN, CALIBRATION, FNR, FPR, SUBGROUP
+from steep.wording import brief, capital, count, counted, number
 
 Found = Mapping[str, Any]
 
-TITLES = {
-    BPSN: "False alarms: harmless comments that mention the group, against harmful ones that do "
-    "not (BPSN AUC)",
-    BNSP: "Misses: harmful comments that mention the group, against harmless ones that do not "
-    "(BNSP AUC)",
-    SUBGROUP: "Within the group: harmful against harmless comments that mention it (subgroup AUC)",
-}
 LEAD = (
     "Each dot is a share of pairs: of a harmful and a harmless comment, how often the harmful one "
     "gets the higher score. 1 is perfect, 0.5 is chance. Worst groups first."
@@ -45,29 +26,30 @@ AT_THRESHOLD = (
     "hold where groups differ in how many comments are harmful (Kleinberg et al. 2016)."
 )
 BANDS = "These intervals hold all changes of groups at once, so that none is singled out by luck."
+NAMES = {BPSN: "BPSN AUC", BNSP: "BNSP AUC", SUBGROUP: "subgroup AUC"}
 FIRST = {FPR: "harmless flagged", FNR: "harmful missed", CALIBRATION: "score less label"}
 
 
 def page(run: RunFolder, texts: bool) -> Page:
     """The page of a run of bias; it holds no text of the data, whatever `texts` says."""
     found, question = run.results, "Who pays for the model's mistakes?"
-    answer, sentence = headline(found, found["arms"][0])
+    answer, sentence = told.headline(found, found["arms"][0])
     if found["differences"]:
         last = found["differences"][-1]
         question = f"Does bias differ between {last['against']} and {last['arm']}?"
-        answer, sentence = change(found, last)
+        answer, sentence = told.change(found, last)
     return Page(
         question=question,
         answer=answer,
         sentence=sentence,
-        paragraph=ABSENCE,
-        warnings=small(found),
+        paragraph=told.ABSENCE,
+        warnings=told.small(found),
         sections=present(
             Section("By group", _drawn(found), LEAD),
             Section("What changed", [_changes(found)], BANDS) if found["differences"] else None,
             Section("At the decision threshold", [_rates(found)], AT_THRESHOLD),
-            _swaps(found),
-            _hatecheck(found),
+            _swaps(found) if found["swaps"] else None,
+            _hatecheck(found) if found["hatecheck"] else None,
             Section("What was examined", [_examined(found)]),
         ),
     )
@@ -81,8 +63,8 @@ def panel(folder: str | Path) -> Callable[[RunFolder | StudyFolder, bool], Secti
         if not isinstance(study, StudyFolder) or not path.is_file():
             return None
         found = runs.read_shaped(path, BIAS)
-        told = [change(found, one)[1] for one in found["differences"]]
-        lead = " ".join([*told, *small(found), ABSENCE, LEAD])
+        said = [told.change(found, one)[1] for one in found["differences"]]
+        lead = " ".join([*said, *told.small(found), told.ABSENCE, LEAD])
         return Section("Unintended bias", [*_drawn(found), _changes(found), _rates(found)], lead)
 
     return section
@@ -90,11 +72,10 @@ def panel(folder: str | Path) -> Callable[[RunFolder | StudyFolder, bool], Secti
 
 def _drawn(found: Found) -> list[Block]:
     """The drawings, the table, and of several arms who is worst off in each."""
-    drawn = [_dots(found, name) for name in (BPSN, BNSP, SUBGROUP)]
-    arms = found["arms"] if len(found["arms"]) > 1 else []
-    told = [f"{arm['name']}: {headline(found, arm)[1]}" for arm in arms]
-    notes = [Notes("Who is worst off", told)] if told else []
-    return [*(one for one in drawn if one is not None), groups_table(found), *notes]
+    drawn = [one for name in NAMES if (one := _dots(found, name)) is not None]
+    worst = [f"{arm['name']}: {told.headline(found, arm)[1]}" for arm in found["arms"]]
+    notes = [Notes("Who is worst off", worst)] if len(worst) > 1 else []
+    return [*drawn, told.groups_table(found), *notes]
 
 
 def _dots(found: Found, name: str) -> Dots | None:
@@ -102,7 +83,7 @@ def _dots(found: Found, name: str) -> Dots | None:
     arms, first = found["arms"], found["arms"][0]
     rows = [
         (group["name"], arm, arm["by_group"][group["name"]][name])
-        for group in ordered(found, first)
+        for group in told.ordered(found, first)
         if group["name"] in first["by_group"]
         for arm in arms
     ]
@@ -112,75 +93,49 @@ def _dots(found: Found, name: str) -> Dots | None:
     overall, several = first["overall"][SUBGROUP]["value"], len(arms) > 1
     ends = [entry[key] for *_, entry in rows for key in ("value", "low", "high")]
     across = axis("share of pairs", [overall, *(e for e in ends if e is not None)], tight=True)
-    told = [f"{group}, {arm['name']}: {cell(entry)}" for group, arm, entry in rows]
+    said = [f"{group}, {arm['name']}: {told.cell(entry)}" for group, arm, entry in rows]
+    own, _, others = told.PAIRS[name]
+    title = f"{capital(told.SHORT[name])}: {own.format('the group')}, against {others}"
     drawn = [
         DotRow(
-            name=brief(shown(group) if arm is first else arm["name"], LONGEST),
+            name=brief(told.shown(group) if arm is first else arm["name"], LONGEST),
             below=brief(arm["name"], LONGEST) if several and arm is first else "",
             style="accent" if (arm is arms[-1] if several else i == 0) else "plain",
             y=round(100 * (i + 0.5) / len(rows), 2),
             value=number(entry["value"]),
-            dots=[(place(across, entry["value"]), told[i])],
-            interval=None
-            if entry["low"] is None
-            else (place(across, entry["low"]), place(across, entry["high"])),
+            dots=[(place(across, entry["value"]), said[i])],
+            interval=_band(across, entry),
         )
         for i, (group, arm, entry) in enumerate(rows)
     ]
     return Dots(
-        title=TITLES[name],
+        title=f"{title} ({NAMES[name]})",
         rows=drawn,
         x=across,
-        alt=f"{TITLES[name]}: {'; '.join(told)}",
+        alt=f"{title}: {'; '.join(said)}",
         keys=[("dot", "share of pairs in the right order"), ("band", "95 % interval")],
         marks=[] if several else [(place(across, overall), "all comments")],
         height=2.4 if several else 1.9,
     )
 
 
-def groups_table(found: Found) -> Table:
-    """Rows of each group and its three AUCs, by arm; worst first, those that are too few last."""
-    rows = []
-    for group in ordered(found, found["arms"][0]):
-        counts = tuple(count(group[key]) for key in ("rows", "positives", "negatives"))
-        for arm in found["arms"]:
-            own = arm["by_group"].get(group["name"])
-            aucs = [cell(own[name]) for name in AUCS] if own else ["too few"] * 3
-            rows.append((_named(found, group["name"], arm), *counts, *aucs))
-    for arm in found["arms"]:
-        means = [cell(arm["means"][n]) if n in arm["means"] else NOTHING for n in AUCS]
-        rows.append((_named(found, "mean", arm), *([NOTHING] * 3), *means))
-    return Table(
-        caption="Comments that mention a group, and shares of pairs in the right order",
-        columns=("group", "rows", "harmful", "harmless", *(SHORT[name] for name in AUCS)),
-        align="lrrrrrr",
-        rows=rows,
-        note="The mean is the generalised one with p = −5, which leans to the worst group.",
-    )
-
-
-def _named(found: Found, group: str, arm: Found) -> str:
-    several = len(found["arms"]) > 1
-    return f"{shown(group)}, {arm['name']}" if several else shown(group)
+def _band(across: Axis, entry: Found) -> tuple[float, float] | None:
+    if entry["low"] is None:
+        return None
+    return place(across, entry["low"]), place(across, entry["high"])
 
 
 def _rates(found: Found) -> Table:
-    rows, gaps = [], []
-    for arm in found["arms"]:
-        for group, own in [("all comments", arm["overall"]), *arm["by_group"].items()]:
-            cells = (cell(own[name], sign=name == CALIBRATION) for name in FIRST)
-            rows.append((_named(found, group, arm), *cells))
-        for gap in (max(of, key=lambda one: abs(one["value"])) for of in arm["rates"] if of):
-            gaps.append(
-                f"{_named(found, gap['group'], arm)}, {FIRST[gap['metric']]} {cell(gap, True)}"
-            )
-    return Table(
-        caption="False alarms, misses and calibration",
-        columns=("group", *FIRST.values()),
-        align="lrrr",
-        rows=rows,
-        note=f"Largest differences from all comments: {'; '.join(gaps)}." if gaps else "",
-    )
+    rows = [
+        (
+            told.named(found, group, arm),
+            *(told.cell(own[name], sign=name == CALIBRATION) for name in FIRST),
+        )
+        for arm in found["arms"]
+        for group, own in [("all comments", arm["overall"]), *arm["by_group"].items()]
+    ]
+    columns = ("group", *FIRST.values())
+    return Table("False alarms, misses and calibration", columns, "lrrr", rows)
 
 
 def _changes(found: Found) -> Table:
@@ -189,32 +144,40 @@ def _changes(found: Found) -> Table:
         arms = f"{of['arm']} against {of['against']}"
         every = [{"group": "mean", "metric": n} | one for n, one in of["means"].items()]
         for one in [*every, *of["changes"]]:
-            rows.append((shown(one["group"]), SHORT[one["metric"]], arms, cell(one, sign=True)))
+            name, short = told.shown(one["group"]), told.SHORT[one["metric"]]
+            rows.append((name, short, arms, told.cell(one, sign=True)))
     columns = ("group", "", "arms", "change (above 0 is better)")
     return Table("Change of the share of pairs in the right order", columns, "lllr", rows)
 
 
-def _swaps(found: Found) -> Section | None:
-    if not found["swaps"]:
-        return None
+def _swaps(found: Found) -> Section:
     rows = [
-        (name, f"{way['from']} to {way['to']}", count(way["rows"]), cell(way["shift"], sign=True))
+        (
+            name,
+            f"{way['from']} → {way['to']}",
+            count(way["rows"]),
+            told.cell(way["shift"], sign=True),
+        )
         for name, swap in found["swaps"].items()
         for way in swap["ways"]
     ]
     columns = ("model", "swap", "swaps", "mean change of the score")
     table = Table("Swapped terms in harmless comments", columns, "llrr", rows)
-    lead = " ".join(f"{name}: {swap_sentence(swap)}." for name, swap in found["swaps"].items())
-    return Section("When another group is mentioned", [table], lead)
+    said = [f"{name}: {told.swap_sentence(swap)}." for name, swap in found["swaps"].items()]
+    return Section("When another group is mentioned", [table], " ".join(said))
 
 
-def _hatecheck(found: Found) -> Section | None:
-    if not found["hatecheck"]:
-        return None
-    tables, told = [], ["HateCheck's label is hate, which is not all that may be called harmful."]
+def _hatecheck(found: Found) -> Section:
+    tables, said = [], ["HateCheck's label is hate, which is not all that may be called harmful."]
     for kind, title in (("functions", "functionality"), ("groups", "group")):
         rows = [
-            (name, one["name"], "yes" if one["hateful"] else "no", count(one["rows"]), cell(one))
+            (
+                name,
+                one["name"],
+                "yes" if one["hateful"] else "no",
+                count(one["rows"]),
+                told.cell(one),
+            )
             for name, tests in found["hatecheck"].items()
             for one in sorted(tests[kind], key=lambda one: one["value"])
         ]
@@ -223,11 +186,11 @@ def _hatecheck(found: Found) -> Section | None:
     for name, tests in found["hatecheck"].items():
         if pairs := tests["pairs"]:
             both, order = pairs["both_right"], pairs["in_order"]
-            told.append(
+            said.append(
                 f"{name}: of {counted(both['rows'], 'pair')} of a case and its minimal edit, both "
                 f"are right in {both['value']:.0%}, in the right order in {order['value']:.0%}."
             )
-    return Section("HateCheck", tables, " ".join(told))
+    return Section("HateCheck", tables, " ".join(said))
 
 
 def _examined(found: Found) -> Table:
@@ -238,7 +201,7 @@ def _examined(found: Found) -> Table:
         ("mentions", "by words" if least is None else f"share of raters: {least:g} or more"),
         ("groups of rows", count(found["clusters"])),
         *(
-            (capital(arm["name"]), f"score of 2019 {challenge(found, arm)}")
+            (capital(arm["name"]), f"score of 2019 {told.challenge(found, arm)}")
             for arm in found["arms"]
         ),
     ]
@@ -247,9 +210,7 @@ def _examined(found: Found) -> Table:
 
 ENTRY = dict.fromkeys(("value", "low", "high"), Maybe(NUMBER))
 METRICS, COUNTED = Each(ENTRY), {"rows": COUNT} | ENTRY
-BANDED = [
-    {"group": str, "metric": str, "value": NUMBER} | dict.fromkeys(("low", "high"), ENTRY["low"])
-]
+BANDED = [{"group": str, "metric": str} | ENTRY | {"value": NUMBER}]
 TESTED = [{"name": str, "hateful": bool} | COUNTED]
 SWAPPED = {"rows": COUNT, "skipped": COUNT, "by_label": Each({"gap": ENTRY, "flips": ENTRY})}
 BIAS = {  # bias.json of a study, results.json of a run
@@ -263,7 +224,7 @@ BIAS = {  # bias.json of a study, results.json of a run
     ],
     "arms": [
         {"name": str, "overall": METRICS, "by_group": Each(METRICS), "means": METRICS}
-        | {"beside": BANDED, "rates": [BANDED], "score": Maybe(ENTRY)}
+        | {"beside": BANDED, "score": Maybe(ENTRY)}
     ],
     "differences": [{"arm": str, "against": str, "means": METRICS, "changes": BANDED}],
     "score_refused": Maybe(str),
@@ -271,10 +232,7 @@ BIAS = {  # bias.json of a study, results.json of a run
         Each(SWAPPED | {"ways": [{"from": str, "to": str, "rows": COUNT, "shift": ENTRY}]})
     ),
     "hatecheck": Maybe(
-        Each(
-            {"functions": TESTED, "groups": TESTED}
-            | {"pairs": Maybe({"both_right": COUNTED, "in_order": ENTRY})}
-        )
+        Each(dict.fromkeys(("functions", "groups"), TESTED) | {"pairs": Maybe(Each(COUNTED))})
     ),
 }
 BIAS_PAGE = StagePage(BiasArgs, page, BIAS)

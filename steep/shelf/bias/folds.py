@@ -4,7 +4,7 @@ Groups are small after a split; out of fold, all rows of a table count. The scor
 stand side by side: that their scales differ a little is in the metrics, too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,10 +25,10 @@ from steep.metrics.predictions import WITHOUT, read_predictions
 from steep.models.trained import Trained
 from steep.seeds import numbers
 from steep.shelf.bias import BiasArgs
-from steep.shelf.bias.bias import Found, examined, read_rows
-from steep.shelf.bias.findings import Scored
-from steep.shelf.bias.scored import chosen, names_of, output_of
+from steep.shelf.bias.bias import examined, read_rows, scored
+from steep.shelf.bias.findings import Found
 from steep.stages.fit import already_fitted, fit
+from steep.study.cells import outputs_in
 from steep.wording import counted
 
 VALID = 0.1  # of the rows that a fit may see, for validation
@@ -50,12 +50,11 @@ class Folds:
         test = self.places == fold
         drawn = numbers(self.seed, "folds", "valid", fold).random(self.units.max() + 1)
         valid = ~test & (drawn < VALID)[self.units]
-        masks = (~test & ~valid, valid, test)
-        train, held, tested = (self.corpus.take(np.flatnonzero(mask)) for mask in masks)
-        origins = dict.fromkeys(PARTS, Origin.of(self.corpus))
+        masks, own = (~test & ~valid, valid, test), self.corpus
+        train, held, tested = (own.take(np.flatnonzero(mask)) for mask in masks)
+        origins = dict.fromkeys(PARTS, Origin.of(own))
         splits = Splits(train.rows(), held.rows(), tested.rows(), origins, self.seed)
-        notes = self.corpus.notes
-        return Data(train, held, tested, self.corpus.task, splits, notes, self.table)
+        return Data(train, held, tested, own.task, splits, own.notes, self.table)
 
 
 def folds_of(corpus: Corpus, table: TableArgs, folds: int, seed: int) -> Folds:
@@ -64,13 +63,9 @@ def folds_of(corpus: Corpus, table: TableArgs, folds: int, seed: int) -> Folds:
     Copies are those of `steep.data.leaks`; what is found in two folds moves into one, until nothing
     is found. Raises SteepError where there are fewer things to part than folds.
     """
-    _, first, same = np.unique(row_hashes(corpus), return_index=True, return_inverse=True)
-    pairs = [np.stack([np.arange(len(corpus)), first[same]])]
-    if (codes := corpus.group_codes()) is not None:
-        _, first = np.unique(codes, return_index=True)
-        pairs.append(np.stack([np.arange(len(corpus)), first[codes]]))
-    units = _together(len(corpus), pairs)
-    _, firsts = np.unique(units, return_index=True)
+    codes = corpus.group_codes()
+    pairs = [_alike(row_hashes(corpus)), *([] if codes is None else [_alike(codes)])]
+    units, firsts = _together(len(corpus), pairs)
     if not 2 <= folds <= len(firsts):
         raise SteepError(f"folds: choose from 2 to {len(firsts)}, not {folds}.")
     labels = corpus.labels()
@@ -84,20 +79,26 @@ def folds_of(corpus: Corpus, table: TableArgs, folds: int, seed: int) -> Folds:
         if not (found := _copies(corpus, places, folds)):
             break
         pairs += found
-        units = _together(len(corpus), pairs)
-        _, firsts = np.unique(units, return_index=True)
+        units, firsts = _together(len(corpus), pairs)
         places = places[firsts][units]
     return Folds(corpus, table, places, units, seed)
 
 
-def _together(rows: int, pairs: Sequence[np.ndarray]) -> np.ndarray:
-    """Which rows stay together that pairs join, (2, n) each: a number a row, int64 (rows,)."""
+def _alike(keys: np.ndarray) -> np.ndarray:
+    """Each row with the first one of the same key, int64 (2, n)."""
+    _, first, same = np.unique(keys, return_index=True, return_inverse=True)
+    return np.stack([np.arange(len(keys)), first[same]])
+
+
+def _together(rows: int, pairs: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Which rows stay together that pairs join, (2, n) each: a number a row, and the first row."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
     ours, theirs = np.concatenate(pairs, axis=1)
     joined = coo_matrix((np.ones(len(ours)), (ours, theirs)), (rows, rows))
-    return connected_components(joined, directed=False)[1].astype(np.int64)
+    units = connected_components(joined, directed=False)[1].astype(np.int64)
+    return units, np.unique(units, return_index=True)[1]
 
 
 def _copies(corpus: Corpus, places: np.ndarray, folds: int) -> list[np.ndarray]:
@@ -112,16 +113,9 @@ def _copies(corpus: Corpus, places: np.ndarray, folds: int) -> list[np.ndarray]:
     return pairs
 
 
-def outputs_of(folder: Path, data: Data) -> np.ndarray:
-    """What a fit of `data` predicted for its test rows, float64 (n, labels)."""
-    task = data.labelled()
-    path = folder / runs.PREDICTIONS / "test.csv"
-    table = read_predictions(path, task.described(), WITHOUT)
-    names = ["predicted"] if task.kind == "regression" else [f"p_{name}" for name in task.labels]
-    return table[names].to_numpy(np.float64)
-
-
-def out_of_fold(models: Sequence[Path], source: Source, out: Path | None, args: BiasArgs) -> Found:
+def out_of_fold(
+    models: Mapping[str, Path], source: Source, out: Path | None, args: BiasArgs
+) -> Found:
     """The findings about fits of `models`, checkpoints, with every row held out once.
 
     Finished fits stay in OUT.folds, so that a killed command goes on.
@@ -134,41 +128,44 @@ def out_of_fold(models: Sequence[Path], source: Source, out: Path | None, args: 
         columns=args.columns, target=args.target, groups=args.groups, labels=args.labels
     )
     corpus = read_table(source, table)
-    folds = folds_of(corpus, table, args.bias.folds, args.seed.seed)
-    stand_in = Trained(models[0], folds.data(0).labelled(), table, 0, "head")
-    rows = read_rows(source, table, [stand_in], args)
-    at = output_of(stand_in.task, args.identity.positive, rows.label)
-    known, arms, saw = np.isin(corpus.rows(), rows.corpus.rows()), [], list[str]()
-    for number, (name, model) in enumerate(zip(names_of(models), models, strict=True)):
-        place = out.with_name(f"{out.name}.folds") / f"model-{number + 1}"
-        outputs, notes = _fitted(model, folds, place, args)
-        saw += [f"{name}: {note}" for note in notes]
-        both = chosen(stand_in.task, outputs, at, args.identity.label_threshold)
-        arms.append(Scored(name, *(one[None, known] for one in both)))
+    folds, arms = folds_of(corpus, table, args.bias.folds, args.seed.seed), []
+    stand_in = Trained(Path(), folds.data(0).labelled(), table, 0, "head")
+    rows = read_rows(source, corpus, stand_in, args)
     fits = counted(args.bias.folds, "fit")
-    told = [f"out of fold: {fits} of each model; copies of a row stay in one fold", *saw]
-    return examined(replace(rows, notes=(*rows.notes, *told)), arms, args)
+    rows.notes.append(f"out of fold: {fits} of each model; copies of a row stay in one fold")
+    known = np.isin(corpus.rows(), rows.corpus.rows())
+    for number, (name, model) in enumerate(models.items(), 1):
+        place = out.with_name(f"{out.name}.folds") / f"model-{number}"
+        outputs, notes = _fitted(model, folds, place, args)
+        rows.notes.extend(f"{name}: {note}" for note in notes)
+        arms.append(scored(name, stand_in.task, [outputs[known]], rows, args))
+    return examined(rows, arms, args)
 
 
 def _fitted(
     model: Path, folds: Folds, folder: Path, args: BiasArgs
 ) -> tuple[np.ndarray, list[str]]:
-    """What the fits of a checkpoint predict for the fold that they did not see.
+    """What the fits of a checkpoint predict for the fold that they did not see, (n, labels).
 
-    And of the first one, what its checkpoint saw of it.
+    And what the checkpoint saw of it, as the first fit notes it.
     """
-    own = FitArgs(table=folds.table, start=ModelArgs(model=str(model)), tune=args.fit)
-    own = replace(own, seed=args.seed, machine=args.machine)
-    found: np.ndarray | None = None
-    notes: list[str] = []
+    start = ModelArgs(model=str(model))
+    own = FitArgs(table=folds.table, start=start, tune=args.fit, seed=args.seed)
+    own, parts, notes = replace(own, machine=args.machine), [], list[str]()
     for fold in range(args.bias.folds):
         data, place = folds.data(fold), folder.with_name(f"{folder.name}-fold-{fold + 1}")
         if not already_fitted(place, data, own):
             fit(data, out=place, args=own)
-        outputs = outputs_of(place, data)
-        found = np.zeros((len(folds.places), outputs.shape[1])) if found is None else found
-        found[folds.places == fold] = outputs
+        parts.append(fold_outputs(place, data))
         made = runs.read_manifest(place, "fit").get("notes", [])
         notes = notes or [note for note in made if note.startswith("transductive")]
-    assert found is not None
+    found = np.zeros((len(folds.places), parts[0].shape[1]))
+    for fold, outputs in enumerate(parts):
+        found[folds.places == fold] = outputs
     return found, notes
+
+
+def fold_outputs(folder: Path, data: Data) -> np.ndarray:
+    """What a fit of `data` predicted for its test rows, float64 (n, labels)."""
+    path, task = folder / runs.PREDICTIONS / "test.csv", data.labelled()
+    return outputs_in(read_predictions(path, task.described(), WITHOUT), task, path)

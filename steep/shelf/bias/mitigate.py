@@ -1,17 +1,21 @@
-"""What may lessen unintended bias in a fit? Weights, balance, swapped copies, further labels.
+"""What may lessen unintended bias? Weights, balance, swapped copies, further labels.
 
-Each is an option of `steep fit` and an arm of `steep compare`, to be measured, not believed.
+Each is an option of `steep fit` and an arm of `steep compare` (adapted, with this one change), to
+be measured, not believed.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import datasets
 import numpy as np
 
+from steep import runs
 from steep.args import FitArgs
-from steep.args.table import ColumnArgs
+from steep.args.table import ColumnArgs, TableArgs
 from steep.data.corpus import Corpus, Data, Task
 from steep.data.duplicates import corpus_hashes
 from steep.data.enlarged import with_rows
@@ -20,15 +24,16 @@ from steep.data.load import load, read_texts
 from steep.data.readers import Source
 from steep.data.step2_text import without_leaks
 from steep.errors import SteepError
-from steep.openings import IdentityArgs, MitigationArgs
+from steep.metrics.scores import primary
+from steep.openings import CompareCommand, IdentityArgs, MitigationArgs
 from steep.options import as_mapping
 from steep.seeds import numbers
-from steep.shelf.bias.identities import Identities, read_identities
-from steep.shelf.bias.scored import output_of
-from steep.shelf.bias.swaps import swapped
-from steep.shelf.bias.terms import Terms
+from steep.shelf.bias.made_texts import swapped
+from steep.shelf.bias.mentions import Identities, Terms, output_of, read_identities
 from steep.stages.fit import check_fit, splits_of, used_rows
-from steep.wording import counted, some
+from steep.study import arms
+from steep.study.arms import Arm, CellInput, CellOutput, Step2Job
+from steep.wording import counted, quoted, some
 
 # Effective weights of: harmless background, harmful background, harmless and harmful in a group.
 # kernel: 1/4, and 1/4 more for any group, for harmful, and for harmless with a group, as the public
@@ -53,18 +58,16 @@ class Mitigation:
 
     def applied(self, data: Data, seed: int) -> Data:
         """`data` with other training rows; its notes say what changed. SteepError if it cannot."""
-        at = output_of(data.labelled(), self.asked.positive, self.label)
+        at, own = output_of(data.labelled(), self.asked.positive, self.label), data.train
         notes: list[str] = []
-        own = data.train
         if own.has_pairs and (self.how.swap_terms or self.how.balance):
             raise SteepError("swap_terms, balance: they need single texts, not pairs.")
         if self.how.bias_weights != "none":
-            own = self._weighted(own, at)
+            own = self.weighted(own, at)
         if self.how.swap_terms:
             own = self._with_swaps(own, notes)
         if self.how.balance is not None:
-            added, labels = self._balance(data, at, seed, notes)
-            own = with_rows(own, added, labels) if len(added) else own
+            own = self._balanced(own, data, seed, notes)
         data = replace(data, train=own, notes=(*data.notes, *notes))
         return self._with_outputs(data, at) if self.how.identity_outputs else data
 
@@ -75,54 +78,50 @@ class Mitigation:
             return labels == at
         return (labels if labels.ndim == 1 else labels[:, at]) >= self.asked.label_threshold
 
-    def _weighted(self, train: Corpus, at: int) -> Corpus:
-        mentions = (self.identities.of(train) == 1).any(axis=1)
-        place = 2 * mentions + self.harmful(train, at)
-        weights = train.weights() * np.array(SCHEMES[self.how.bias_weights])[place]
-        table = train.table
-        table = table.remove_columns([n for n in table.column_names if n == "weight"])
-        own = datasets.Dataset.from_dict({"weight": weights})
-        return replace(train, table=datasets.concatenate_datasets([table, own], axis=1))
+    def weighted(self, train: Corpus, at: int) -> Corpus:
+        """The rows with the weights of the scheme, times their own."""
+        place = 2 * (self.identities.of(train) == 1).any(axis=1) + self.harmful(train, at)
+        scheme = np.array(SCHEMES[self.how.bias_weights])
+        return _with(train, weight=train.weights() * scheme[place])
 
     def _with_swaps(self, train: Corpus, notes: list[str]) -> Corpus:
-        terms = self.terms_for("swap_terms")
-        made = swapped(train.whole(), terms)
+        made = swapped(train.whole(), self.terms_for("swap_terms"))
         if not made.texts:
             raise SteepError(
-                "swap_terms: no training text mentions one group of [swap.NAME] alone."
+                "swap_terms: no training text mentions one group alone of [swap.NAME]."
             )
         cells: dict[str, Any] = dict(train.table.select(made.rows)[:]) | {"text": made.texts}
-        first = int(train.rows().max()) + 1
-        cells["row"] = list(range(first, first + len(made.texts)))
+        cells["row"] = int(train.rows().max()) + 1 + np.arange(len(made.texts))
         copies = datasets.Dataset.from_dict(cells, train.table.features)
         notes.append(f"swap_terms: {counted(len(copies), 'text')} with swapped terms added")
         return replace(train, table=datasets.concatenate_datasets([train.table, copies]))
 
-    def _balance(
-        self, data: Data, at: int, seed: int, notes: list[str]
-    ) -> tuple[Corpus, np.ndarray]:
-        """Harmless texts of the pile to add, with their labels."""
+    def _balanced(self, own: Corpus, data: Data, seed: int, notes: list[str]) -> Corpus:
+        """The rows `own`, then harmless texts of the pile."""
         task, terms = data.labelled(), self.terms_for("balance")
         if task.kind == "single" and len(task.labels) != 2:
             raise SteepError("balance: of several classes none is the harmless one. Name two.")
-        assert self.how.balance is not None
-        pile = read_texts([self.how.balance], self.columns)
+        pile = read_texts([Path(str(self.how.balance))], self.columns)
         held = held_out(texts_of(c for part, c in data.parts.items() if part != "train" and len(c)))
         pile = without_leaks(pile, held, notes.append)
         new = ~np.isin(corpus_hashes(pile), corpus_hashes(data.train))
         pile = pile.take(np.flatnonzero(new))
-        texts = data.train.whole()
-        wanted = lacking(lengths_of(texts), terms.mentions(texts), self.harmful(data.train, at))
-        own = pile.whole()
-        mentions = terms.mentions(own)
-        chosen = matched(wanted, lengths_of(own), mentions, seed)
-        notes.append(_told(wanted, terms, chosen, mentions))
+        at, texts = output_of(task, self.asked.positive, self.label), data.train.whole()
+        long, own_long = (np.digitize([*map(len, of)], LENGTHS) for of in (pile.whole(), texts))
+        wanted = lacking(own_long, terms.mentions(texts), self.harmful(data.train, at))
+        mentions = terms.mentions(pile.whole())
+        chosen = matched(wanted, long, mentions, seed)
+        counts = zip(terms.groups, mentions[chosen].sum(axis=0), wanted.sum(axis=0), strict=True)
+        notes.append(
+            f"balance: {counted(len(chosen), 'text')} of the pile added as harmless (by group, of "
+            f"those wanted: {some([f'{name} {got:,} of {of:,}' for name, got, of in counts], 24)})"
+        )
         labels: dict[str, np.ndarray] = {
             "single": np.full(len(chosen), 1 - at, np.int64),
             "multi": np.zeros((len(chosen), len(task.labels)), np.float32),
             "regression": np.zeros(len(chosen)),
         }
-        return pile.take(chosen), labels[task.kind]
+        return with_rows(own, pile.take(chosen), labels[task.kind]) if len(chosen) else own
 
     def _with_outputs(self, data: Data, at: int) -> Data:
         """With a label for each group beside the harmful one: a row has any of them."""
@@ -136,42 +135,36 @@ class Mitigation:
                 "--terms, or leave --valid and --test out."
             )
         first = task.labels[at] if task.labels[at] not in ("0", "1") else str(self.label)
+        if first in self.identities.names:
+            raise SteepError(f"identity_outputs: {quoted(first)} is the harmful class and a group.")
         several = Task("multi", (first, *self.identities.names))
-        return replace(
-            data,
-            task=several,
-            train=self._relabelled(data.train, several, at),
-            valid=self._relabelled(data.valid, several, at),
-            test=self._relabelled(data.test, several, at) if data.test is not None else None,
-        )
+        relabelled = partial(self._relabelled, task=several, at=at)
+        train, valid = relabelled(data.train), relabelled(data.valid)
+        test = None if data.test is None else relabelled(data.test)
+        return replace(data, task=several, train=train, valid=valid, test=test)
 
     def _relabelled(self, corpus: Corpus, task: Task, at: int) -> Corpus:
-        groups = (self.identities.of(corpus) == 1).astype(np.float32)
         targets = corpus.targets()
         harmful = targets == at if targets.ndim == 1 else targets[:, at]
-        both = np.column_stack([harmful.astype(np.float32), groups])
-        found = {"label": (both >= 0.5).astype(np.float32)}
-        if "soft" in corpus.table.column_names:
-            found["soft"] = both
-        features = datasets.Features(dict.fromkeys(found, datasets.List(datasets.Value("float32"))))
-        given = datasets.Dataset.from_dict(found, features)
-        table = datasets.concatenate_datasets(
-            [corpus.table.remove_columns([*found]), given], axis=1
-        )
-        return replace(corpus, table=table, task=task)
+        both = np.column_stack([harmful, self.identities.of(corpus) == 1]).astype(np.float32)
+        soft = {"soft": both} if "soft" in corpus.table.column_names else {}
+        return replace(_with(corpus, label=(both >= 0.5).astype(np.float32), **soft), task=task)
 
     def terms_for(self, option: str) -> Terms:
         """The words of the groups; SteepError where columns say what rows mention."""
         if self.identities.terms is None:
-            raise SteepError(
-                f"{option}: needs words, not columns. Name them with --terms FILE.toml."
-            )
+            raise SteepError(f"{option}: needs words, not columns. Name a file with --terms.")
         return self.identities.terms
 
 
-def lengths_of(texts: Sequence[str]) -> np.ndarray:
-    """The class of length of each text, int64 (n,)."""
-    return np.digitize([len(text) for text in texts], LENGTHS)
+def _with(corpus: Corpus, **columns: np.ndarray) -> Corpus:
+    """The rows with these columns, float64 (n,) or lists of float32, in place of any such ones."""
+    table = corpus.table
+    table = table.remove_columns([name for name in columns if name in table.column_names])
+    many, one = datasets.List(datasets.Value("float32")), datasets.Value("float64")
+    kinds = {name: one if values.ndim == 1 else many for name, values in columns.items()}
+    given = datasets.Dataset.from_dict(columns, datasets.Features(kinds))
+    return replace(corpus, table=datasets.concatenate_datasets([table, given], axis=1))
 
 
 def lacking(lengths: np.ndarray, mentions: np.ndarray, harmful: np.ndarray) -> np.ndarray:
@@ -201,14 +194,6 @@ def matched(wanted: np.ndarray, lengths: np.ndarray, mentions: np.ndarray, seed:
     return np.sort(np.array(taken, np.int64))
 
 
-def _told(wanted: np.ndarray, terms: Terms, chosen: np.ndarray, mentions: np.ndarray) -> str:
-    given = mentions[chosen].sum(axis=0)
-    counts = zip(terms.groups, given, wanted.sum(axis=0), strict=True)
-    named = some([f"{name} {got:,} of {want:,}" for name, got, want in counts], 24)
-    added = counted(len(chosen), "text")
-    return f"balance: {added} of the pile added as harmless (by group, of those wanted: {named})"
-
-
 def prepared(
     source: Source | Data, args: FitArgs, asked: IdentityArgs, how: MitigationArgs
 ) -> tuple[Data, FitArgs, dict[str, Any]]:
@@ -220,24 +205,96 @@ def prepared(
         )
     data = load(source, args.table, args.split, splits_of(args.start))
     check_fit(data, args)
-    used = used_rows(data, args)
-    plan = plan_of(source, args.table.target.label, args.table.columns, asked, how)
+    plan = plan_of(source, args.table, asked, how)
     own = as_mapping(asked) | as_mapping(how) | as_mapping(args.few)
     few = type(args.few)()  # the labelled rows are drawn already
-    return plan.applied(used, args.seed.seed), replace(args, few=few), own
+    return plan.applied(used_rows(data, args), args.seed.seed), replace(args, few=few), own
 
 
 def plan_of(
-    source: Source | Data,
-    label: str | None,
-    columns: ColumnArgs,
-    asked: IdentityArgs,
-    how: MitigationArgs,
+    source: Source | Data, table: TableArgs, asked: IdentityArgs, how: MitigationArgs
 ) -> Mitigation:
     """The mitigation that the options say; SteepError where it is not known what rows mention."""
     if isinstance(source, Data):
         raise SteepError(
             "What rows mention is read from the table: give it, not data that was read."
         )
+    label, columns = table.target.label, table.columns
     identities = read_identities(source, asked, label, columns.unit)
     return Mitigation(identities, asked, how, label, columns)
+
+
+def arms_of(source: Source | Data, args: CompareCommand) -> list[Arm]:
+    """The arms weighted, balanced, swapped and identity-outputs: adapted, each with one change.
+
+    Where it is not known what rows mention they refuse to run.
+    """
+    asked, table, how, plan = args.identity, args.core.table, args.mitigation, None
+    label, test = table.target.label, args.core.split.files.test
+    if asked.identities or asked.terms:  # what is wrong is said before anything is trained
+        if "," in (label or "") and asked.positive is None:
+            raise SteepError(f"label {label}: of several labels name the harmful one: --positive.")
+        plan = plan_of(source, table, asked, how)
+        if test is not None:
+            read_identities(test, asked, label, table.columns.unit)
+    scheme = how.bias_weights if how.bias_weights != "none" else "kernel"
+    kinds = {
+        "weighted": ("rows weighted by label and mention", MitigationArgs(bias_weights=scheme)),
+        "balanced": (
+            "harmless texts that mention groups added",
+            MitigationArgs(balance=how.balance),
+        ),
+        "swapped": (
+            "copies with swapped terms added, in step 2, too",
+            MitigationArgs(swap_terms=True),
+        ),
+        "identity-outputs": ("a label for each group", MitigationArgs(identity_outputs=True)),
+    }
+    return [
+        _arm(name, about, plan and replace(plan, how=kind)) for name, (about, kind) in kinds.items()
+    ]
+
+
+def _arm(name: str, about: str, plan: Mitigation | None) -> Arm:
+    check = partial(check_mitigated, plan, name)
+    if plan is None:
+        return Arm(name, "", arms.fine_tune, check=check)
+    return Arm(
+        name,
+        f"adapted; {about}",
+        fit=partial(fit_mitigated, plan),
+        pretrain=partial(pretrain_swapped, plan) if name == "swapped" else arms.pretrain_further,
+        check=check,
+        options=as_mapping(plan.asked) | as_mapping(plan.how),
+    )
+
+
+def check_mitigated(plan: Mitigation | None, name: str, cell: CellInput) -> None:
+    """Raises SteepError where an arm lacks what it needs."""
+    if plan is None or (name == "balanced" and plan.how.balance is None):
+        more = " and --balance PILE" if name == "balanced" else ""
+        raise SteepError(f"the arm {name} needs --identities or --terms{more}.")
+    arms.check_learner(replace(cell, data=plan.applied(cell.data, cell.seed)))
+
+
+def fit_mitigated(plan: Mitigation, cell: CellInput) -> CellOutput:
+    """Step 3 on other training rows; of further labels only the harmful one is told."""
+    data = plan.applied(cell.data, cell.seed)
+    if not plan.how.identity_outputs:
+        return arms.fine_tune(replace(cell, data=data))
+    found = arms.fine_tune(replace(cell, data=data, metric=primary(data.labelled())))
+    at = output_of(cell.data.labelled(), plan.asked.positive, plan.label)
+    order = [1, 0] if at == 1 else [0, 1]
+    valid, test = (
+        np.column_stack([p[:, 0], 1 - p[:, 0]])[:, order] for p in (found.valid, found.test)
+    )
+    return CellOutput(valid, test, found.history)
+
+
+def pretrain_swapped(plan: Mitigation, job: Step2Job) -> None:
+    """Step 2 that also reads the training texts with their terms swapped."""
+    made = swapped(job.data.train.whole(), plan.terms_for("swapped"))
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "swapped.csv"
+        runs.write_csv(file, [{"text": text} for text in made.texts])
+        arms.pretrain_further(replace(job, files=(*job.files, file)))

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 Vectors = Literal["auto", "cls", "mean"]
 Blocking = Literal["auto", "on", "off"]
-RougeWords = Literal["auto", "english", "any"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,17 +103,6 @@ class ReadingArgs(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RougeArgs(Part):
-    """ROUGE."""
-
-    rouge_words: RougeWords = option(
-        "auto",
-        "What ROUGE counts: english (stemmed words of a to z, as rouge-score), any (words of every "
-        "script), or auto (by the documents' language).",
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
 class LookArgs(Part):
     """Position bias."""
 
@@ -129,7 +117,6 @@ class TrainArgs:
 
     reading: ReadingArgs = ReadingArgs()
     size: SizeArgs = SizeArgs()
-    rouge: RougeArgs = RougeArgs()
     epochs: EpochArgs = EpochArgs(epochs=3)
     optimiser: OptimiserArgs = OptimiserArgs()
     batch: BatchArgs = BatchArgs(batch_size=8)
@@ -238,20 +225,20 @@ def predict(
 
     `source` may also be a list of documents, each a text or a list of sentences.
     """
-    from steep.shelf.summarize import use
+    from steep.shelf.summarize import summarise
 
     args = options_for(SummaryPredictArgs, "summarize_predict", options)
-    return use.predict(Path(model), source, out=Path(out) if out else None, args=args)
+    return summarise.predict(Path(model), source, out=Path(out) if out else None, args=args)
 
 
 def evaluate(
     model: str | Path, source: "Source", *, out: str | Path | None = None, **options: Any
 ) -> dict[str, Any]:
     """How good summaries are, beside lead, TextRank, random and oracle: printed, and returned."""
-    from steep.shelf.summarize import use
+    from steep.shelf.summarize import summarise
 
     args = options_for(SummaryEvaluateArgs, "summarize_evaluate", options)
-    return use.evaluate(Path(model), source, out=Path(out) if out else None, args=args)
+    return summarise.evaluate(Path(model), source, out=Path(out) if out else None, args=args)
 
 
 def compare(

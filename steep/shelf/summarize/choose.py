@@ -1,24 +1,33 @@
-"""Which sentences make a summary, given a score for each? By a rule that validation can choose.
+"""Which sentences make a summary? By scores and a rule that validation can choose; or the oracle's.
 
 Trigram blocking: Paulus et al. 2018, "A Deep Reinforced Model for Abstractive Summarization",
 section 2.5, for sentences as in Liu & Lapata 2019, section 3.1. It helps news and hurts papers, so
 it is measured.
+
+The oracle are the labels to train on: where the reference is made of the document's own sentences,
+these; elsewhere what a greedy search takes one by one for ROUGE-1 + ROUGE-2, as long as that rises
+(Nallapati et al. 2017, "SummaRuNNer", section 3.2; Liu & Lapata 2019, section 3). N-grams are
+clipped counts, and none crosses a sentence.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 
 from steep.errors import SteepError
 from steep.shelf.summarize import SizeArgs
-from steep.shelf.summarize.rouge import Referee, grams
+from steep.shelf.summarize.documents import Document
+from steep.shelf.summarize.rouge import Referee, Sentences, WordsIn, grams, overlap
 from steep.wording import listed
 
 Kind = Literal["sentences", "words", "ratio"]
 COUNTS = range(1, 11)
 RATIOS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
+MATCHED = 0.9  # of the characters of a reference that stand in whole sentences of its document
 
 
 @dataclass(frozen=True)
@@ -27,7 +36,7 @@ class Rule:
 
     kind: Kind
     value: float
-    block: bool
+    block: bool = False
 
     def __str__(self) -> str:
         blocking = ", trigrams blocked" if self.block else ""
@@ -39,46 +48,41 @@ class Rule:
         """The rule as plain JSON."""
         return {"kind": self.kind, "value": self.value, "block_trigrams": self.block}
 
-    def count(self, sentences: int) -> int:
-        """How many of so many sentences are chosen; all where words decide."""
-        if self.kind == "words":
-            return sentences
-        wanted = round(self.value * sentences) if self.kind == "ratio" else int(self.value)
-        return min(max(1, wanted), sentences)
-
-    def choose(self, scores: np.ndarray, words: Sequence[Sequence[str]]) -> list[int]:
+    def choose(self, scores: np.ndarray, words: Sentences) -> list[int]:
         """The sentences of a summary in the document's order; those without words are none.
 
         As many as the rule says, unless the document has fewer: where blocking leaves too few, the
         best that were blocked come in.
         """
-        able = [i for i in np.argsort(-scores, kind="stable").tolist() if words[i]]
-        count, seen = self.count(len(words)), set[tuple[str, ...]]()
-        first: list[int] = []
-        blocked: list[int] = []
-        for i in able if self.block else ():
-            own = set(grams(words[i], 3))
-            if own & seen:
-                blocked.append(i)
-                continue
+        ranked = [i for i in np.argsort(-scores, kind="stable").tolist() if words[i]]
+        if self.block:
+            ranked = _blocked_last(ranked, words)
+        if self.kind == "words":
+            return sorted(_within(ranked, words, int(self.value)))
+        wanted = self.value * len(words) if self.kind == "ratio" else self.value
+        return sorted(ranked[: max(1, round(wanted))])
+
+
+def _blocked_last(ranked: list[int], words: Sentences) -> list[int]:
+    """The sentences that repeat no three words of a better one, then the others."""
+    seen, first, blocked = set[tuple[str, ...]](), list[int](), list[int]()
+    for i in ranked:
+        own = set(grams(words[i], 3))
+        if own & seen:
+            blocked.append(i)
+        else:
             first.append(i)
             seen |= own
-            if len(first) == count:
-                break
-        ranked = [*first, *blocked] if self.block else able
-        if self.kind == "words":
-            ranked = _within(ranked, words, int(self.value))
-        return sorted(ranked[:count])
+    return [*first, *blocked]
 
 
-def _within(ranked: list[int], words: Sequence[Sequence[str]], most: int) -> list[int]:
+def _within(ranked: list[int], words: Sentences, most: int) -> list[int]:
     """The best sentences that have `most` words together; the first in any case."""
     kept: list[int] = []
-    left = most
     for i in ranked:
-        if not kept or len(words[i]) <= left:
+        if not kept or len(words[i]) <= most:
             kept.append(i)
-            left -= len(words[i])
+            most -= len(words[i])
     return kept
 
 
@@ -110,22 +114,94 @@ def settled(args: SizeArgs, kept: Rule) -> Rule:
 
 
 def best_rule(
-    rules: Sequence[Rule], scores: Sequence[np.ndarray], referees: Sequence[Referee]
+    rules: Sequence[Rule], scores: Sequence[np.ndarray], cases: Sequence["Labelled"]
 ) -> tuple[Rule, float]:
     """The rule whose summaries have the highest mean of ROUGE-1, -2 and -Lsum, and this mean.
 
     Of equal ones the first: the shorter summaries, without blocking.
     """
     worth = [
-        float(
-            np.mean(
-                [
-                    referee.headline(rule.choose(one, referee.document))
-                    for one, referee in zip(scores, referees, strict=True)
-                ]
-            )
+        np.mean(
+            [
+                case.referee.headline(rule.choose(one, case.words))
+                for one, case in zip(scores, cases, strict=True)
+            ]
         )
         for rule in rules
     ]
     at = int(np.argmax(worth))
-    return rules[at], worth[at]
+    return rules[at], float(worth[at])
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A document, its words by sentence, its reference by sentence, and which sentences make it.
+
+    `how` is "given", "matched" or "greedy"; of all but the last the reference is the sentences.
+    """
+
+    document: Document
+    words: list[list[str]]
+    reference: list[list[str]]
+    chosen: list[int]
+    """The numbers of the sentences, from 0."""
+    how: str
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Which sentences make the summary, bool (sentences,)."""
+        return np.isin(np.arange(len(self.words)), self.chosen)
+
+    @cached_property
+    def referee(self) -> Referee:
+        """What scores summaries of this document."""
+        return Referee(self.reference, self.words)
+
+
+def labelled(document: Document, words: WordsIn) -> Labelled:
+    """A document with its labels: the user's, by matching, or by the greedy search."""
+    own = [words(sentence) for sentence in document.sentences]
+    how, chosen = "matched", matched(document.sentences, document.reference)
+    if document.marks is not None:
+        how, chosen = "given", np.flatnonzero(document.marks).tolist()
+    if chosen is None:
+        reference = [words(sentence) for sentence in document.reference]
+        return Labelled(document, own, reference, sorted(greedy(own, reference)), "greedy")
+    return Labelled(document, own, [own[i] for i in chosen], chosen, how)
+
+
+def matched(sentences: Sequence[str], reference: Sequence[str]) -> list[int] | None:
+    """The sentences that the reference consists of, blanks apart; None where it does not.
+
+    The longest are looked for first, so that a short one is not found within them.
+    """
+    left, *squeezed = ("".join(text.split()) for text in ("".join(reference), *sentences))
+    whole, found = len(left), []
+    for i in sorted(range(len(sentences)), key=lambda i: (-len(squeezed[i]), i)):
+        if squeezed[i] and squeezed[i] in left:
+            left = left.replace(squeezed[i], "\0", 1)
+            found.append(i)
+    rest = len(left.replace("\0", ""))
+    return sorted(found) if whole and whole - rest >= MATCHED * whole else None
+
+
+def greedy(document: Sentences, reference: Sentences, most: int | None = None) -> list[int]:
+    """The numbers of sentences in the order in which they are taken, `most` at most.
+
+    Both are given as words, by sentence. None where no sentence shares a word with the reference.
+    """
+    wanted = [sum((grams(words, n) for words in reference), Counter()) for n in (1, 2)]
+    own = [[grams(words, n) for n in (1, 2)] for words in document]
+    best, taken = 0.0, list[int]()
+    have = [Counter[tuple[str, ...]](), Counter[tuple[str, ...]]()]
+    while len(taken) < min(len(document), len(document) if most is None else most):
+        worth = [
+            0.0 if i in taken else sum(overlap(wanted[n], have[n] + own[i][n]) for n in (0, 1))
+            for i in range(len(document))
+        ]
+        i = int(np.argmax(worth))
+        if worth[i] <= best:
+            break
+        taken.append(i)
+        best, have = worth[i], [have[n] + own[i][n] for n in (0, 1)]
+    return taken

@@ -56,28 +56,24 @@ def read_documents(
     roles = {"text": text}
     if columns.id or "id" in raw.columns:
         roles["id"] = columns.id or "id"
-    if reference is not None and reference.sentence_labels:
-        roles["marks"] = reference.sentence_labels
-    elif reference is not None:
-        roles["summary"] = reference.summary or "summary"
-    for name in roles.values():
+    if reference is not None:
+        role = "marks" if reference.sentence_labels else "summary"
+        roles[role] = reference.sentence_labels or reference.summary or "summary"
+    for role, name in roles.items():
         check_column(raw, name)
-    _check_kinds(raw, roles)
+        where = f"{raw.where}, column {quoted(name)}"
+        if role == "id" and raw.columns[name] != TEXT:
+            raise SteepError(f"{where}: holds lists, not ids.")
+        if role == "marks" and raw.columns[name] != TEXTS:
+            raise SteepError(
+                f"{where}: expected lists of 0 and 1, one for each sentence. Write the table as "
+                "JSON lines, with lists."
+            )
     lines = _as_lines(raw, {roles[role] for role in ("text", "summary") if role in roles})
     table, _ = stored(table_key(lines, roles, "documents"), lines, roles, keep_empty=True)
     if not len(table):
         raise SteepError(f"{raw.where}: holds no rows.")
     return Corpus(table, raw.name, notes=raw.notes)
-
-
-def _check_kinds(raw: Raw, roles: dict[str, str]) -> None:
-    if "marks" in roles and raw.columns[roles["marks"]] != TEXTS:
-        raise SteepError(
-            f"{raw.where}, column {quoted(roles['marks'])}: expected lists of 0 and 1, one for "
-            "each sentence. Write the table as JSON lines, with lists."
-        )
-    if "id" in roles and raw.columns[roles["id"]] != TEXT:
-        raise SteepError(f"{raw.where}, column {quoted(roles['id'])}: holds lists, not ids.")
 
 
 def _as_lines(raw: Raw, names: set[str]) -> Raw:
@@ -86,25 +82,22 @@ def _as_lines(raw: Raw, names: set[str]) -> Raw:
     def batches(wanted: Sequence[str]) -> Iterator[pa.RecordBatch]:
         for batch in raw.batches(wanted):
             cells = [
-                pa.array(_lines(batch.column(n), raw.columns[n]), TEXT) if n in names else None
+                pa.array(map(_lines, batch.column(n).to_pylist()), TEXT)
+                if n in names
+                else batch.column(n)
                 for n in wanted
             ]
-            given = [
-                batch.column(n) if c is None else c for n, c in zip(wanted, cells, strict=True)
-            ]
-            yield pa.RecordBatch.from_arrays(given, names=list(wanted))
+            yield pa.RecordBatch.from_arrays(cells, names=list(wanted))
 
     kinds = {name: TEXT if name in names else kind for name, kind in raw.columns.items()}
     return replace(raw, columns=kinds, batches=batches)
 
 
-def _lines(cells: pa.Array, kind: pa.DataType) -> list[str | None]:
-    if kind != TEXTS:
-        return [cell and cell.lstrip("\r\n") for cell in cells.to_pylist()]
-    return [
-        None if cell is None else LISTED + "\n".join(" ".join((s or "").split()) for s in cell)
-        for cell in cells.to_pylist()
-    ]
+def _lines(cell: str | list[str | None] | None) -> str | None:
+    """A text as it is, and a list of sentences as the lines of one."""
+    if not isinstance(cell, list):
+        return cell and cell.lstrip("\r\n")
+    return LISTED + "\n".join(" ".join((sentence or "").split()) for sentence in cell)
 
 
 def split_documents(
@@ -127,13 +120,20 @@ def split_documents(
     return data
 
 
+def role_of(corpus: Corpus) -> str:
+    """Which column says what the documents are to say."""
+    return "marks" if "marks" in corpus.table.column_names else "summary"
+
+
 def usable(corpus: Corpus) -> Corpus:
     """The documents that have both text and summary; what is left out is noted by its row."""
-    role = "marks" if "marks" in corpus.table.column_names else "summary"
+    role = role_of(corpus)
     empty = np.array([not text.strip() for text in corpus.table["text"]], bool)
-    bare = np.array([not (cell and "".join(cell).strip()) for cell in corpus.table[role]], bool)
+    cells = ["".join(mark or "" for mark in cell or ()) for cell in corpus.table[role]]
+    bare = np.array([not cell.strip() for cell in cells], bool)
     notes = list(corpus.notes)
-    for what, lost in (("text", empty), (role.replace("marks", "labels"), bare & ~empty)):
+    said = "labels" if role == "marks" else role
+    for what, lost in (("text", empty), (said, bare & ~empty)):
         if lost.any():
             notes.append(
                 f"{corpus.source}: {lost.sum():,} of {len(corpus):,} documents have no {what} "
@@ -141,7 +141,7 @@ def usable(corpus: Corpus) -> Corpus:
             )
     kept = np.flatnonzero(~empty & ~bare)
     if not len(kept):
-        raise SteepError(f"{corpus.source}: no row has both a text and a {role}.")
+        raise SteepError(f"{corpus.source}: no row has both a text and {said}.")
     return replace(corpus.take(kept), notes=tuple(notes))
 
 
@@ -161,27 +161,25 @@ def documents_of(corpus: Corpus, splitter: PunktSentenceTokenizer) -> Iterator[D
             zip(lines["row"], lines["id"], lines["text"], strict=True)
         ):
             sentences = split(text, splitter)
-            if "marks" in lines:
-                marks = _marks(lines["marks"][at], sentences, f"{corpus.source}, row {row + 1:,}")
-                said = [s for s, mark in zip(sentences, marks, strict=True) if mark]
-                yield Document(row, name, sentences, said, marks)
-            else:
+            if "marks" not in lines:
                 summary = lines["summary"][at] if "summary" in lines else ""
                 yield Document(row, name, sentences, split(summary or "", splitter))
+                continue
+            marks = _marks(lines["marks"][at], sentences, f"{corpus.source}, row {row + 1:,}")
+            said = [s for s, mark in zip(sentences, marks, strict=True) if mark]
+            yield Document(row, name, sentences, said, marks)
 
 
 def _marks(given: Sequence[str | None], sentences: Sequence[str], where: str) -> list[int]:
-    marks = [MARKS.get((cell or "").strip().lower()) for cell in given]
-    known = [mark for mark in marks if mark is not None]
-    if len(known) < len(marks):
-        odd = given[marks.index(None)]
-        raise SteepError(f"{where}: a label of a sentence must be 0 or 1, not {quoted(str(odd))}.")
-    if len(known) != len(sentences):
+    cells = [(cell or "").strip().lower() for cell in given]
+    if (odd := next((cell for cell in cells if cell not in MARKS), None)) is not None:
+        raise SteepError(f"{where}: a label of a sentence must be 0 or 1, not {quoted(odd)}.")
+    if len(cells) != len(sentences):
         raise SteepError(
-            f"{where}: {len(known):,} labels for {len(sentences):,} sentences. Give the document "
+            f"{where}: {len(cells):,} labels for {len(sentences):,} sentences. Give the document "
             "as a list of sentences, with as many labels."
         )
-    return known
+    return [MARKS[cell] for cell in cells]
 
 
 def split(text: str, splitter: PunktSentenceTokenizer) -> list[str]:

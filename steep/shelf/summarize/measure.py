@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from steep.metrics.scores import percentiles
-from steep.metrics.weighted import Draws, Support
+from steep.metrics.weighted import Draws, Support, mean
+from steep.run_tables import PARTS, Table
 from steep.seeds import numbers
-from steep.shelf.summarize.choose import Rule
-from steep.shelf.summarize.labels import Labelled
+from steep.shelf.summarize.choose import Labelled, Rule
 from steep.shelf.summarize.rouge import HEADLINE, NAMES, Sentences
+from steep.wording import NOTHING, number, span
 
 MODEL, LEAD, TEXTRANK, RANDOM, ORACLE = "model", "lead", "textrank", "random", "oracle"
 BASELINES = (LEAD, TEXTRANK, RANDOM)
@@ -49,27 +50,30 @@ def textrank(words: Sentences) -> np.ndarray:
     return rank
 
 
+def lead(words: Sentences) -> np.ndarray:
+    """The first sentences score highest, float64 (sentences,)."""
+    return -np.arange(len(words), dtype=float)
+
+
 def baseline_picks(cases: Sequence[Labelled], rule: Rule, seed: int) -> Picks:
     """What lead, TextRank, chance and the oracle choose."""
-    plain = Rule(rule.kind, rule.value, block=False)
-    found: Picks = {name: [] for name in (*BASELINES, ORACLE)}
-    for case in cases:
-        words, drawn = case.words, numbers(seed, "random summary", case.document.row)
-        scores = {
-            LEAD: -np.arange(len(words), dtype=float),
-            TEXTRANK: textrank(words),
-            RANDOM: drawn.random(len(words)),
-        }
-        for name, own in scores.items():
-            found[name].append(plain.choose(own, words))
-        found[ORACLE].append(case.chosen)
-    return found
+    plain = Rule(rule.kind, rule.value)
+
+    def drawn(case: Labelled) -> np.ndarray:
+        return numbers(seed, "random summary", case.document.row).random(len(case.words))
+
+    return {
+        LEAD: model_picks(cases, plain, [lead(case.words) for case in cases]),
+        TEXTRANK: model_picks(cases, plain, [textrank(case.words) for case in cases]),
+        RANDOM: model_picks(cases, plain, [drawn(case) for case in cases]),
+        ORACLE: [case.chosen for case in cases],
+    }
 
 
 def model_picks(
     cases: Sequence[Labelled], rule: Rule, scores: Sequence[np.ndarray]
 ) -> list[list[int]]:
-    """What a summariser chooses of each document, by its scores."""
+    """The sentences that these scores choose of each document."""
     return [rule.choose(one, case.words) for case, one in zip(cases, scores, strict=True)]
 
 
@@ -84,47 +88,44 @@ def headline(scores: np.ndarray) -> np.ndarray:
     return scores[:, [NAMES.index(name) for name in HEADLINE]].mean(1)
 
 
-def measured(cases: Sequence[Labelled], picks: Picks, draws: Draws) -> dict[str, Any]:
-    """ROUGE of every way, what the model gains over each baseline, and positions, as plain JSON."""
-    scores = {name: score_picks(cases, own) for name, own in picks.items()}
-    rouge = {
-        name: {one: interval(own[:, at], draws) for at, one in enumerate(NAMES)}
-        for name, own in scores.items()
-    }
-    gains = {
-        name: interval(headline(scores[MODEL]) - headline(scores[name]), draws)
-        for name in BASELINES
-    }
-    lengths = {
-        name: float(np.mean([sum(map(len, _of(c, own))) for c, own in zip(cases, o, strict=True)]))
-        for name, o in picks.items()
-    }
-    places = {name: positions(cases, picks[name]) for name in (MODEL, ORACLE)}
-    return {
-        "documents": len(cases),
-        "rouge": rouge,
-        "gains": gains,
-        "words": lengths,
-        "positions": places,
-    }
+def worth(cases: Sequence[Labelled], rule: Rule, scores: Sequence[np.ndarray]) -> np.ndarray:
+    """The headline of the summaries that these scores choose, (documents,)."""
+    return headline(score_picks(cases, model_picks(cases, rule, scores)))
 
 
 def summary_of(
     cases: Sequence[Labelled], rule: Rule, scores: Sequence[np.ndarray], draws: Draws
 ) -> dict[str, Any]:
-    """What the summaries of a model are worth, and some of them."""
+    """What the summaries of a model are worth, as plain JSON, and some of them."""
     picks = {MODEL: model_picks(cases, rule, scores)} | baseline_picks(cases, rule, draws.seed)
-    found = measured(cases, picks, draws)
-    return found | {"examples": examples(cases, picks, scores)}
+    return measured(cases, picks, draws) | {"examples": examples(cases, picks, scores)}
 
 
-def _of(case: Labelled, chosen: Sequence[int]) -> list[Sequence[str]]:
-    return [case.words[i] for i in chosen]
+def measured(cases: Sequence[Labelled], picks: Picks, draws: Draws) -> dict[str, Any]:
+    """ROUGE of every way, what the model gains over each baseline, and positions, as plain JSON."""
+    scores = {name: score_picks(cases, own) for name, own in picks.items()}
+    words = {
+        name: [sum(len(c.words[i]) for i in own) for c, own in zip(cases, of, strict=True)]
+        for name, of in picks.items()
+    }
+    return {
+        "documents": len(cases),
+        "rouge": {
+            name: {one: interval(own[:, at], draws) for at, one in enumerate(NAMES)}
+            for name, own in scores.items()
+        },
+        "gains": {
+            name: interval(headline(scores[MODEL]) - headline(scores[name]), draws)
+            for name in BASELINES
+        },
+        "words": {name: float(np.mean(own)) for name, own in words.items()},
+        "positions": {name: positions(cases, picks[name]) for name in (MODEL, ORACLE)},
+    }
 
 
 def interval(values: np.ndarray, draws: Draws) -> dict[str, float]:
     """The mean of a value of each document with its 95 % interval."""
-    means = np.concatenate([w @ values / w.sum(1) for w in draws.weights(len(values))])
+    means = np.concatenate([mean(values)(w) for w in draws.weights(len(values))])
     low, high = percentiles(means, Support.of_rows(len(values)).level())
     return {"value": float(values.mean()), "low": float(low), "high": float(high)}
 
@@ -145,15 +146,15 @@ def examples(
     cases: Sequence[Labelled], picks: Picks, scores: Sequence[np.ndarray]
 ) -> list[dict[str, Any]]:
     """The documents whose summaries are worst, and best, with all that a page shows of them."""
-    worth = headline(score_picks(cases, picks[MODEL]))
-    order = np.argsort(worth, kind="stable").tolist()
+    own, first = (headline(score_picks(cases, picks[name])) for name in (MODEL, LEAD))
+    order = np.argsort(own, kind="stable").tolist()
     shown = dict.fromkeys([*order[:EXAMPLES], *order[::-1][:EXAMPLES]])
     return [
         {
             "id": cases[i].document.id,
-            "rouge": float(worth[i]),
-            "lead": float(headline(score_picks([cases[i]], [picks[LEAD][i]]))[0]),
-            "sentences": cases[i].sentences,
+            "rouge": float(own[i]),
+            "lead": float(first[i]),
+            "sentences": cases[i].document.sentences,
             "scores": [round(float(score), 4) for score in scores[i]],
             "chosen": picks[MODEL][i],
             "oracle": picks[ORACLE][i],
@@ -186,3 +187,23 @@ def lines_of(found: Mapping[str, Any]) -> list[str]:
             f"({lost['low']:+.2f} to {lost['high']:+.2f})"
         )
     return lines
+
+
+def rouge_table(found: Mapping[str, Any], part: str) -> Table:
+    """ROUGE of all ways in points, and what the model gains over them."""
+    rows = []
+    for name, own in found["rouge"].items():
+        values = [number(own[key]["value"], 2) for key in SHOWN]
+        told = [NOTHING, NOTHING]
+        if gain := found["gains"].get(name):
+            ends = span(gain["low"], gain["high"], sign=True)
+            told = [number(gain["value"], 2, sign=True), ends]
+        rows.append((name, *values, number(found["words"][name], 1), *told))
+    columns = ("", *SHOWN.values(), "words", "gain of the model", "95 % interval")
+    note = (
+        "F measures in points, of stemmed words in English and of words elsewhere; Lsum with one "
+        "sentence a line. Gains: mean of R-1, R-2 and R-Lsum, paired over documents. All but the "
+        "oracle are as long as the summariser's rule says; the oracle's sentences are the labels."
+    )
+    caption = f"ROUGE on {found['documents']:,} {PARTS[part]} documents"
+    return Table(caption, columns, "l" + "r" * 7, rows, note, strong=MODEL)

@@ -4,6 +4,7 @@ Its folder is a checkpoint of the encoder, with what `steep.shelf.summarize.fold
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ from steep.shelf.summarize.choose import Rule
 from steep.shelf.summarize.documents import as_json, from_json
 from steep.shelf.summarize.folder import HEAD, LAYOUT, SUMMARISER, read_settings
 from steep.shelf.summarize.rouge import WordsOf
-from steep.shelf.summarize.windows import Layout, Windows, check_layout
+from steep.shelf.summarize.windows import Layout, Windows
 
 DROPOUT, USUAL = 0.1, 512
 
@@ -62,13 +63,10 @@ class SentenceScorer(nn.Module):
     def forward(self, batch: Tensor, whose: Tensor) -> Tensor:
         owner = whose.flatten()
         places = (owner >= 0).nonzero()[:, 0]
-        with autocasting(batch, self.autocast):
-            inputs = keywords(batch, self.channels)
-            if self.first:  # of the last layer, nothing else is read
-                with kernels.reading(self.model, whose.shape, places):
-                    hidden = self.model(**inputs).last_hidden_state
-            else:
-                hidden = self.model(**inputs).last_hidden_state
+        # Of the last layer, nothing but the places of first tokens is read.
+        less = kernels.reading(self.model, whose.shape, places) if self.first else nullcontext()
+        with autocasting(batch, self.autocast), less:
+            hidden = self.model(**keywords(batch, self.channels)).last_hidden_state
         read, owner = hidden.flatten(0, 1)[places].float(), owner[places]
         counts = torch.bincount(owner)
         total = read.new_zeros(len(counts), read.shape[1]).index_add(0, owner, read)
@@ -82,33 +80,28 @@ class Reader:
     scorer: SentenceScorer
     tokenizer: PreTrainedTokenizerBase
     layout: Layout
+    machine: Machine
 
     def windows(self, documents: Sequence[Sequence[str]]) -> Windows:
         """Documents, each a list of sentences, as windows of tokens."""
         texts = [sentence for document in documents for sentence in document]
-        if texts:
-            ids, counts = encoder_of(self.tokenizer)(texts)
-        else:
-            ids, counts = np.zeros(0, np.int32), np.zeros(0, np.int64)
+        none = np.zeros(0, np.int32), np.zeros(0, np.int64)
+        ids, counts = encoder_of(self.tokenizer)(texts) if texts else none
         ends = np.concatenate([[0], np.cumsum([len(document) for document in documents])])
         offsets = np.concatenate([[0], np.cumsum(counts)])
         unknown = int((ids == self.tokenizer.unk_token_id).sum())
         return Windows(Tokens(ids, offsets, unknown), ends.astype(np.int64), self.layout)
 
-    def scores(
-        self, documents: Sequence[Sequence[str]], machine: Machine, batch_size: int
-    ) -> list[np.ndarray]:
+    def scores(self, documents: Sequence[Sequence[str]], batch_size: int) -> list[np.ndarray]:
         """The probability that each sentence belongs in the summary, float64 (sentences,) each."""
-        windows = self.windows(documents)
-        found = np.zeros(len(windows.tokens))
-        order = by_length(windows.lengths)
-        scorer = self.scorer.eval().to(machine.device)
+        windows, device = self.windows(documents), self.machine.device
+        found, order = np.zeros(len(windows.tokens)), by_length(windows.lengths)
+        scorer = self.scorer.eval().to(device)
         with torch.inference_mode():
-            for members in np.split(order, range(batch_size, len(order), batch_size)):
-                if not len(members):
-                    continue
+            for start in range(0, len(order), batch_size):
+                members = order[start : start + batch_size]
                 laid = windows.laid(members)
-                given = (torch.from_numpy(x).to(machine.device) for x in (laid.inputs, laid.whose))
+                given = (torch.from_numpy(x).to(device) for x in (laid.inputs, laid.whose))
                 windows.put(found, members, scorer(*given).sigmoid().double().cpu().numpy())
         return np.split(found, windows.documents[1:-1])
 
@@ -125,27 +118,28 @@ class Summariser:
 
 def start_reader(name: str, args: ReadingArgs, machine: Machine, seed: int) -> Reader:
     """A reader to be trained, its head drawn by the seed; SteepError where that cannot be."""
-    tokenizer, around = load_tokenizer(name), None
+    tokenizer = load_tokenizer(name)
     config, files = encoder_files(name)
     loaded = drawn_model(seed, AutoModel, files, config, machine.attention)
     encoder = _without_pooler(loaded.model)
     check_tokenizer(tokenizer, encoder)
-    around = frame(tokenizer)
-    mean = (
-        pools_by_mean(name) if args.sentence_vectors == "auto" else args.sentence_vectors == "mean"
-    )
+    mean = args.sentence_vectors == "mean"
+    mean = pools_by_mean(name) if args.sentence_vectors == "auto" else mean
     segments = "token_type_ids" in channels_of(encoder) and knows_segments(encoder)
     most = args.max_length or min(USUAL, longest(encoder, USUAL))
     check_length(most, encoder)
-    layout = Layout(around, not mean, segments, most, args.overlap)
-    check_layout(layout, name)
+    layout = Layout(frame(tokenizer), not mean, segments, most, args.overlap)
+    if layout.first and not layout.frame.before:
+        raise SteepError(
+            f"{name}: its tokenizer puts no token before a text. Use --sentence-vectors mean."
+        )
     scorer = SentenceScorer(encoder, machine.autocast, layout.first)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "head"))
         nn.init.normal_(scorer.head.weight, std=0.02)
         nn.init.zeros_(scorer.head.bias)
     keep_notes(encoder, unused_notes(files, loaded))
-    return Reader(scorer, tokenizer, layout)
+    return Reader(scorer, tokenizer, layout, machine)
 
 
 def _without_pooler(encoder: Any) -> PreTrainedModel:
@@ -194,5 +188,5 @@ def load_summariser(folder: Path, machine: Machine) -> Summariser:
             f"{folder / HEAD}: not the head of this summariser. {runs.WRITE_AGAIN}"
         ) from None
     rule = Rule(known["rule"]["kind"], known["rule"]["value"], known["rule"]["block_trigrams"])
-    reader = Reader(scorer, tokenizer, layout)
+    reader = Reader(scorer, tokenizer, layout, machine)
     return Summariser(reader, from_json(known["punkt"]), rule, known["rouge_words"])

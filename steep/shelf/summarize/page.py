@@ -1,16 +1,16 @@
-"""What does a summariser choose, and how good is that? The page of fit and of evaluate."""
+"""What does a summariser choose, and how good is that? The pages of fit, evaluate and compare."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from steep.reports.blocks import Block, Marked, Page, Section, Word
+from steep.reports.blocks import Marked, Page, Section, Word
 from steep.reports.folder import RunFolder, StagePage
+from steep.reports.study_page import study_page
 from steep.run_shapes import COUNT, NUMBER
 from steep.run_tables import PARTS, Table
 from steep.shapes import Each, Maybe
-from steep.shelf.summarize import SummaryEvaluateArgs, SummaryFitArgs
-from steep.shelf.summarize.card import rouge_table
-from steep.shelf.summarize.measure import DECILES, LEAD, MODEL, ORACLE
+from steep.shelf.summarize import SummaryCompareArgs, SummaryEvaluateArgs, SummaryFitArgs
+from steep.shelf.summarize.measure import DECILES, LEAD, MODEL, ORACLE, rouge_table
 from steep.wording import NOTHING, capital, counted, listed, number, span
 
 BOTH, CHOSEN, LEFT = "✓ ", "● ", "○ "
@@ -31,7 +31,7 @@ def page(run: RunFolder, texts: bool) -> Page:
     sections = [
         Section("ROUGE", [rouge_table(found, part)]),
         Section("Positions", [_positions(found)], _where(found)),
-        Section("Documents", _documents(found, texts), LEAD_IN),
+        Section("Documents", [_marked(one, texts) for one in found["examples"]], LEAD_IN),
     ]
     return Page(
         question="How good are the summaries?",
@@ -46,30 +46,23 @@ def page(run: RunFolder, texts: bool) -> Page:
 
 
 def _positions(found: Mapping[str, Any]) -> Table:
+    tenths = [found["positions"][name]["tenths"] for name in (MODEL, ORACLE)]
     rows = [
-        (f"{10 * i} to {10 * i + 10} %", *(f"{100 * p['tenths'][i]:.1f} %" for p in _places(found)))
+        (f"{10 * i} to {10 * i + 10} %", *(f"{100 * own[i]:.1f} %" for own in tenths))
         for i in range(DECILES)
     ]
     columns = ("of the document", MODEL, ORACLE)
     return Table("Where chosen sentences stand", columns, "lrr", rows)
 
 
-def _places(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [found["positions"][name] for name in (MODEL, ORACLE)]
-
-
 def _where(found: Mapping[str, Any]) -> str:
-    own, oracle = (number(place["mean"], 2) for place in _places(found))
+    own, oracle = (number(found["positions"][name]["mean"], 2) for name in (MODEL, ORACLE))
     told = f"Mean place, from 0 (first) to 1 (last): {own}, the oracle's {oracle}."
     if lost := found.get("shuffled"):
         change = number(lost["value"], 2, sign=True)
         ends = span(lost["low"], lost["high"], sign=True)
         told += f" With sentences in random order: {change} points of ROUGE ({ends})."
     return told
-
-
-def _documents(found: Mapping[str, Any], texts: bool) -> list[Block]:
-    return [_marked(one, texts) for one in found["examples"]]
 
 
 def _marked(one: Mapping[str, Any], texts: bool) -> Marked:
@@ -111,5 +104,6 @@ MEASURED = {
 FITTED = {"rule_in_words": str, "valid?": MEASURED, "test?": MEASURED}
 PAGES = {
     "summarize fit": StagePage(SummaryFitArgs, page, FITTED),
+    "summarize compare": StagePage(SummaryCompareArgs, study_page),
     "summarize evaluate": StagePage(SummaryEvaluateArgs, page, FITTED | {"test": MEASURED}),
 }

@@ -14,15 +14,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
+
+from nltk.stem.porter import PorterStemmer
 
 from steep.data.words import words_in
 
-if TYPE_CHECKING:
-    from nltk.stem.porter import PorterStemmer
-
 WordsIn = Callable[[str], list[str]]
 WordsOf = Literal["english", "any"]
+Sentences = Sequence[Sequence[str]]  # the words of each
 LATIN = re.compile(r"[a-z0-9]+")
 STEMMED = 4  # letters from which on a word is stemmed, as in ROUGE-1.5.5
 ENGLISH = 0.25  # share of stop words from which on texts are English; of other languages it is low
@@ -42,18 +42,7 @@ def any_words(text: str) -> list[str]:
 
 
 WORDS: dict[WordsOf, WordsIn] = {"english": english_words, "any": any_words}
-
-
-@cache
-def _stem(word: str) -> str:
-    return _stemmer().stem(word)
-
-
-@cache
-def _stemmer() -> "PorterStemmer":
-    from nltk.stem.porter import PorterStemmer
-
-    return PorterStemmer()
+_stem = cache(PorterStemmer().stem)
 
 
 def words_of(texts: Iterable[str]) -> WordsOf:
@@ -75,29 +64,26 @@ def described(words: WordsOf) -> dict[str, Any]:
     return kind | {"truncated": False, "lines_of_Lsum": "sentences"}
 
 
-Sentences = Sequence[Sequence[str]]  # the words of each
-
-
 class Referee:
     """Scores summaries that are made of the sentences of one document, against its reference.
 
-    Both are given as words: `reference` by sentence, `document` by sentence.
+    Both are given as words, by sentence.
     """
 
     def __init__(self, reference: Sentences, document: Sentences) -> None:
         self.reference, self.document = reference, document
         self.whole = list(chain.from_iterable(reference))
         self.grams = [grams(self.whole, n) for n in (1, 2)]
-        self._common: dict[tuple[int, int], list[int]] = {}
+        self.places = cache(lambda row, i: common(reference[row], document[i]))
 
     def score(self, chosen: Sequence[int], plain: bool = True) -> dict[str, float]:
         """F of the summary of the `chosen` sentences, in the order given; `plain` adds ROUGE-L."""
         words = list(chain.from_iterable(self.document[i] for i in chosen))
         found = {f"rouge{n}": overlap(own, grams(words, n)) for n, own in enumerate(self.grams, 1)}
+        sizes = len(self.whole), len(words)
         if plain:
-            found["rougeL"] = f_measure(longest(self.whole, words), len(self.whole), len(words))
-        hits = self._hits(chosen, words)
-        return found | {"rougeLsum": f_measure(hits, len(self.whole), len(words))}
+            found["rougeL"] = f_measure(longest(self.whole, words), *sizes)
+        return found | {"rougeLsum": f_measure(self._hits(chosen, words), *sizes)}
 
     def headline(self, chosen: Sequence[int]) -> float:
         """The mean of ROUGE-1, -2 and -Lsum."""
@@ -106,20 +92,13 @@ class Referee:
 
     def _hits(self, chosen: Sequence[int], words: Sequence[str]) -> int:
         """Words of the reference in the union of common subsequences, each as often as in both."""
-        left, given, hits = Counter(words), Counter(self.whole), 0
+        left, hits = Counter(words) & Counter(self.whole), 0
         for row, sentence in enumerate(self.reference):
-            union = {place for i in chosen for place in self._places(row, i)}
-            for word in (sentence[place] for place in sorted(union)):
-                if left[word] > 0 and given[word] > 0:
-                    hits += 1
-                    left[word] -= 1
-                    given[word] -= 1
+            union = {place for i in chosen for place in self.places(row, i)}
+            for word in (sentence[place] for place in union):
+                hits += left[word] > 0
+                left[word] -= 1
         return hits
-
-    def _places(self, row: int, column: int) -> list[int]:
-        if (row, column) not in self._common:
-            self._common[row, column] = common(self.reference[row], self.document[column])
-        return self._common[row, column]
 
 
 def rouge(reference: Sentences, summary: Sentences) -> dict[str, float]:
@@ -154,21 +133,20 @@ def common(one: Sequence[str], other: Sequence[str]) -> list[int]:
     Of several the one that the package finds, which goes back from both ends: in `other` only where
     that is better.
     """
+
+    def length(row: int, j: int) -> int:  # with the first `j` words
+        return j - (row & ((1 << j) - 1)).bit_count()
+
     rows, i, j, found = _rows(one, other), len(one), len(other), []
     while i and j:
         if one[i - 1] == other[j - 1]:
             i, j = i - 1, j - 1
             found.append(i)
-        elif _cell(rows[i], j - 1) > _cell(rows[i - 1], j):
+        elif length(rows[i], j - 1) > length(rows[i - 1], j):
             j -= 1
         else:
             i -= 1
     return found
-
-
-def _cell(row: int, j: int) -> int:
-    """The length of the longest common subsequence with the first `j` words."""
-    return j - (row & ((1 << j) - 1)).bit_count()
 
 
 def _rows(one: Sequence[str], other: Sequence[str]) -> list[int]:
@@ -183,7 +161,6 @@ def _rows(one: Sequence[str], other: Sequence[str]) -> list[int]:
     every = (1 << len(other)) - 1
     rows = [every]
     for word in one:
-        row = rows[-1]
-        match = row & places.get(word, 0)
-        rows.append(((row + match) | (row - match)) & every)
+        match = rows[-1] & places.get(word, 0)
+        rows.append(((rows[-1] + match) | (rows[-1] - match)) & every)
     return rows

@@ -2,7 +2,7 @@
 
 Beside them lead and TextRank, whose length is chosen on the validation documents, too. What is
 compared is ROUGE, the mean of R-1, R-2 and R-Lsum in points; the statistics are those of `steep
-compare` (`steep.study.paired`), with documents for rows.
+compare` (`steep.study.paired`), with documents for rows, and so are the files and the report.
 """
 
 import json
@@ -20,18 +20,17 @@ from steep.args import AdaptArgs, SeedArgs
 from steep.args.table import TableArgs
 from steep.args.training import BaseArgs, ModelArgs
 from steep.console import say
-from steep.data.corpus import Data, describe
+from steep.data.corpus import Data, Task, describe
 from steep.data.readers import Source
 from steep.errors import SteepError
 from steep.metrics.weighted import Draws, Support
 from steep.options import identity_of as options_of
-from steep.places import find_place, inputs_of
+from steep.places import find_place, inputs_of, remove_own
 from steep.seeds import numbers
 from steep.shelf.summarize import SummaryCompareArgs
 from steep.shelf.summarize import measure as ways
-from steep.shelf.summarize.choose import best_rule, rules_of
+from steep.shelf.summarize.choose import Rule, best_rule, rules_of
 from steep.shelf.summarize.documents import split_documents
-from steep.shelf.summarize.labels import Labelled
 from steep.shelf.summarize.measure import LEAD, TEXTRANK
 from steep.shelf.summarize.summarise import identity_of, settled_fit
 from steep.stages.fit import leaks
@@ -45,11 +44,11 @@ if TYPE_CHECKING:
     from steep.shelf.summarize.training import Prepared
 
 PAIRS = ((ADAPTED, BASE), (ADAPTED, LEAD), (BASE, LEAD), (BASE, TEXTRANK))
+TASK = Task("regression", ("rouge",))  # a number for each document, as the report's blocks know it
 ONE_ENCODER = (
     "Step 2 ran once: all seeds share one adapted encoder, and the answer is about that one."
 )
-Scores = dict[str, np.ndarray]
-"""Points of each document by arm: (documents, seeds)."""
+Facts = dict[str, Any]
 
 
 def compare(source: Source, *, out: Path, args: SummaryCompareArgs) -> Path:
@@ -66,62 +65,44 @@ def compare(source: Source, *, out: Path, args: SummaryCompareArgs) -> Path:
     data = split_documents(source, args.documents, args.reference, args.split, start.splits)
     if data.test is None:
         raise SteepError("test_share 0 leaves no test documents: a study needs them.")
-    for note in (*data.notes, *leaks(data, args.start, BaseArgs())):
+    notes = [*data.notes, *leaks(data, args.start, BaseArgs())]
+    for note in notes:
         say(note)
     # Only now: importing torch takes longer than finding a mistake in a file or an option.
     from steep.models.devices import choose
     from steep.shelf.summarize.training import prepare
 
-    machine, ready = choose(args.machine), prepare(data, args.training.rouge, say)
-    scores = _untrained(ready, args)
-    say(planned(scores))
+    machine, ready = choose(args.machine), prepare(data, say)
+    cells = {Cell(arm, args.seed.seed): _untrained(arm, ready, args) for arm in (LEAD, TEXTRANK)}
+    say(planned(*(np.array(facts["points"]) for facts in cells.values())))
     if args.study.dry_run:
         return out
     with outputs.claimed(out, "study", overwrite, inputs):
-        _begin(out, args, data, machine)
-        scores |= _trained(out, args, data, start, ready, machine)
-        found = verdict(scores, args)
+        _begin(out, args, data, machine, notes)
+        for cell, facts in cells.items():
+            _keep(out, cell, facts)
+        _train(out, args, data, start, ready, machine)
+        found = verdict(_scores(out, args), args)
         runs.write_json(out / runs.VERDICT, found)
-    for line in (found["sentence"], *found["lines"], *found["warnings"]):
+    for line in (found["sentence"], *found["lines"], *found["warnings"], f"study: {out}"):
         say(line)
-    say(f"study: {out}")
     return out
 
 
-def _seeds(args: SummaryCompareArgs) -> range:
-    return range(args.seed.seed, args.seed.seed + args.seeds.seeds)
+def _seeds(args: SummaryCompareArgs) -> list[int]:
+    return [*range(args.seed.seed, args.seed.seed + args.seeds.seeds)]
 
 
-def _trained(
-    out: Path,
-    args: SummaryCompareArgs,
-    data: Data,
-    start: Start,
-    ready: "Prepared",
-    machine: "Machine",
-) -> Scores:
-    """What the summarisers of base and of adapted are worth, trained where they are not kept."""
-    step2 = start.given or _adapted(out, args, start.base, data)
-    encoders, silent = {BASE: start.base, ADAPTED: str(step2)}, replace(ready, note=lambda _: None)
-    for seed in _seeds(args):
-        for arm, encoder in encoders.items():
-            _run(out, Cell(arm, seed), encoder, silent, args, machine)
-    cells = {arm: [Cell(arm, seed).path(out) for seed in _seeds(args)] for arm in encoders}
-    return {
-        arm: np.array([runs.read_json(path)["points"] for path in paths]).T
-        for arm, paths in cells.items()
-    }
-
-
-def _begin(out: Path, args: SummaryCompareArgs, data: Data, machine: "Machine") -> None:
+def _begin(
+    out: Path, args: SummaryCompareArgs, data: Data, machine: "Machine", notes: list[str]
+) -> None:
     """Write study.json; SteepError where `out` holds a study with other options or data."""
     from steep.train.session import identity
 
     known = json.loads(json.dumps(identity(options_of(args), identity_of(data), machine)))
     path = out / runs.STUDY
     if path.is_file():
-        there = runs.read_json(path).get("contents")
-        if there == known:
+        if runs.read_json(path).get("contents") == known:
             say(f"{out}: resuming the study that is there")
             return
         if not args.output.overwrite:
@@ -129,12 +110,37 @@ def _begin(out: Path, args: SummaryCompareArgs, data: Data, machine: "Machine") 
                 f"{out} holds a study with other options, data or versions. Repeat its options to "
                 "resume it, choose another --out, or add --overwrite."
             )
-        from steep.places import remove_own
-
         remove_own(out)
     (out / runs.CELLS).mkdir(parents=True, exist_ok=True)
-    record = runs.manifest("summarize compare", args) | {"data": describe(data), "contents": known}
-    runs.write_json(path, record)
+    about = {"data": describe(data), "contents": known, "base": args.start.model, "notes": notes}
+    about |= {"arms": [BASE, ADAPTED, LEAD, TEXTRANK], "seeds": _seeds(args)}
+    about |= {"metric": "rouge", "task": TASK.described(), "device": str(machine.device)}
+    runs.write_json(path, runs.manifest("summarize compare", args) | about)
+
+
+def _train(
+    out: Path,
+    args: SummaryCompareArgs,
+    data: Data,
+    start: Start,
+    ready: "Prepared",
+    machine: "Machine",
+) -> None:
+    """Train the summarisers of base and of adapted that are not kept, and keep their worth."""
+    from steep.shelf.summarize.training import train
+
+    step2 = start.given or _adapted(out, args, start.base, data)
+    silent = replace(ready, note=lambda _: None)
+    for seed in _seeds(args):
+        for arm, encoder in {BASE: start.base, ADAPTED: str(step2)}.items():
+            cell, started = Cell(arm, seed), time.monotonic()
+            if cell.path(out).is_file():
+                continue
+            made = train(silent, encoder, args.training, seed, machine)
+            facts = _worth(ready, made.summariser.rule, made.scores(ready.test))
+            facts |= {"seconds": round(time.monotonic() - started, 1), "history": made.history}
+            _keep(out, cell, facts)
+            say(f"{cell}: ROUGE {facts['test']['rouge']:.2f}, summaries of {made.summariser.rule}")
 
 
 def _adapted(out: Path, args: SummaryCompareArgs, base: str, data: Data) -> Path:
@@ -156,61 +162,47 @@ def _adapted(out: Path, args: SummaryCompareArgs, base: str, data: Data) -> Path
     return folder
 
 
-def _run(
-    out: Path,
-    cell: Cell,
-    encoder: str,
-    ready: "Prepared",
-    args: SummaryCompareArgs,
-    machine: "Machine",
-) -> None:
-    """Train a summariser and keep what its test summaries are worth, unless that is kept."""
-    from steep.shelf.summarize.training import train
+def _untrained(arm: str, ready: "Prepared", args: SummaryCompareArgs) -> Facts:
+    """What lead or TextRank is worth, with the length that suits it on validation."""
+    rank = {LEAD: ways.lead, TEXTRANK: ways.textrank}[arm]
+    valid, test = ([rank(case.words) for case in part] for part in (ready.valid, ready.test))
+    rule, _ = best_rule(rules_of(args.training.size), valid, ready.valid)
+    facts = _worth(ready, rule, test)
+    say(f"{arm}: ROUGE {facts['test']['rouge']:.2f} on the test documents, summaries of {rule}")
+    return facts
 
-    if cell.path(out).is_file():
-        return
-    started = time.monotonic()
-    made = train(ready, encoder, args.training, cell.seed, machine)
-    rule, cases = made.summariser.rule, ready.test
-    rouge = ways.score_picks(cases, ways.model_picks(cases, rule, made.scores(cases)))
-    facts = {
-        "arm": cell.arm,
-        "seed": cell.seed,
-        "seconds": round(time.monotonic() - started, 1),
-        "rule": rule.described(),
-        "epoch": made.best_epoch,
-        "rouge": dict(zip(ways.NAMES, rouge.mean(0).tolist(), strict=True)),
-        "points": ways.headline(rouge).tolist(),
+
+def _worth(ready: "Prepared", rule: Rule, scores: list[np.ndarray]) -> Facts:
+    """The facts of a cell: ROUGE of the test documents' summaries, and the points of each."""
+    rouge = ways.score_picks(ready.test, ways.model_picks(ready.test, rule, scores))
+    points = ways.headline(rouge)
+    means = dict(zip(ways.NAMES, rouge.mean(0).tolist(), strict=True))
+    test = {"rouge": float(points.mean())} | means
+    return {"rule": rule.described(), "test": test, "points": points.tolist()}
+
+
+def _keep(out: Path, cell: Cell, facts: Facts) -> None:
+    runs.write_json(cell.path(out), {"arm": cell.arm, "seed": cell.seed} | facts)
+
+
+def _scores(out: Path, args: SummaryCompareArgs) -> dict[str, np.ndarray]:
+    """Points of each document by arm, (documents, seeds)."""
+    seeds = {BASE: _seeds(args), ADAPTED: _seeds(args), LEAD: _seeds(args)[:1]}
+    seeds[TEXTRANK] = seeds[LEAD]
+    return {
+        arm: np.array([runs.read_json(Cell(arm, seed).path(out))["points"] for seed in own]).T
+        for arm, own in seeds.items()
     }
-    runs.write_json(cell.path(out), facts)
-    say(f"{cell}: ROUGE {np.mean(facts['points']):.2f}, summaries of {rule}")
 
 
-def _untrained(ready: "Prepared", args: SummaryCompareArgs) -> Scores:
-    """What lead and TextRank are worth, each with the length that suits it on validation."""
-    found: Scores = {}
-    of_arm = {LEAD: lambda words: -np.arange(len(words), dtype=float), TEXTRANK: ways.textrank}
-    for arm, rank in of_arm.items():
-        valid, test = ([rank(case.words) for case in part] for part in (ready.valid, ready.test))
-        referees = [case.referee for case in ready.valid]
-        rule, _ = best_rule(rules_of(args.training.size), valid, referees)
-        found[arm] = _points(ready.test, ways.model_picks(ready.test, rule, test))
-        say(f"{arm}: ROUGE {found[arm].mean():.2f} on the test documents, summaries of {rule}")
-    return found
-
-
-def _points(cases: list[Labelled], picks: list[list[int]]) -> np.ndarray:
-    return ways.headline(ways.score_picks(cases, picks))[:, None]
-
-
-def planned(scores: Mapping[str, np.ndarray]) -> str:
+def planned(lead: np.ndarray, textrank: np.ndarray) -> str:
     """What so many test documents can find, before anything is trained.
 
     The noise is that of lead against TextRank, which are unlike; a difference of two summarisers
     that choose alike varies less from document to document.
     """
-    apart = (scores[LEAD] - scores[TEXTRANK])[:, 0]
-    count, deviation = len(apart), float(apart.std(ddof=1)) if len(apart) > 1 else float("nan")
+    apart, count = lead - textrank, len(lead)
+    deviation = float(apart.std(ddof=1)) if count > 1 else float("nan")
     far = stats.norm.ppf([0.5 + CONFIDENCE / 2, POWER]).sum()
     return (
         f"{count:,} test documents find differences of {far * deviation / count**0.5:.1f} points "
@@ -220,32 +212,39 @@ def planned(scores: Mapping[str, np.ndarray]) -> str:
     )
 
 
-def verdict(scores: Scores, args: SummaryCompareArgs) -> dict[str, Any]:
+def verdict(scores: Mapping[str, np.ndarray], args: SummaryCompareArgs) -> Facts:
     """Every comparison with its uncertainty, and the answer, as plain JSON."""
     smallest, count = args.study.smallest_effect, len(scores[LEAD])
     draws = Draws(args.intervals.resamples, args.seed.seed)
     weights = np.concatenate(list(draws.weights(count)))
-    comparisons: list[dict[str, Any]] = []
+    comparisons: list[Facts] = []
     for arm, against in PAIRS:
         apart = scores[arm] - scores[against]  # (documents, seeds)
         drawn = weights @ apart / weights.sum(1, keepdims=True)
         stream = numbers(args.seed.seed, "bootstrap", "seeds")
         gain = paired_gain(apart.mean(0), drawn, Support.of_rows(count), smallest, stream)
         comparisons.append({"arm": arm, "against": against, "main": against == BASE} | gain)
-    others = [comparison for comparison in comparisons if not comparison["main"]]
-    for one, p in zip(others, holm([c["p_value"] for c in others]), strict=True):
+    first, *others = comparisons
+    for one, p in zip(others, holm([other["p_value"] for other in others]), strict=True):
         one["p_holm"] = p
-    answer = answer_of(comparisons[0], smallest)
-    arms = {arm: {"values": own.mean(0).tolist()} for arm, own in scores.items()}
+    answer, means = answer_of(first, smallest), {a: own.mean(0) for a, own in scores.items()}
     return {
         "answer": answer,
-        "sentence": f"{answer.capitalize()}: step 2 changed ROUGE by {_gain(comparisons[0])}.",
-        "lines": [f"{c['arm']} against {c['against']}: {_gain(c)}" for c in comparisons[1:]],
+        "sentence": f"{answer.capitalize()}: step 2 changed ROUGE by {_gain(first)}.",
+        "lines": [f"{one['arm']} against {one['against']}: {_gain(one)}" for one in others],
         "metric": "rouge",
+        "higher_is_better": True,
         "smallest_effect": smallest,
         "documents": count,
-        "seeds": list(_seeds(args)),
-        "arms": arms,
+        "seeds": _seeds(args),
+        "arms": {
+            arm: {
+                "values": of.tolist(),
+                "seeds": _seeds(args)[: len(of)],
+                "mean": float(of.mean()),
+            }
+            for arm, of in means.items()
+        },
         "comparisons": comparisons,
         "warnings": [ONE_ENCODER] if args.seeds.seeds > 1 else [],
     }
@@ -253,11 +252,10 @@ def verdict(scores: Scores, args: SummaryCompareArgs) -> dict[str, Any]:
 
 def _gain(comparison: Mapping[str, Any]) -> str:
     """A gain in points with its interval, where one can be computed."""
-    seeds = len(comparison["differences"])
+    gain, seeds = f"{comparison['gain']:+.2f} points", len(comparison["differences"])
     if comparison["low"] is None:
-        return f"{comparison['gain']:+.2f} points (no interval: {seeds} seed; run 5)"
-    found = f"{comparison['gain']:+.2f} points (95 % interval {comparison['low']:+.2f} to "
-    found += f"{comparison['high']:+.2f}, {seeds} seeds"
+        return f"{gain} (no interval: {seeds} seed; run 5)"
+    ends = f"95 % interval {comparison['low']:+.2f} to {comparison['high']:+.2f}, {seeds} seeds"
     if comparison["minimum_detectable"] is not None and comparison["main"]:
-        found += f"; {comparison['minimum_detectable']:.2f} or more would be found in 8 of 10"
-    return found + ")"
+        ends += f"; {comparison['minimum_detectable']:.2f} or more would be found in 8 of 10"
+    return f"{gain} ({ends})"

@@ -6,15 +6,16 @@ two (interval segments: Liu & Lapata 2019, "Text Summarization with Pretrained E
 3.1); with the mean of tokens, no token is put between sentences.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
 from steep.data.batches import pad, padded_length
 from steep.data.inputs import Frame
 from steep.data.tokens import Tokens
-from steep.errors import SteepError
 
 
 @dataclass(frozen=True)
@@ -45,24 +46,15 @@ class Layout:
         """First and end of each window of a document, in sentences, int64 (windows, 2)."""
         costs = np.clip(lengths, 1, self.longest) + (self.special if self.first else 0)
         room = self.max_length if self.first else self.longest
-        ends, start = np.concatenate([[0], np.cumsum(costs)]), 0
-        found: list[tuple[int, int]] = []
-        while not found or found[-1][1] < len(lengths):
+        ends = np.concatenate([[0], np.cumsum(costs)])
+        found, start, end = [], 0, 0
+        while end < len(lengths):
             end = int(np.searchsorted(ends, ends[start] + room, side="right")) - 1
             found.append((start, end))
-            if end == len(lengths):
-                break
-            shared = min(self.overlap * room, room - costs[end])  # and one new sentence at least
-            start = int(np.searchsorted(ends, ends[end] - shared))
-        return np.array(found, np.int64)
-
-
-def check_layout(layout: Layout, name: str) -> None:
-    """Raises SteepError if the tokenizer of `name` puts nothing before a sentence."""
-    if layout.first and not layout.frame.before:
-        raise SteepError(
-            f"{name}: its tokenizer puts no token before a text. Use --sentence-vectors mean."
-        )
+            if end < len(lengths):  # the next one has one new sentence at least
+                shared = min(self.overlap * room, room - costs[end])
+                start = int(np.searchsorted(ends, ends[end] - shared))
+        return np.array(found, np.int64).reshape(-1, 2)
 
 
 def owners(windows: np.ndarray, lengths: np.ndarray) -> np.ndarray:
@@ -107,12 +99,9 @@ class Windows:
     @cached_property
     def _cut(self) -> tuple[np.ndarray, np.ndarray]:
         spans, own, count = [np.zeros((0, 2), np.int64)], [np.zeros(0, np.int64)], 0
-        for a, b in zip(self.documents[:-1], self.documents[1:], strict=True):
-            if a == b:
-                continue
-            lengths = self.tokens.lengths[a:b]
-            windows = self.layout.cut(lengths)
-            own.append(owners(windows, lengths) + count)
+        for a, b in pairwise(self.documents.tolist()):
+            windows = self.layout.cut(self.tokens.lengths[a:b])
+            own.append(owners(windows, self.tokens.lengths[a:b]) + count)
             spans.append(windows + a)
             count += len(windows)
         return np.concatenate(spans), np.concatenate(own)
@@ -139,17 +128,13 @@ class Windows:
     def laid(self, members: np.ndarray) -> Laid:
         """Some windows as a batch."""
         rows, count = [], 0
-        for i in members:
-            first, end = self.spans[i].tolist()
+        for first, end in self.spans[members].tolist():
             rows.append(self._row(first, end, count))
             count += end - first
         length = padded_length(max(row.shape[1] for row in rows))
-        fills = (
-            (self.layout.frame.pad, 0, 0) if self.layout.segments else (self.layout.frame.pad, 0)
-        )
+        fills = (self.layout.frame.pad, 0, 0)[: 3 if self.layout.segments else 2]
         inputs = [pad([row[k] for row in rows], fill, length) for k, fill in enumerate(fills)]
-        whose = pad([row[3] for row in rows], -1, length)
-        return Laid(np.stack(inputs, axis=1), whose)
+        return Laid(np.stack(inputs, axis=1), pad([row[3] for row in rows], -1, length))
 
     def sentences(self, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The sentences of some windows, int64 (m,), and if the window is the one to score each."""
@@ -164,27 +149,19 @@ class Windows:
 
     def _row(self, first: int, end: int, count: int) -> np.ndarray:
         """Ids, mask, segments and whose of a window, int64 (4, tokens)."""
-        frame, parts, segments, whose = self.layout.frame, [], [], []
-        around = self.layout.first
+        layout, frame = self.layout, self.layout.frame
+        parts = []
         for place, number in enumerate(range(first, end)):
-            ids = self.tokens[number][: self.layout.longest]
-            ids = ids if len(ids) else np.array([frame.pad])
-            own = np.full(len(ids), -1 if around else count + place)
-            if around:
-                ids = np.concatenate([frame.before, ids, frame.after])
-                own = np.full(len(ids), -1)
-                own[0] = count + place
-            parts.append(ids)
-            whose.append(own)
-            segments.append(np.full(len(ids), place % 2))
-        if not around:
-            parts = [np.array(frame.before), *parts, np.array(frame.after)]
-            none = [np.full(len(part), -1) for part in (frame.before, frame.after)]
-            whose = [none[0], *whose, none[1]]
-            zeros = [np.zeros(len(frame.before)), np.full(len(frame.after), segments[-1][-1])]
-            segments = [zeros[0], *segments, zeros[1]]
-        ids, kinds, owns = map(np.concatenate, (parts, segments, whose))
-        return np.stack([ids, np.ones(len(ids)), kinds, owns]).astype(np.int64)
+            ids = self.tokens[number][: layout.longest].tolist() or [frame.pad]
+            if layout.first:
+                ids = [*frame.before, *ids, *frame.after]
+            parts.append(_tokens(ids, place % 2, count + place))
+            if layout.first:
+                parts[-1][3, 1:] = -1
+        if not layout.first:
+            last = parts[-1][2, -1]
+            parts = [_tokens(frame.before, 0, -1), *parts, _tokens(frame.after, last, -1)]
+        return np.concatenate(parts, axis=1)
 
     def notes(self) -> list[str]:
         """How documents are read, and what of them is not."""
@@ -195,3 +172,9 @@ class Windows:
         if cut.any():
             told.append(f"{cut.sum():,} sentences are longer than a window: their ends are cut off")
         return told
+
+
+def _tokens(ids: Sequence[int], segment: int, whose: int) -> np.ndarray:
+    """Ids, mask, segment and whose of some tokens, int64 (4, tokens)."""
+    rest = np.repeat([[1], [segment], [whose]], len(ids), axis=1)
+    return np.concatenate([np.array([ids], np.int64).reshape(1, -1), rest])

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from steep.shelf.bias.measures import NINE
+from steep.shelf.bias.findings import NINE
 from tests.shelf.bias.conftest import NEUTRAL, table_of
 
 Steep = Callable[..., Any]
@@ -173,6 +173,12 @@ def test_the_challenge_of_2019_on_its_own_columns(
         ({}, "", "--identities COLUMN,COLUMN"),
         ({}, "--identities women --positive nice", "There is no 'nice'"),
         ({}, "--identities women --swap", "swap: needs words"),
+        ({"text": ""}, "--identities women", "no row with a text in column 'text'"),
+        ({"toxic": -0.5}, "--identities women", "expected a share from 0 to 1"),
+        ({"toxic": None}, "--identities women", "expected a share from 0 to 1"),
+        ({"women": None, "men": None}, "--identities women,men", "'women': no row has a value"),
+        ({}, "--identities women --group nope", "there is no column 'nope', which --group names"),
+        ({}, "--identities ,", "no column is named"),
     ],
 )
 def test_bad_tables(
@@ -188,9 +194,23 @@ def test_bad_tables(
     assert said in refused("bias", judge, path, "--label toxic", words)
 
 
+def test_files_that_are_no_such_tables(refused: Refused, judge: Path, tmp_path: Path) -> None:
+    rows, path = table_of(20), tmp_path / "c.jsonl"
+    rows.assign(women=[[1, 0]] * 20).to_json(path, orient="records", lines=True)
+    told = refused("bias", judge, path, COLUMNS)
+    assert "the column 'women' holds lists" in told
+    path.write_bytes(bytes(range(256)) * 9)
+    assert "c.jsonl" in refused("bias", judge, path, COLUMNS)
+    assert "is named twice" in refused("bias", judge, judge, path, COLUMNS)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("groups = 3", "[groups] must be a table"),
+        ("[groups", "not valid TOML"),
+        ('[groups]\na = ["man"]\n[swap]\nx = 3', "[swap.x] must be a table"),
+        ('[groups]\na = ["man"]\n[swap.x]', "two groups or more with equally many forms"),
         ('[groups]\na = ["b(s)?"]', "'b(s)?', which is no plain word"),
         ("[groups]\na = []", "'a' must be a list of words"),
         ('[group]\na = ["b"]', "Did you mean 'groups'?"),

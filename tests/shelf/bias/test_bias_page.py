@@ -10,11 +10,12 @@ import pytest
 
 from steep import commands, outputs, runs
 from steep.errors import SteepError
+from steep.metrics.weighted import Draws
 from steep.shelf.bias import BiasArgs
 from steep.shelf.bias.bias import group_lines
 from steep.shelf.bias.findings import Scored, findings
-from steep.shelf.bias.resamples import Draws, Sample
-from steep.shelf.bias.sentences import change, headline
+from steep.shelf.bias.measures import Sample
+from steep.shelf.bias.told import change, headline
 from tests.reports.test_browser import BROWSER, seen
 
 PHONE = 390

@@ -5,7 +5,6 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from steep.shelf.bias.measures import (
-    AUCS,
     BNSP,
     BPSN,
     CALIBRATION,
@@ -14,6 +13,7 @@ from steep.shelf.bias.measures import (
     NEGATIVE_AEG,
     POSITIVE_AEG,
     SUBGROUP,
+    Sample,
     challenge_score,
     power_mean,
     ranked,
@@ -74,8 +74,8 @@ def test_a_threshold_counts_what_reaches_it() -> None:
     scores = np.array([0.5, 0.4, 0.9, 0.5, 0.1])
     truth = np.array([False, False, True, True, True])
     labels = np.array([0, 0.2, 1, 0.6, 0.5])
-    groups = np.ones((5, 1), bool)
-    found = on_all(rates(scores, labels, scores >= 0.5, truth, groups)(np.ones((1, 5))))
+    sample = Sample(truth, labels, ("a",), np.ones((5, 1), bool))
+    found = on_all(rates(scores, scores >= 0.5, sample)(np.ones((1, 5))))
     assert found[FPR] == pytest.approx([0.5, 0.5])
     assert found[FNR] == pytest.approx([1 / 3, 1 / 3])
     assert found[CALIBRATION] == pytest.approx([(2.4 - 2.3) / 5] * 2)
@@ -89,5 +89,5 @@ def test_the_generalised_mean_leans_to_the_worst() -> None:
 
 
 def test_the_score_of_the_challenge() -> None:
-    aucs = {name: np.full((1, 9), value) for name, value in zip(AUCS, (0.8, 0.9, 1.0), strict=True)}
+    aucs = [np.full((1, 9), value) for value in (0.8, 0.9, 1.0)]
     assert challenge_score(np.array([0.7]), aucs) == pytest.approx([0.85])

@@ -13,7 +13,7 @@ from steep.args.table import TableArgs
 from steep.data.load import read_table
 from steep.openings import IdentityArgs, MitigationArgs
 from steep.options import change
-from steep.shelf.bias.identities import read_identities
+from steep.shelf.bias.mentions import read_identities
 from steep.shelf.bias.mitigate import Mitigation, lacking, matched
 from tests.conftest import GOOD
 from tests.shelf.bias.conftest import table_of
@@ -54,7 +54,7 @@ def test_effective_weights(tmp_path: Path, scheme: str, wanted: tuple[float, ...
     corpus = read_table(path, table)
     identities = read_identities(path, asked, "toxic", "auto")
     plan = Mitigation(identities, asked, MitigationArgs(bias_weights=scheme), "toxic")
-    found = plan._weighted(corpus, 1).weights()
+    found = plan.weighted(corpus, 1).weights()
     assert found.tolist() == pytest.approx([*wanted[:3], 2 * wanted[3]])
 
 
@@ -94,6 +94,7 @@ def test_options_of_a_fit(
         ("--swap-terms --identities women", "swap_terms: needs words"),
         ("--balance {pile} --identities women", "balance: needs words"),
         ("--bias-weights kernel --identities women,nobody", "column 'nobody' is not there"),
+        ("--balance nowhere --terms {terms}", "nowhere: there is no such file"),
     ],
 )
 def test_what_a_mitigation_needs(
@@ -104,13 +105,25 @@ def test_what_a_mitigation_needs(
     tmp_path: Path,
     words: str,
     said: str,
+    terms: Path,
 ) -> None:
-    given = words.format(pile=comments)
+    given = words.format(pile=comments, terms=terms)
     message = refused(
         *("fit", comments, "--label toxic --soft", given, "--model", tiny_bert, tiny),
         *("--out", tmp_path / "out"),
     )
     assert said in message
+
+
+def test_a_group_is_not_called_as_the_harmful_class(
+    refused: Refused, tiny_bert: Path, tiny: str, tmp_path: Path
+) -> None:
+    path, rows = tmp_path / "c.csv", table_of(60)
+    named = np.where(rows["toxic"] >= 0.5, "bad", "fine")
+    rows.assign(toxic=named, bad=rows["women"]).to_csv(path, index=False)
+    words = "--label toxic --identities bad --identity-outputs --positive bad --model"
+    told = refused("fit", path, words, tiny_bert, tiny, "--out", tmp_path / "out")
+    assert "'bad' is the harmful class and a group" in told
 
 
 def test_arms_of_a_study_and_bias_beside_its_verdict(

@@ -6,8 +6,8 @@ import pytest
 from steep.errors import SteepError
 from steep.options import make
 from steep.shelf.summarize import SizeArgs
-from steep.shelf.summarize.choose import Rule, best_rule, rules_of, settled
-from steep.shelf.summarize.rouge import Referee
+from steep.shelf.summarize.choose import Labelled, Rule, best_rule, rules_of, settled
+from steep.shelf.summarize.documents import Document
 
 WORDS = [list("abcd"), list("xabc"), list("klm"), list("pq"), []]
 SCORES = np.array([0.9, 0.8, 0.3, 0.5, 0.99])
@@ -43,10 +43,10 @@ def test_equal_scores_go_by_position() -> None:
 
 
 def test_the_rule_that_is_best_on_validation_is_taken() -> None:
-    document = [["a", "b"], ["c", "d"], ["e", "f"], ["g", "h"]]
-    referees = [Referee([["a", "b"], ["c", "d"]], document)]
+    words = [["a", "b"], ["c", "d"], ["e", "f"], ["g", "h"]]
+    case = Labelled(Document(0, "", [], []), words, words[:2], [0, 1], "given")
     scores = [np.array([4.0, 3.0, 2.0, 1.0])]
-    rule, worth = best_rule(rules_of(SizeArgs()), scores, referees)
+    rule, worth = best_rule(rules_of(SizeArgs()), scores, [case])
     assert (rule.kind, rule.value, rule.block) == ("sentences", 2, False)
     assert worth == pytest.approx(1.0)
 

@@ -5,8 +5,8 @@ from itertools import combinations
 
 import numpy as np
 
+from steep.shelf.summarize.choose import greedy, labelled, matched
 from steep.shelf.summarize.documents import Document
-from steep.shelf.summarize.labels import greedy, labelled, matched
 from steep.shelf.summarize.rouge import english_words, rouge
 
 SENTENCES = [

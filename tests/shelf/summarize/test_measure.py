@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from steep.metrics.weighted import Draws
-from steep.shelf.summarize.choose import Rule
+from steep.shelf.summarize.choose import Rule, labelled
 from steep.shelf.summarize.documents import Document
-from steep.shelf.summarize.labels import labelled
 from steep.shelf.summarize.measure import (
     baseline_picks,
     examples,

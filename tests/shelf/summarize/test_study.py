@@ -19,9 +19,10 @@ Steep = Callable[..., Any]
 def test_the_plan_says_what_so_many_documents_find() -> None:
     draw = np.random.default_rng(0)
     apart = draw.normal(0, 12.2, 200)
-    scores = {"lead": apart[:, None], "textrank": np.zeros((200, 1))}
     expected = 2.80 * apart.std(ddof=1) / 200**0.5
-    assert f"200 test documents find differences of {expected:.1f} points" in planned(scores)
+    assert f"200 test documents find differences of {expected:.1f} points" in planned(
+        apart, np.zeros(200)
+    )
 
 
 @pytest.mark.parametrize(("gain", "answer"), [(3.0, "yes"), (-3.0, "no"), (0.0, "cannot tell")])
@@ -62,7 +63,13 @@ def test_a_study_runs_and_goes_on(
     assert "resuming the study" in again.stderr
     assert (out / "cells" / "base-seed0.json").stat().st_mtime_ns == kept
     assert json.loads((out / "verdict.json").read_text()) == found
-    told = steep("report", out, code=2).stderr
-    assert "written by 'steep summarize compare', which has no report" in told
+    steep("report", out)
+    page = (out / "report.md").read_text(encoding="utf-8")
+    for row in ("adapted over base", "adapted over lead", "base over textrank"):
+        assert f"| {row} |" in page
+    lead = found["arms"]["lead"]["values"][0]
+    assert f"| lead | {lead:.3f} |" in page
+    assert "steep summarize compare articles.jsonl" in page
+    assert "masked loss" in page
     other = steep(*words, "--batch-size 4 --out", out, code=2)
     assert "holds a study with other options" in other.stderr

@@ -254,6 +254,38 @@ def test_mistakes_are_told(
     assert told in refused(*files, tmp_path / "out")
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda row: {"article": "", "highlights": ""}, "no row has both a text and summary"),
+        (
+            lambda row: {"article": row["sentences"][0], "highlights": row["sentences"][0]},
+            "every training document has one sentence",
+        ),
+        (lambda row: {"highlights": "999"}, "no sentence of the training documents shares a word"),
+    ],
+)
+def test_documents_that_nothing_can_be_learnt_from(
+    refused: Callable[..., str], tiny_bert: Path, tmp_path: Path, change: Any, told: str
+) -> None:
+    rows = [row | change(row) for row in made(40, 3)]
+    files = (write(tmp_path / "a.jsonl", rows), COLUMNS, "--model", tiny_bert, SHORT, "--out")
+    assert told in refused("summarize fit", *files, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("label", "told"),
+    [(None, "no row has both a text and labels"), (0, "training documents has the label 1")],
+)
+def test_labels_that_nothing_can_be_learnt_from(
+    refused: Callable[..., str], tiny_bert: Path, tmp_path: Path, label: int | None, told: str
+) -> None:
+    rows = [row | {"labels": [label] * len(row["sentences"])} for row in made(40, 3)]
+    files = (write(tmp_path / "a.jsonl", rows), "--text sentences --sentence-labels labels --model")
+    assert told in refused("summarize fit", *files, tiny_bert, SHORT, "--out", tmp_path / "out")
+
+
 def test_folders_that_are_no_summarisers_are_told(
     refused: Callable[..., str], more: Path, tiny_bert: Path, tmp_path: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""What do the findings mean, in plain words? Sentences for the terminal, the report and the card.
+"""What do the findings mean, in plain words? Lines for the terminal, sentences, and tables.
 
 An AUC is told as what it is: of 100 pairs of a harmful and a harmless comment, so many have the
 right order. It is told of comments that mention a group, never of people; and nothing is called
@@ -8,18 +8,18 @@ fair, since what was not found may still be there.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from steep.shelf.bias.findings import FEW, SCARCE
+from steep.run_tables import Table
+from steep.shelf.bias.findings import FEW, SCARCE, lowest
 from steep.shelf.bias.measures import AUCS, BNSP, BPSN, SUBGROUP
-from steep.shelf.bias.resamples import lowest
-from steep.wording import capital, counted, number, some, span
+from steep.wording import NOTHING, count, counted, number, some, span
 
 Found = Mapping[str, Any]
 
 SHORT = {SUBGROUP: "within the group", BPSN: "false alarms", BNSP: "misses"}
-WRONG = {  # what the wrong order of a pair means
-    SUBGROUP: "among comments that mention {group}, harmless ones score above harmful ones",
-    BPSN: "harmless comments that mention {group} score above harmful ones that do not mention it",
-    BNSP: "harmful comments that mention {group} score below harmless ones that do not mention it",
+PAIRS = {  # which comment of a pair should not score above or below which other one
+    SUBGROUP: ("harmless comments that mention {}", "above", "harmful ones that mention it, too"),
+    BPSN: ("harmless comments that mention {}", "above", "harmful ones that do not mention it"),
+    BNSP: ("harmful comments that mention {}", "below", "harmless ones that do not mention it"),
 }
 ABSENCE = (
     "What was not found may still be there: groups that were not asked for, comments of another "
@@ -27,6 +27,10 @@ ABSENCE = (
 )
 NONE = f"No group has {FEW} harmful and {FEW} harmless comments, so nothing can be said."
 CLOSE = 0.02  # of an AUC: where nothing larger can be ruled out, the answer is "cannot tell"
+STATES = {
+    ("few", "none"): f"Too few, so left out (fewer than {FEW} harmful or harmless comments)",
+    ("scarce",): f"Wide intervals (fewer than {SCARCE} harmful or harmless comments)",
+}
 
 
 def headline(found: Found, arm: Found) -> tuple[str, str]:
@@ -34,52 +38,67 @@ def headline(found: Found, arm: Found) -> tuple[str, str]:
     if not arm["beside"]:
         return "Cannot tell", NONE
     worst = lowest(arm["beside"])
-    group, metric = shown(worst["group"]), worst["metric"]
-    both = arm["by_group"][worst["group"]][metric], arm["overall"][SUBGROUP]
+    group, (own, way, others) = shown(worst["group"]), PAIRS[worst["metric"]]
+    both = arm["by_group"][worst["group"]][worst["metric"]], arm["overall"][SUBGROUP]
     wrong, usual = (_hundred(1 - one["value"]) for one in both)
     pairs = (
-        f"{WRONG[metric].format(group=group)} in {wrong} of 100 pairs; of all comments, harmless "
-        f"ones score above harmful ones in {usual} of 100."
+        f"{own.format(group)} score {way} {others} in {wrong} of 100 pairs; of all comments, "
+        f"harmless ones score above harmful ones in {usual} of 100."
     )
     if worst["high"] is not None and worst["high"] < 0:
         apart = f"{_hundred(-worst['high'])} to {_hundred(-worst['low'])}"
         sentence = f"Worst off are comments that mention {group}: {pairs}"
         return f"Comments that mention {group}", f"{sentence} Difference, 95 % interval: {apart}."
     limit = "" if worst["low"] is None else f" larger than {_hundred(max(0.0, -worst['low']))}"
-    told = f"no difference found{limit} of 100 pairs, {_scope(found, arm)}"
-    return "No clear difference", f"{capital(told)}. The worst: {pairs}"
+    told = f"No difference found{limit} of 100 pairs, {_scope(found, arm)}"
+    return "No clear difference", f"{told}. The worst: {pairs}"
 
 
 def change(found: Found, difference: Found) -> tuple[str, str]:
     """What differs between two arms: the groups for which it is clear, or that none is."""
-    arm, against, changes = (difference[key] for key in ("arm", "against", "changes"))
+    arms, changes = f"{difference['arm']} against {difference['against']}", difference["changes"]
     if not changes:
         return "Cannot tell", NONE
-    clear = [one for one in changes if one["low"] is not None and one["low"] * one["high"] > 0]
-    if clear:
+    known = [one for one in changes if one["low"] is not None]
+    if clear := [one for one in known if one["low"] * one["high"] > 0]:
         clear.sort(key=lambda one: -abs(one["value"]))
-        return "Yes", f"{arm} against {against}: {'; '.join(map(_changed, clear))}."
-    ends = [abs(one[e]) for one in changes for e in ("low", "high") if one[e] is not None]
-    limit = f" larger than {_hundred(max(ends))} of 100 pairs" if ends else ""
-    answer = "No difference found" if ends and max(ends) <= CLOSE else "Cannot tell"
-    scope = _scope(found, found["arms"][0])
-    return answer, f"{arm} against {against}: no difference found{limit}, {scope}."
+        return "Yes", f"{arms}: {'; '.join(map(_changed, clear))}."
+    most = max((abs(one[end]) for one in known for end in ("low", "high")), default=None)
+    limit = f" larger than {_hundred(most)} of 100 pairs" if most is not None else ""
+    answer = "No difference found" if most is not None and most <= CLOSE else "Cannot tell"
+    return answer, f"{arms}: no difference found{limit}, {_scope(found, found['arms'][0])}."
+
+
+def _changed(one: Found) -> str:
+    """A clear change of one group, in words."""
+    way = "fewer" if one["value"] > 0 else "more"
+    low, high = sorted(abs(one[end]) for end in ("low", "high"))
+    by = f"by {_hundred(abs(one['value']))} of 100 ({_hundred(low)} to {_hundred(high)})"
+    return (
+        f"{way} pairs in the wrong order for {shown(one['group'])} ({SHORT[one['metric']]}), {by}"
+    )
+
+
+def _scope(found: Found, arm: Found) -> str:
+    groups = counted(len(arm["by_group"]), "group")
+    return f"for {groups} on {counted(found['rows'], 'row')}, all compared at once"
+
+
+def _hundred(share: float) -> str:
+    return f"{100 * share:.1f}"
 
 
 def small(found: Found) -> list[str]:
     """Which groups are too few to say anything, or enough only for wide intervals."""
-    said = []
-    for states, what in (
-        (("few", "none"), f"Too few, so left out (fewer than {FEW} harmful or harmless comments)"),
-        (("scarce",), f"Wide intervals (fewer than {SCARCE} harmful or harmless comments)"),
-    ):
-        named = [
+    named = {
+        what: [
             f"{shown(g['name'])} ({g['positives']} harmful, {g['negatives']} harmless)"
             for g in found["groups"]
             if g["status"] in states
         ]
-        said += [f"{what}: {some(named, 24)}."] if named else []
-    return said
+        for states, what in STATES.items()
+    }
+    return [f"{what}: {some(groups, 24)}." for what, groups in named.items() if groups]
 
 
 def lines_of(found: Found) -> Iterator[str]:
@@ -115,23 +134,48 @@ def ordered(found: Found, arm: Found) -> list[Found]:
     """The groups, worst first by their lowest AUC; those that are too few come last."""
 
     def least(group: Found) -> float:
-        own = arm["by_group"].get(group["name"], {})
-        return min(
-            (own[n]["value"] for n in AUCS if own and own[n]["value"] is not None), default=2
-        )
+        own = arm["by_group"].get(group["name"])
+        values = [own[name]["value"] for name in AUCS] if own else []
+        return min((value for value in values if value is not None), default=2)
 
     return sorted(found["groups"], key=least)
 
 
 def swap_sentence(swap: Found) -> str:
     """How much swapped terms change the score, harmless comments first."""
-    told = [
+    told = "; ".join(
         f"{kind} comments: the score changes by {cell(one['gap'])}, the decision in "
         f"{one['flips']['value']:.1%} of swaps"
         for kind, one in swap["by_label"].items()
-    ]
+    )
     left = f"{swap['skipped']:,} skipped, with several groups or a word of [skip]"
-    return f"{'; '.join(told)} ({counted(swap['rows'], 'row')}; {left})"
+    return f"{told} ({counted(swap['rows'], 'row')}; {left})"
+
+
+def groups_table(found: Found) -> Table:
+    """Rows of each group and its three AUCs, by arm; worst first, those that are too few last."""
+    rows = []
+    for group in ordered(found, found["arms"][0]):
+        counts = tuple(count(group[key]) for key in ("rows", "positives", "negatives"))
+        for arm in found["arms"]:
+            own = arm["by_group"].get(group["name"])
+            aucs = [cell(own[name]) for name in AUCS] if own else ["too few"] * 3
+            rows.append((named(found, group["name"], arm), *counts, *aucs))
+    for arm in found["arms"]:
+        means = [cell(arm["means"][n]) if n in arm["means"] else NOTHING for n in AUCS]
+        rows.append((named(found, "mean", arm), *([NOTHING] * 3), *means))
+    return Table(
+        caption="Comments that mention a group, and shares of pairs in the right order",
+        columns=("group", "rows", "harmful", "harmless", *(SHORT[name] for name in AUCS)),
+        align="lrrrrrr",
+        rows=rows,
+        note="The mean is the generalised one with p = −5, which leans to the worst group.",
+    )
+
+
+def named(found: Found, group: str, arm: Found) -> str:
+    """A group, where there are several arms with the arm's name."""
+    return f"{shown(group)}, {arm['name']}" if len(found["arms"]) > 1 else shown(group)
 
 
 def shown(name: str) -> str:
@@ -143,23 +187,3 @@ def cell(one: Found, sign: bool = False) -> str:
     """A value with its interval, where it has one."""
     value = number(one["value"], sign=sign)
     return value if one["low"] is None else f"{value} ({span(one['low'], one['high'], sign=sign)})"
-
-
-def _hundred(share: float) -> str:
-    return f"{100 * share:.1f}"
-
-
-def _changed(one: Found) -> str:
-    """A clear change of one group, in words."""
-    way = "fewer" if one["value"] > 0 else "more"
-    low, high = sorted(abs(one[end]) for end in ("low", "high"))
-    ends = f"{_hundred(low)} to {_hundred(high)}"
-    by = f"by {_hundred(abs(one['value']))} of 100 ({ends})"
-    return (
-        f"{way} pairs in the wrong order for {shown(one['group'])} ({SHORT[one['metric']]}), {by}"
-    )
-
-
-def _scope(found: Found, arm: Found) -> str:
-    groups = counted(len(arm["by_group"]), "group")
-    return f"for {groups} on {counted(found['rows'], 'row')}, all compared at once"

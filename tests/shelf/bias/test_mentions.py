@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from steep.shelf.bias.swaps import exchanged, swapped
-from steep.shelf.bias.terms import Terms, pattern_of, read_terms
+from steep.shelf.bias.made_texts import exchanged, swapped
+from steep.shelf.bias.mentions import Terms, pattern_of, read_terms
 
 GENDER = {"women": ("woman", "women", "she", "her"), "men": ("man", "men", "he", "his")}
 

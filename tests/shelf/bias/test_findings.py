@@ -3,16 +3,15 @@
 import numpy as np
 import pytest
 
-from steep.metrics.weighted import Support
-from steep.shelf.bias.measures import BPSN, SUBGROUP, power_mean
-from steep.shelf.bias.resamples import (
-    Draws,
+from steep.metrics.weighted import Draws, Support
+from steep.shelf.bias.findings import bands, centred, entry, lowest
+from steep.shelf.bias.measures import (
+    BPSN,
+    SUBGROUP,
     Sample,
-    bands,
-    centred,
-    entry,
-    lowest,
     measured,
+    power_mean,
+    resamples,
     strata_of,
 )
 
@@ -26,7 +25,7 @@ def drawn_sample(rows: int, seed: int, clusters: np.ndarray | None = None) -> Sa
 def test_every_resample_has_the_rows_of_each_stratum() -> None:
     sample = drawn_sample(600, 0)
     strata = strata_of(sample)
-    for weights in Draws(50).weights(sample):
+    for weights in resamples(sample, Draws(50)):
         for stratum in np.unique(strata):
             assert (weights[:, strata == stratum].sum(axis=1) == (strata == stratum).sum()).all()
         assert (weights @ sample.truth == sample.truth.sum()).all()
@@ -36,7 +35,7 @@ def test_every_resample_has_the_rows_of_each_stratum() -> None:
 def test_clusters_are_drawn_whole() -> None:
     clusters = np.repeat(np.arange(60), 5)
     sample = drawn_sample(300, 1, clusters)
-    weights = np.concatenate([*Draws(20).weights(sample)])
+    weights = np.concatenate([*resamples(sample, Draws(20))])
     for cluster in range(60):
         inside = weights[:, clusters == cluster]
         assert (inside == inside[:, :1]).all()
@@ -45,9 +44,9 @@ def test_clusters_are_drawn_whole() -> None:
 
 def test_the_number_of_resamples_at_once_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     sample = drawn_sample(200, 2)
-    whole = np.concatenate([*Draws(30, seed=4).weights(sample)])
-    monkeypatch.setattr("steep.shelf.bias.resamples.CELLS", 1400)
-    assert (np.concatenate([*Draws(30, seed=4).weights(sample)]) == whole).all()
+    whole = np.concatenate([*resamples(sample, Draws(30, seed=4))])
+    monkeypatch.setattr("steep.metrics.weighted.CELLS", 1400)
+    assert (np.concatenate([*resamples(sample, Draws(30, seed=4))]) == whole).all()
 
 
 def test_equal_arms_differ_by_nothing_and_a_shift_is_found() -> None:
@@ -55,23 +54,23 @@ def test_equal_arms_differ_by_nothing_and_a_shift_is_found() -> None:
     sample, draw = drawn_sample(2000, 3), np.random.default_rng(5)
     scores = draw.normal(size=2000) + 1.5 * sample.truth
     pushed = scores + 0.8 * sample.groups[:, 0]
-    arms = [one[None] for one in (scores, scores, pushed)]
-    first, same, other = measured(sample, arms, [one > 1 for one in arms], Draws(200))
+    arms = [(one[None], one[None] > 1) for one in (scores, scores, pushed)]
+    first, same, other = measured(sample, arms, Draws(200))
     supports = sample.supports()
-    assert not np.nan_to_num(first.minus(same).drawn[BPSN]).any()
-    change, rests_on = other.minus(first), supports[BPSN][0]
-    found = entry(change.values[BPSN][:, 0], change.drawn[BPSN][:, :, 0], rests_on)
+    assert not np.nan_to_num(first[BPSN] - same[BPSN]).any()
+    found = entry((other[BPSN] - first[BPSN])[..., 0], supports[BPSN][0])
     assert found["high"] is not None
     assert found["high"] < 0
-    alone = entry(other.values[BPSN][:, 0], other.drawn[BPSN][:, :, 0], rests_on)
+    alone = entry(other[BPSN][..., 0], supports[BPSN][0])
     width = alone["high"] - alone["low"]
     assert found["high"] - found["low"] < width  # what both arms have in common falls out
 
 
 def test_what_does_not_vary_has_no_interval() -> None:
-    values, alike = np.ones(1), np.ones((50, 1))
-    assert entry(values, alike, Support.of_rows(50)) == {"value": 1.0, "low": None, "high": None}
-    assert entry(np.array([np.nan]), alike, Support.of_rows(50))["value"] is None
+    alike = np.ones((51, 1))
+    assert entry(alike, Support.of_rows(50)) == {"value": 1.0, "low": None, "high": None}
+    alike[0] = np.nan
+    assert entry(alike, Support.of_rows(50))["value"] is None
 
 
 def test_the_interval_of_the_worst_holds_the_worst() -> None:
@@ -81,9 +80,8 @@ def test_the_interval_of_the_worst_holds_the_worst() -> None:
     for _ in range(studies):
         means = draw.normal(size=8)  # the true values are 0, the standard errors 1
         drawn = means + draw.normal(size=(400, 8))
-        entries = [
-            entry(means[i : i + 1], drawn[:, i : i + 1], Support.of_rows(500)) for i in range(8)
-        ]
+        cells = np.concatenate([means[None], drawn])
+        entries = [entry(cells[:, i : i + 1], Support.of_rows(500)) for i in range(8)]
         found = lowest(bands(entries, list(drawn.T)))
         held += found["low"] <= 0 <= found["high"]
         alone = entries[int(means.argmin())]
@@ -97,12 +95,11 @@ def test_the_interval_of_a_generalised_mean_is_not_too_low() -> None:
     draw, held, plain, studies = np.random.default_rng(1), 0, 0, 300
     for _ in range(studies):
         known = 0.7 + 0.08 * draw.normal(size=8)
-        value = power_mean(known)[None]
-        drawn = power_mean(known + 0.08 * draw.normal(size=(400, 8)))[:, None]
-        for cells in (drawn, centred(value, drawn)):
-            found = entry(value, cells, Support.of_rows(500))
-            right = found["low"] <= 0.7 <= found["high"]
-            plain, held = (plain + right, held) if cells is drawn else (plain, held + right)
+        resampled = known + 0.08 * draw.normal(size=(400, 8))
+        cells = power_mean(np.concatenate([known[None], resampled]))[:, None]
+        own, other = (entry(c, Support.of_rows(500)) for c in (cells, centred(cells)))
+        plain += own["low"] <= 0.7 <= own["high"]
+        held += other["low"] <= 0.7 <= other["high"]
     assert held / studies >= 0.91
     assert plain / studies < 0.85
 
@@ -115,9 +112,7 @@ def test_the_intervals_hold_the_truth() -> None:
         truth, group = np.tile([True, False], 150), np.arange(300) < 60
         scores = draw.normal(size=300) + truth
         sample = Sample(truth, truth.astype(float), ("a",), group[:, None])
-        (one,) = measured(sample, [scores[None]], [scores[None] > 0], Draws(200, seed))
-        found = entry(
-            one.values[SUBGROUP][:, 0], one.drawn[SUBGROUP][:, :, 0], sample.supports()[SUBGROUP][0]
-        )
+        (one,) = measured(sample, [(scores[None], scores[None] > 0)], Draws(200, seed))
+        found = entry(one[SUBGROUP][..., 0], sample.supports()[SUBGROUP][0])
         held += found["low"] <= 0.7602 <= found["high"]
     assert held / 150 >= 0.9
