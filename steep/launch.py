@@ -92,8 +92,10 @@ def start(count: int) -> int:
     common = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": _free_port()}
     common |= {THREADS: os.environ.get(THREADS, str(threads))}
     processes: list[subprocess.Popen] = []
+    asked: list[int] = []
 
     def forward(number: int) -> None:
+        asked.append(number)
         for process in processes:
             process.send_signal(number)
 
@@ -108,20 +110,20 @@ def start(count: int) -> int:
                         start_new_session=True,
                     )
                 )
-            return _ended(processes)
+            return _ended(processes, asked)
     finally:
         for process in processes:
             process.kill()
 
 
-def _ended(processes: list[subprocess.Popen]) -> int:
-    """The exit code of processes that end together."""
+def _ended(processes: list[subprocess.Popen], asked: list[int]) -> int:
+    """The exit code of processes that end together; `asked` are the signals sent to them."""
     while not (failed := [p for p in processes if p.poll()]):
         if all(process.poll() == 0 for process in processes):
             return 0
         time.sleep(0.05)
     for number, process in enumerate(processes, 1):
-        if process in failed and process.returncode < 0:
+        if process in failed and process.returncode < 0 and not asked:
             name = signal.Signals(-process.returncode).name
             why = " (most often for lack of memory)" if name == "SIGKILL" else ""
             say(f"process {number} of {len(processes)} was killed by {name}{why}: the run ends")

@@ -1,4 +1,4 @@
-"""How do several processes train one model? Each computes its parts of every batch; sums are shared.
+"""How do several processes train one model? Each computes its parts of every batch; all are summed.
 
 All make the same batches, from the same seeds. A batch is cut as for gradient accumulation, and a
 process computes every `count`-th part; losses and gradients are summed before the optimiser moves
