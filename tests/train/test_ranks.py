@@ -35,7 +35,7 @@ ADAPT = TABLE | {
     "eval_steps": 3,
     "learning_rate": 0.001,
 }
-FIT = TABLE | {"max_length": 32, "batch_size": 7, "epochs": 2, "learning_rate": 1e-4}
+FIT = TABLE | {"max_length": 32, "batch_size": 7, "epochs": 2, "learning_rate": 2e-4}
 LONG = {"max_length": 8, "truncation": "sliding-mean", "max_windows": 4}
 RESUMED = ADAPT | {"max_steps": 60, "eval_steps": 20}
 MINUTE = 60.0
@@ -90,7 +90,7 @@ def history(folder: Path) -> list[dict[str, float]]:
 
 def same(one: Path, two: Path, start: Path | None) -> None:
     """Weights and histories within rounding; without a `start` to have moved from, exactly."""
-    tolerance = 0.0 if start is None else 2e-6
+    tolerance = 0.0 if start is None else 1e-5
     weights, others = (load_file(folder / runs.WEIGHTS) for folder in (one, two))
     assert weights.keys() == others.keys()
     for name, value in weights.items():
@@ -100,7 +100,7 @@ def same(one: Path, two: Path, start: Path | None) -> None:
         assert mine == pytest.approx(theirs, rel=10 * tolerance, abs=0, nan_ok=True)
     if start is not None:
         before = load_file(start / runs.WEIGHTS)
-        assert max((v - before[n]).abs().max() for n, v in weights.items() if n in before) > 1e-4
+        assert max((v - before[n]).abs().max() for n, v in weights.items() if n in before) > 1e-3
 
 
 def test_step_2_is_the_same_in_one_two_and_three_processes(
