@@ -66,6 +66,8 @@ def told(devices: int) -> Ranks:
             "with --devices, torchrun or accelerate launch."
         )
     del os.environ["WORLD_SIZE"]
+    # Else torch, once it is imported, warns with a stack when the first process has ended.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     return Ranks(int(os.environ["RANK"]), int(size), int(os.environ["LOCAL_RANK"]))
 
 
