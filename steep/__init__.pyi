@@ -137,6 +137,7 @@ def adapt(
     overwrite: bool = False,
     sentences: Literal["none", "next", "order"] = "none",
     track: Literal["none", "tensorboard", "mlflow", "wandb"] = "none",
+    devices: int = 1,
 ) -> str | Path:
     """Step 2: further pre-training of `model` on text; returns the folder `out`, a checkpoint."""
 
@@ -285,6 +286,7 @@ def fit(
     swap_terms: bool = False,
     identity_outputs: bool = False,
     track: Literal["none", "tensorboard", "mlflow", "wandb"] = "none",
+    devices: int = 1,
 ) -> str | Path:
     """Step 3: fine-tune a classifier; returns the folder `out`, a Hugging Face checkpoint."""
 

@@ -1,5 +1,6 @@
 """Which commands has the command line? One function each; its flags are the command's options."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ from steep.args import CheckArgs, DemoArgs
 from steep.console import result, say, tell
 from steep.errors import on_signals, tell_bus_errors
 from steep.flags import NOTHING_LEFT, command, with_errors
+from steep.launch import here
 from steep.shelf.auto import AutoArgs
 from steep.shelf.bias import BiasArgs
 from steep.shelf.blend import BlendArgs
@@ -288,6 +290,8 @@ def main() -> None:
         code = ended.code
     except OSError as error:  # of help, on a full disk or into a closed pipe
         say(f"Error: standard output cannot be written: {error.strerror}.")
+    if here().count > 1:  # torch would wait for what it sends to a process that may be gone
+        os._exit(code or 0)
     sys.exit(code)
 
 

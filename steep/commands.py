@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from steep.args import CheckArgs, DataArgs, DemoArgs, FitArgs
 from steep.args.chosen import options_for
+from steep.launch import check_devices
 from steep.openings import (
     AdaptCommand,
     CompareCommand,
@@ -68,6 +69,7 @@ def adapt(
     from steep.stages import adapt as stage
 
     args = options_for(AdaptCommand, "adapt", options | _given(model), source)
+    check_devices(args.several)
     openings = Openings(
         callbacks=callbacks,
         followers=followers_of(args.track),
@@ -116,6 +118,7 @@ def fit(
     from steep.stages import fit as stage
 
     args = options_for(FitCommand, "fit", options | _given(model), source)
+    check_devices(args.several, args.search.tune)
     core, kept = args.core, dict[str, Any]()
     if (args.identity, args.mitigation) != (IdentityArgs(), MitigationArgs()):
         from steep.shelf.bias import mitigate

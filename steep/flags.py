@@ -12,9 +12,11 @@ from typing import Annotated, Any, get_args, get_origin
 import typer
 from typer.core import TyperOption
 
-from steep.console import say
+from steep import launch
+from steep.args.chosen import options_for
+from steep.console import quiet, say
 from steep.errors import SteepError, number_of, on_signals, refuse_launchers, stop
-from steep.options import Option, options_of
+from steep.options import Option, as_mapping, options_of
 from steep.toml_files import read_toml
 from steep.wording import brief
 
@@ -40,20 +42,24 @@ def command(
         flags = [_parameter(option) for option in options_of(kind)]
         first = [flag for flag in flags if flag.name in FIRST]
         others = [flag for flag in flags if flag.name not in FIRST]
+        may_be_several = any(flag.name == "devices" for flag in flags)
 
         def call(context: typer.Context, **values: Any) -> None:
             given = {f.name: values[f.name] for f in flags if _is_given(context, f.name)}
             inputs = {parameter.name: values[parameter.name] for parameter in own}
             config = {"config": values["config"]} if values["config"] is not None else {}
 
-            def run() -> None:
+            def act() -> None:
                 if config and inputs.get("out") is not None:
                     from steep.places import check_config  # only now: it imports numpy
 
                     check_config(config["config"], inputs["out"])
                 function(**inputs, **given, **config)
 
-            with_errors(run, stopped)
+            def run() -> None:
+                several(act, _devices(kind, function.__name__, given | config))
+
+            with_errors(run if may_be_several else act, stopped, may_be_several)
 
         call.__doc__ = function.__doc__
         shown = [*first, *own, *others, _config(own), _help_all()]
@@ -70,13 +76,17 @@ CONTEXT = inspect.Parameter(
 )
 
 
-def with_errors(action: Callable[[], None], stopped: str = NOTHING_LEFT) -> None:
+def with_errors(
+    action: Callable[[], None], stopped: str = NOTHING_LEFT, several: bool = False
+) -> None:
     """Run `action`; a user's mistake, and what the system refuses, end with a message and code 2.
 
-    Ctrl-C ends with code 130, SIGTERM with 143, SIGHUP with 129.
+    Ctrl-C ends with code 130, SIGTERM with 143, SIGHUP with 129. What a launcher started beside
+    others is refused, unless the action knows of `several` processes.
     """
     try:
-        refuse_launchers()
+        if not several:
+            refuse_launchers()
         with on_signals(stop):
             action()
     except SteepError as error:
@@ -89,6 +99,27 @@ def with_errors(action: Callable[[], None], stopped: str = NOTHING_LEFT) -> None
         file = f"{error.filename}: " if error.filename else ""
         say(f"Error: {file}{error.strerror or error}.")
         raise typer.Exit(2) from None
+
+
+def _devices(kind: type[Any], command: str, values: dict[str, Any]) -> int:
+    """How many processes a command is to be, by its options, of which the command tells more."""
+    with quiet():
+        return as_mapping(options_for(kind, command, values))["devices"]
+
+
+def several(action: Callable[[], None], devices: int) -> None:
+    """Run `action` as one of the processes of a launcher; or be the launcher of so many."""
+    ranks = launch.told(devices)
+    refuse_launchers()  # others, which say it in another way
+    if ranks.count > 1:
+        from steep.train.ranks import joined  # only now: it imports torch
+
+        with joined(ranks):
+            action()
+    elif devices > 1:
+        raise typer.Exit(launch.start(devices))
+    else:
+        action()
 
 
 def _is_given(context: typer.Context, name: str) -> bool:
@@ -132,7 +163,7 @@ def _config(own: list[inspect.Parameter]) -> inspect.Parameter:
                     if name in values
                 }
 
-        with_errors(read)
+        with_errors(read, several=True)  # what is read twice is not run twice
         return path
 
     flag = typer.Option(

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from steep.args import AdaptArgs, CompareArgs, EvaluateArgs, FitArgs, PredictArgs
+from steep.args import AdaptArgs, CompareArgs, DevicesArgs, EvaluateArgs, FitArgs, PredictArgs
+from steep.launch import here
 from steep.options import Part, option
 
 if TYPE_CHECKING:
@@ -197,6 +198,7 @@ class AdaptCommand:
     core: AdaptArgs = AdaptArgs()
     pairs: PairArgs = PairArgs()
     track: TrackArgs = TrackArgs()
+    several: DevicesArgs = DevicesArgs()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,6 +210,7 @@ class FitCommand:
     identity: IdentityArgs = IdentityArgs()
     mitigation: MitigationArgs = MitigationArgs()
     track: TrackArgs = TrackArgs()
+    several: DevicesArgs = DevicesArgs()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,8 +241,8 @@ class CompareCommand:
 
 
 def followers_of(args: TrackArgs) -> list[Follower]:
-    """The tracker that is to follow a run, if any."""
-    if args.track == "none":
+    """The tracker that is to follow a run, if any; of several processes, the first alone has it."""
+    if args.track == "none" or here().rank:
         return []
     from steep.shelf import trackers
 

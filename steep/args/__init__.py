@@ -61,6 +61,19 @@ class MachineArgs(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DevicesArgs(Part):
+    """Hardware."""
+
+    devices: int = option(
+        1,
+        "Processes that train one model together, each on a GPU of its own or its share of the "
+        "cores.",
+        least=1,
+        most=1024,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class SaveArgs(Part):
     """Saving and resuming."""
 

@@ -131,7 +131,8 @@ def _train(
     for note in (*lm.notes, *_limits(lm, pretrain)):
         run.note(note)
     hooks = Hooks("adapting", opened.saves, opened.openings.callbacks, opened.openings.followers)
-    report = masked.train(lm, laid, pretrain, opened.machine, args.seed.seed, hooks)
+    with opened.together():
+        report = masked.train(lm, laid, pretrain, opened.machine, args.seed.seed, hooks)
     runs.write_csv(run.folder / runs.HISTORY, report.pop("history"))
     runs.write_json(run.folder / runs.LOOK, report.pop("look"))
     counts = {"documents": len(text.corpus), "windows": len(laid.train)}

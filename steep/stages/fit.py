@@ -216,10 +216,11 @@ def _train(
         run.note(note)
     opened.check_space(learn.model.model.num_parameters())
     hooks = Hooks("fitting", opened.saves, opened.openings.callbacks, opened.openings.followers)
-    fitted = classify.train(learn, used, args.tune, args.metric.metric, args.seed.seed, hooks)
-    if fitted.diverged:
-        opened.saves.remove()
-    classify.check_finite(fitted, args.tune)
+    with opened.together():
+        fitted = classify.train(learn, used, args.tune, args.metric.metric, args.seed.seed, hooks)
+        if fitted.diverged:
+            opened.saves.remove()
+        classify.check_finite(fitted, args.tune)
     classify.in_own_units(fitted)
     runs.write_csv(run.folder / runs.HISTORY, fitted.history)
     return {

@@ -34,11 +34,14 @@ class At(IntEnum):
     UNFREEZE = -6  # which layers train: before dropout, which follows from that
     FROZEN_WITHOUT_DROPOUT = -5  # after whoever freezes, Steep or fastai's `freeze_to`
     # Around a batch.
+    SUM_GRADIENTS = 9  # of all processes, before they are unscaled or clipped
     CLIP = 11  # as fastai's GradientClip: after 10, where mixed precision unscales gradients
     PLAIN_LOSSES = 51  # after the Recorder, whose list it keeps plain
     RESUME = 55  # after fastai's own, before all that reads what is restored
-    ACCUMULATION = 58  # after random numbers are restored: it computes most of the batch
-    STOP_IF_DIVERGED = 59  # after the loss of the parts is added up
+    OWN_DROPOUT = 56  # of each process: after random numbers are restored, before they are drawn
+    ACCUMULATION = 57  # after random numbers are restored: it computes most of the batch
+    SUM_LOSSES = 58  # of all processes, after the loss of the parts is added up
+    STOP_IF_DIVERGED = 59  # after the loss is that of the whole batch
     # After a validation: scores first, then what is made of them.
     MEASURE = 60  # masked loss and accuracy, and what else an objective measures
     GUESSES = 61  # what was guessed at masked tokens

@@ -17,6 +17,7 @@ from steep.data import batches
 from steep.data.corpus import Corpus, Data
 from steep.data.inputs import Rows
 from steep.errors import SteepError
+from steep.launch import here
 from steep.metrics.scores import check_metric, primary
 from steep.models import heads, hub
 from steep.models.checkpoints import check_length, checkpoint_notes, load_classifier, load_tokenizer
@@ -55,6 +56,7 @@ from steep.train.phases import (
     never_trained,
     phases_of,
 )
+from steep.train.ranks import own_parts, sharing
 from steep.train.session import Hooks
 
 ENOUGH = 500  # validation rows to choose an epoch by: with 20 to 200 the last one was better
@@ -92,7 +94,12 @@ def learner(
         Classifier(prepared, machine.autocast, pooling),
         loss,
         tune.optimiser,
-        [Epochs(dls.train.get_idxs), FrozenWithoutDropout(), *_accumulating(dls, tune)],
+        [
+            Epochs(dls.train.get_idxs),
+            FrozenWithoutDropout(),
+            *_accumulating(dls, tune),
+            *sharing(seed),
+        ],
     )
     learn.metrics = [loss.rmse if task.kind == "regression" else loss.accuracy]
     return learn
@@ -266,8 +273,8 @@ def _accumulating(dls: rows.TextLoaders, tune: TuneArgs) -> list[Accumulation]:
     Also where texts are read in several windows: no part has more windows than a batch of short
     texts would have rows, so that the windows of a text cost time, not memory.
     """
-    parts = tune.memory.gradient_accumulation_steps
+    parts = tune.memory.gradient_accumulation_steps * here().count
     if parts == 1 and dls.train_ds.most == 1:
         return []
     most = -(-tune.batch.size // parts)
-    return [Accumulation(partial(cut_rows, most=most))]
+    return [Accumulation(own_parts(partial(cut_rows, most=most)))]

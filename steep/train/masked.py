@@ -23,6 +23,7 @@ from steep.train.objective import Objective, masked_learner
 from steep.train.pace import seconds_per_step
 from steep.train.phases import Phase, Unfreeze
 from steep.train.pile import Source, Stream, heldout_batches, loaders
+from steep.train.ranks import of_first, sharing
 from steep.train.saves import Saves
 from steep.train.session import Hooks
 
@@ -74,10 +75,11 @@ def train(
     def learner(length: int, total: int | None = None) -> Learner:
         stream = Stream(corpus.pile, corpus.train, tokens, length, seed, total)
         dls = loaders(stream, measured, machine.device)
-        return masked_learner(model, dls, pretrain, corpus.objective)
+        learn = masked_learner(model, dls, pretrain, corpus.objective)
+        return learn.add_cbs(sharing(seed))
 
     # Minutes become steps once: a resumed run must have the schedule that it began with.
-    total = hooks.saves.once("steps", lambda: _steps(learner, pretrain))
+    total = hooks.saves.once("steps", lambda: int(of_first(_steps(learner, pretrain))))
     new = lm.new_head or lm.new_further_head
     if new:  # its random weights would send noise into the encoder
         steps = max(1, min(HEAD_STEPS, round(HEAD_SHARE * total)))
@@ -173,8 +175,8 @@ class _Adapting:
         """What a measurement is worth; more is better."""
         probe = self.corpus.probe
         if self.pretrain.evaluation.best_by == "probe" and probe is not None:
-            return lambda found: probe.worth(found["probe"])
-        return lambda found: -found["masked_loss"]
+            return lambda found: of_first(probe.worth(found["probe"]))
+        return lambda found: of_first(-found["masked_loss"])
 
 
 def _measure(learn: Learner, measures: Sequence[Measure], guesses: Guesses) -> dict[str, float]:

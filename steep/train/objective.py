@@ -15,6 +15,7 @@ from steep.args.pretraining import PretrainArgs
 from steep.data.corpus import Corpus
 from steep.data.inputs import frame
 from steep.data.tokens import check_known, tokenize
+from steep.launch import here
 from steep.models import kernels
 from steep.models.masked_lm import MASKED_HEAD, MaskedLanguageModel, MaskedLM, PretrainingHeads
 from steep.objectives.masking import vocabulary
@@ -23,6 +24,7 @@ from steep.train.callbacks import Epochs
 from steep.train.engine import Accumulation, Cut, Part, Tensors
 from steep.train.heldout import Measure
 from steep.train.pile import IGNORED, ROUND, Pile, Source
+from steep.train.ranks import own_parts
 
 
 def windows_of(text: Corpus, lm: MaskedLanguageModel, pretrain: PretrainArgs) -> Pile:
@@ -99,6 +101,8 @@ def masked_learner(
 ) -> Learner:
     """A `Learner` that trains a masked language model on the batches of `pile.loaders`."""
     callbacks: list[Callback] = [Epochs(dls.train.dataset)]
-    if (parts := pretrain.memory.gradient_accumulation_steps) > 1:
-        callbacks.append(Accumulation(lambda xs, ys: objective.cut(xs, ys, parts)))
+    parts = pretrain.memory.gradient_accumulation_steps * here().count
+    if parts > 1:
+        cut = own_parts(lambda xs, ys: objective.cut(xs, ys, parts))
+        callbacks.append(Accumulation(cut))
     return engine.learner_of(dls, model, objective.loss, pretrain.optimiser, callbacks)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -22,11 +23,13 @@ from steep import outputs, runs
 from steep.args import OverwriteArgs, SaveArgs
 from steep.data.corpus import Corpus, fingerprint
 from steep.errors import SteepError, Stopped, on_signals
+from steep.launch import here
 from steep.models import kernels
 from steep.models.checkpoint_files import checkpoint_identity
 from steep.models.devices import Machine
 from steep.openings import NOTHING, Follower, Openings
 from steep.options import as_mapping, identity_of
+from steep.train import ranks
 from steep.train.callbacks import At, Bar, BatchSource, Resumable
 from steep.train.saves import (
     AGAIN,
@@ -50,6 +53,12 @@ class Session:
     machine: Machine
     saves: Saves = field(default_factory=Saves)
     openings: Openings = NOTHING
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What all processes of the run do; afterwards only the first goes on, to write."""
+        with ranks.together():
+            yield
 
     def check_space(self, parameters: int) -> None:
         """Raises SteepError if the disk has no room for a model of so many parameters."""
@@ -76,14 +85,28 @@ def session(
     output: OverwriteArgs = args.output
     options = as_mapping(args) | dict(openings.options)
     itself = identity(identity_of(args) | dict(openings.options), corpora, machine)
-    with outputs.writing(out, stage, args, output.overwrite) as run:
+    ranks.check(machine)
+    with _writing(out, stage, args, output.overwrite) as run:
         saves = open_saves(run.out, saving.save_every, itself, output.overwrite)
         run.afterwards.append(saves.remove)
         with saves.explain_interrupt(), _followed(out, options, openings):
             saves.announce(run)
             run.record(args=options, device=str(machine.device))
             run.record(precision="bf16" if machine.bf16 else "fp32")
+            if here().count > 1:
+                run.note(f"{here().count} processes train together, each on its parts of a batch")
             yield Session(run, machine, saves, openings)
+
+
+@contextmanager
+def _writing(out: Path, stage: str, args: Any, overwrite: bool) -> Iterator[runs.Run]:
+    """The run folder; for a process that is not the first, one that is thrown away."""
+    if here().rank:
+        with TemporaryDirectory() as folder:
+            yield runs.Run(Path(folder), out, runs.manifest(stage, args))
+        return
+    with outputs.writing(out, stage, args, overwrite) as run:
+        yield run
 
 
 def identity(
@@ -96,7 +119,11 @@ def identity(
         "checkpoints": {name: checkpoint_identity(options[name]) for name in starts},
         "data": {name: fingerprint(corpus) for name, corpus in corpora.items()},
         "versions": runs.versions(),
-        "machine": {"computing": str(machine), "fast layers": machine.fast},
+        "machine": {
+            "computing": str(machine),
+            "fast layers": machine.fast,
+            "processes": here().count,
+        },
     }
 
 
@@ -173,11 +200,11 @@ class Saver(Callback):
         self.batch = self.source.start
 
     def after_batch(self) -> None:
-        if not self.training:
-            self._save_if(self.asked > 0)
-            return
-        self.batch += 1
-        self._save_if(self.asked > 0 or self._is_time())
+        if self.training:
+            self.batch += 1
+        asked = int(ranks.agreed(self.asked))  # whichever process was: all end after the same step
+        if asked or (self.training and self._is_time()):
+            self._save(asked)
 
     def after_train(self) -> None:
         self.trained = self._state()  # a validation that is stopped is begun again
@@ -186,14 +213,14 @@ class Saver(Callback):
         seconds = 60 * self.saves.minutes
         return seconds > 0 and time.monotonic() - self.last >= seconds
 
-    def _save_if(self, due: bool) -> None:
-        if not due:
-            return
-        done = self.saves.save(self._state() if self.training else self.trained)
+    def _save(self, asked: int) -> None:
+        state = self._state() if self.training else self.trained
+        done = here().rank == 0 and self.saves.save(state)
         self.last = time.monotonic()
-        if self.asked:
+        if asked:
+            ranks.agreed(0)  # none ends before the first has saved
             where = f"Saved after step {self.train_iter:,} in {self.saves.folder}. " if done else ""
-            raise Stopped(f"{where}{AGAIN}", self.asked)
+            raise Stopped(f"{where}{AGAIN}", asked)
 
     def _state(self) -> State:
         smooth = self.recorder.smooth_loss

@@ -15,6 +15,7 @@ MOST = {  # of an option, or of a keyword, so that a command takes a second or t
     "max-steps": 4,
     "eval-steps": 2,
     "save-every": 1,
+    "devices": 1,
     "label-budget": 24,
     "confidence": 0.5,  # what a model that has learnt nothing has
 }
