@@ -61,7 +61,10 @@ def harmless(message: str) -> str:
 
 
 def _console(stderr: bool) -> Console:
-    console = _Terminal(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=True)
+    """A notebook is no terminal; rich would show an empty box there beneath each line."""
+    terminal = False if Console().is_jupyter else None
+    plain = {"markup": False, "emoji": False, "highlight": False, "soft_wrap": True}
+    console = _Terminal(stderr=stderr, force_jupyter=False, force_terminal=terminal, **plain)
     console.push_render_hook(_Harmless())
     return console
 

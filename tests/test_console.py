@@ -38,6 +38,14 @@ def test_a_message_is_bounded(screen: io.StringIO) -> None:
     assert "[... 379,000 characters ...]" in screen.getvalue()
 
 
+def test_a_notebook_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    made = console._console(stderr=True)
+    assert not made.is_jupyter  # it shows an empty box beneath each line
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert not made.is_terminal
+
+
 def test_what_a_bar_is_about_is_harmless() -> None:
     bar = console.progress()
     task = bar.add_task(HOSTILE, total=1, rate="")
