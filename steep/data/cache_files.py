@@ -64,8 +64,9 @@ def kept(seal: Path, paths: Sequence[Path], make: Make) -> Facts:
     with explained(seal.parent):
         try:
             return _made(seal, paths, make)
-        except FileNotFoundError:  # the cache was deleted meanwhile
-            return _made(seal, paths, make)
+        except FileNotFoundError:  # the cache was deleted meanwhile, or another run was faster
+            found = _facts(seal, paths)
+            return _made(seal, paths, make) if found is None else found
 
 
 def _made(seal: Path, paths: Sequence[Path], make: Make) -> Facts:
