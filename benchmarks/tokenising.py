@@ -4,8 +4,8 @@
     python -m benchmarks.tokenising FOLDER --megabytes 300 --cores 1
 
 The text is made of the words of the bundled reviews, and tokenised by the demo's checkpoint, in a
-process of its own with an empty cache. On a machine with other work the seconds of the processor say
-more than those of the clock. Memory is what that process and those that help it hold
+process of its own with an empty cache. On a machine with other work the seconds of the processor
+say more than those of the clock. Memory is what that process and those that help it hold
 together, without counting twice what they share (Pss): anonymous memory apart from mapped pages of
 files, which the system takes back as soon as it needs them. Results are added to the results file.
 """

@@ -14,6 +14,7 @@ _HOMES = {
     "adapt": "steep.commands",
     "auto": "steep.commands",
     "bias": "steep.commands",
+    "cache": "steep.commands",
     "check": "steep.commands",
     "compare": "steep.commands",
     "demo": "steep.commands",

@@ -106,6 +106,28 @@ class IntervalArgs(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CachePart(Part):
+    """Cache."""
+
+    prune: bool = option(
+        False, "Remove what is not in use: everything, or what the next two say.", common=True
+    )
+    older_than: float | None = option(
+        None, "Remove what was used last more than so many days ago.", least=0, common=True
+    )
+    keep: str | None = option(
+        None, "Keep what was used last up to this size, such as 5GB; remove the rest.", common=True
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheArgs:
+    """steep cache: what was read and tokenised, and is kept for the next run."""
+
+    cache: CachePart = CachePart()
+
+
+@dataclass(frozen=True, kw_only=True)
 class DataArgs:
     """steep.read: how a table is read and split."""
 

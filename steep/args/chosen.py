@@ -27,6 +27,7 @@ UNUSED = {option.name for part in (FewArgs, DecisionArgs) for option in options_
 COMMANDS = (
     *("check", "adapt", "fit", "predict", "evaluate", "compare", "report", "demo", "explain"),
     *("auto", "bias", "export", "lr_find", "multitask", "select", "self_train", "share", "read"),
+    "cache",
     *(f"summarize_{name}" for name in ("fit", "predict", "evaluate", "compare")),
 )
 """What a table of a TOML file can be named after, with underscores."""

@@ -8,7 +8,6 @@ end; and text repeats its words. Looking them up takes a tenth of the time.
 
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -28,6 +27,7 @@ from steep.data.cache_files import (
     scratch,
     unchanged,
 )
+from steep.data.cache_locks import discard
 from steep.data.corpus import Corpus
 from steep.data.parts import parts_of, write_header, write_parts
 from steep.errors import SteepError
@@ -98,7 +98,7 @@ def tokenize(corpus: Corpus, tokenizer: "PreTrainedTokenizerBase", column: str =
         return _write(chunks, encode, unknown, aside)
 
     facts = kept(folder / "seal.json", paths, make)
-    shutil.rmtree(folder / PARTS, ignore_errors=True)
+    discard(folder / PARTS)
     with explained(folder), unchanged(folder):
         ids, offsets = (np.load(path, mmap_mode="r", allow_pickle=False) for path in paths)
     return Tokens(ids, offsets, facts["unknown"], facts["blank"])
