@@ -109,7 +109,7 @@ def main() -> None:
     options = _options()
     options.folder.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"{options.name}.json"
-    results = runs.read_json(path) if path.is_file() else {"cases": {}}
+    results = runs.read_json(path) if path.is_file() else {}
     results.setdefault("machine", machine.facts(options.cores))
     for megabytes in options.megabytes:
         found = measure(options.folder, megabytes, options.cores)

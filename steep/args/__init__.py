@@ -33,7 +33,7 @@ from steep.args.training import (
 from steep.options import SEEDS, Part, option, own_table
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
-Precision = Literal["auto", "bf16", "fp32"]
+Precision = Literal["auto", "bf16", "fp16", "fp32"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,16 @@ class MachineArgs(Part):
     """Hardware."""
 
     device: Device = option("auto", "Where to compute; by default a GPU if there is one.")
-    precision: Precision = option("auto", "bf16 where the processor has it, else fp32.")
+    precision: Precision = option(
+        "auto",
+        "bf16 where the device has it; else fp16 on a GPU (losses are scaled), fp32 on a CPU.",
+    )
+    threads: int | None = option(
+        None,
+        "Threads that compute on a CPU, by default one a core; other sums, so other last digits.",
+        least=1,
+        most=1024,
+    )
     plain: bool = option(False, "Compute with Hugging Face's own layers, not Steep's faster ones.")
 
 

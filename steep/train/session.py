@@ -82,7 +82,7 @@ def session(
         with saves.explain_interrupt(), _followed(out, options, openings):
             saves.announce(run)
             run.record(args=options, device=str(machine.device))
-            run.record(precision="bf16" if machine.bf16 else "fp32")
+            run.record(precision=machine.precision)
             yield Session(run, machine, saves, openings)
 
 
@@ -189,6 +189,7 @@ class Saver(Callback):
     def _save_if(self, due: bool) -> None:
         if not due:
             return
+        self.bar.read()
         done = self.saves.save(self._state() if self.training else self.trained)
         self.last = time.monotonic()
         if self.asked:

@@ -21,8 +21,9 @@ from steep.shelf.summarize import TrainArgs
 from steep.shelf.summarize.model import Reader
 from steep.shelf.summarize.windows import Windows
 from steep.train import engine, phases
-from steep.train.callbacks import At, Bar, Epochs, Resumable, StopIfDiverged, gentler
+from steep.train.callbacks import At, Bar, Epochs, Resumable, gentler
 from steep.train.pile import Batch, prebatched
+from steep.train.readings import StopIfDiverged
 from steep.train.saves import Saves, copied_weights, restore_weights
 
 Judge = Callable[[np.ndarray], dict[str, float]]
@@ -158,8 +159,8 @@ def summary_learner(
     size = args.batch.size
     source, held = Training(train, size, seed), Validation(valid, 2 * size)
     dls = DataLoaders(
-        prebatched(source, source.order),
-        prebatched(held, lambda: range(len(held))),
+        prebatched(source, source.order, machine.device),
+        prebatched(held, lambda: range(len(held)), machine.device),
         device=machine.device,
     )
     machine.prepare(reader.scorer.model, derive(seed, "dropout"))
