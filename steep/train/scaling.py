@@ -10,6 +10,7 @@ from torch import Tensor
 
 from steep.console import say
 from steep.train.callbacks import At, Resumable
+from steep.wording import counted
 
 FIRST = 65536.0  # scale
 GROWTH = 2000  # steps without overflow after which it is doubled
@@ -47,11 +48,12 @@ class LossScale(Resumable):
         self.skipped = self.skipped + skipped
 
     def after_fit(self) -> None:
-        self.opt.loss_scale = None
+        if self.opt is not None:  # as where one only validates
+            self.opt.loss_scale = None
         if self.skipped:
             say(
-                f"fp16: {int(self.skipped):,} steps overflowed and were skipped, which is how the "
-                f"scale of the loss is found; it is {float(self.scale):,.0f} now"
+                f"fp16: {counted(int(self.skipped), 'step')} skipped, whose gradients overflowed: "
+                f"so the scale of the loss is found, which is {float(self.scale):,.0f} now"
             )
 
 
