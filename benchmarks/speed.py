@@ -3,12 +3,13 @@
     python -m benchmarks.speed                       all cases (--help says how long each takes)
     python -m benchmarks.speed --case fit-25         one of them
     python -m benchmarks.speed --short               three cases, few steps: 3 to 15 minutes
+    python -m benchmarks.speed --gpu                 BERT-base on a GPU: fit on mixed lengths, adapt
 
 Each contestant has a process of its own, and they take turns: while one works, the others wait. All
 start from the same weights and take as many steps on the same text. Only tokens of text are
 counted, not padding, [CLS] and [SEP]. Every finished case is added to the results file, so that the
 same command resumes where it was stopped; `python -m benchmarks.page` makes the tables of
-docs/performance.md from that file.
+benchmarks/README.md from that file.
 """
 
 import argparse
@@ -22,11 +23,12 @@ from typing import Any
 import torch
 
 from benchmarks import machine, ours, predict, trainer
-from benchmarks.cases import CASES, SHORT, Case, Job, operations, prepare, shrunk
+from benchmarks.cases import CASES, GPU, SHORT, Case, Job, operations, prepare, shrunk
 from benchmarks.contest import Contestant, contest
 from benchmarks.summary import show, summary
 from steep import runs
 from steep.args import MachineArgs
+from steep.errors import SteepError
 from steep.models.devices import Machine, choose
 
 RESULTS = Path(__file__).parent / "results"
@@ -35,18 +37,22 @@ TRIAL = 2  # steps of each kind of attention, of which the faster is taken
 MINUTES = {  # two cores without AMX, default options
     "adapt-128": 12, "fit-25": 6, "fit-120": 6, "fit-512": 12, "predict-25": 6, "predict-120": 6,
     "predict-512": 6, "base-adapt-128": 25, "base-fit-25": 12, "base-fit-120": 12,
-    "base-fit-512": 12, "base-predict-120": 6,
+    "base-fit-512": 12, "base-fit-mixed": 60, "base-predict-120": 6,
 }  # fmt: skip
 
 
 def main() -> None:
     """Run the cases asked for; print a line for each contestant, and keep everything as JSON."""
     options = _options()
+    try:
+        choose(MachineArgs(device=options.device, precision=options.precision))
+    except SteepError as error:  # before anything is made
+        raise SystemExit(f"{error}") from None
     path = RESULTS / f"{options.name}.json"
     path.parent.mkdir(exist_ok=True)
     found = runs.read_json(path) if path.is_file() else {"cases": {}}
     found["machine"] = machine.facts(options.threads)
-    for name in options.case or (SHORT if options.short else CASES):
+    for name in options.case or (SHORT if options.short else GPU if options.gpu else CASES):
         if name in found["cases"] and not options.again:
             print(f"{name}: in {path.name} already (--again measures it anew)", flush=True)
             continue
@@ -186,8 +192,11 @@ def _options() -> argparse.Namespace:
     )
     add("--compile", action="store_true", help="best uses torch.compile, too")
     add("--again", action="store_true", help="measure anew what the results file has already")
+    add("--gpu", action="store_true", help="cases for a GPU, anew, in bf16 or what it has")
     add("--short", action="store_true", help="three cases, one seed, two rounds of two steps")
     options = parser.parse_args()
+    if options.gpu:
+        options.device, options.name, options.again = "cuda", "gpu", True
     if options.short:
         options.rounds, options.seeds, options.name = 2, 1, f"{options.name}-short"
         options.steps, options.again = options.steps or 2, True

@@ -59,14 +59,14 @@ def spread(values: list[float]) -> dict[str, float]:
 def show(name: str, case: dict[str, Any]) -> None:
     """Print a line for each contestant."""
     print(f"\n{name}: texts of {case['mean_tokens']} tokens, {case['steps']} steps")
-    print(f"{'':22}{'tokens/s':>9}  {'steep is faster':<20}{'of peak':>8}{'MB':>7}  loss")
+    print(f"{'':22}{'tokens/s':>9}  {'steep is faster':<20}{'of peak':>8}{'MB':>7}{'GPU':>7}  loss")
     for who, line in case["contestants"].items():
         ratio = line["steep_ratio"]
         times = f"{ratio['median']:.2f} ({ratio['least']:.2f}..{ratio['most']:.2f})"
         share = line["share_of_peak"][case["precision"]]
-        losses = ", ".join(f"{loss:.3f}" for loss in line.get("loss", []))
+        losses, memory = ", ".join(f"{x:.3f}" for x in line.get("loss", [])), line["peak_memory_mb"]
         print(
             f"{who:22}{line['tokens_per_second']['median']:9,.0f}  {times:<20}{share:8.1%}"
-            f"{line['peak_memory_mb']['resident']:7,.0f}  {losses}",
+            f"{memory['resident']:7,.0f}{memory.get('gpu', 0):7,.0f}  {losses}",
             flush=True,
         )

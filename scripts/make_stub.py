@@ -10,7 +10,7 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_overloads
 
 from steep import commands
-from steep.args import CheckArgs, DataArgs, DemoArgs, FitArgs
+from steep.args import CacheArgs, CheckArgs, DataArgs, DemoArgs, FitArgs
 from steep.args.chosen import recipe
 from steep.options import options_of, tables_of
 from steep.shelf.auto import AutoArgs
@@ -68,6 +68,7 @@ COMMANDS: list[tuple[Callable[..., Any], type | None]] = [
     (commands.share, ShareArgs),
     (commands.compare, commands.CompareCommand),
     (commands.report, None),
+    (commands.cache, CacheArgs),
     (commands.demo, DemoArgs),
     (recipe, None),
 ]

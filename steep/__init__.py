@@ -15,6 +15,7 @@ _HOMES = {
     "auto": "steep.commands",
     "bias": "steep.commands",
     "blend": "steep.commands",
+    "cache": "steep.commands",
     "check": "steep.commands",
     "compare": "steep.commands",
     "demo": "steep.commands",

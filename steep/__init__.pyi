@@ -827,6 +827,15 @@ def report(
 ) -> str | Path:
     """One self-contained HTML page about a run or a study; returns its path."""
 
+def cache(
+    *,
+    config: Config = None,
+    prune: bool = False,
+    older_than: float | None = None,
+    keep: str | None = None,
+) -> dict[str, Any]:
+    """What is kept of files that were read and tokenised: listed, or pruned, and returned."""
+
 def demo(
     *,
     out: Model = "demo",

@@ -9,7 +9,7 @@ import typer
 
 import steep
 from steep import commands
-from steep.args import CheckArgs, DemoArgs
+from steep.args import CacheArgs, CheckArgs, DemoArgs
 from steep.console import result, say, tell
 from steep.errors import on_signals, tell_bus_errors
 from steep.flags import NOTHING_LEFT, command, with_errors
@@ -247,6 +247,15 @@ def report(
     Example: steep report study
     """
     with_errors(lambda: result(commands.report(folder, out=out, texts=texts, overwrite=overwrite)))
+
+
+@command(app, CacheArgs)
+def cache(**options: Any) -> None:
+    """List what is kept of files that were read and tokenised, or remove some of it.
+
+    Example: steep cache --prune --older-than 30
+    """
+    commands.cache(**options)
 
 
 @command(app, DemoArgs, stopped="What was finished is kept.")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from steep.args import CheckArgs, DataArgs, DemoArgs, FitArgs
+from steep.args import CacheArgs, CheckArgs, DataArgs, DemoArgs, FitArgs
 from steep.args.chosen import options_for
 from steep.launch import check_devices
 from steep.openings import (
@@ -286,6 +286,13 @@ def report(
     from steep.shelf.pages import write
 
     return write(Path(folder), _path(out), texts, overwrite)
+
+
+def cache(**options: Any) -> dict[str, Any]:
+    """What is kept of files that were read and tokenised: listed, or pruned, and returned."""
+    from steep.stages import cache as stage
+
+    return stage.cache(args=options_for(CacheArgs, "cache", options))
 
 
 def demo(*, out: "Model" = "demo", **options: Any) -> Path:

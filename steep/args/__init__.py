@@ -36,7 +36,7 @@ from steep.args.training import (
 from steep.options import SEEDS, Part, option, own_table
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
-Precision = Literal["auto", "bf16", "fp32"]
+Precision = Literal["auto", "bf16", "fp16", "fp32"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,16 @@ class MachineArgs(Part):
     """Hardware."""
 
     device: Device = option("auto", "Where to compute; by default a GPU if there is one.")
-    precision: Precision = option("auto", "bf16 where the processor has it, else fp32.")
+    precision: Precision = option(
+        "auto",
+        "bf16 where the device has it; else fp16 on a GPU (losses are scaled), fp32 on a CPU.",
+    )
+    threads: int | None = option(
+        None,
+        "Threads that compute on a CPU, by default one a core; other sums, so other last digits.",
+        least=1,
+        most=1024,
+    )
     plain: bool = option(False, "Compute with Hugging Face's own layers, not Steep's faster ones.")
 
 
@@ -119,6 +128,28 @@ class IntervalArgs(Part):
     resamples: int = option(
         1000, "Bootstrap resamples behind the intervals.", least=100, most=1_000_000
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CachePart(Part):
+    """Cache."""
+
+    prune: bool = option(
+        False, "Remove what is not in use: everything, or what the next two say.", common=True
+    )
+    older_than: float | None = option(
+        None, "Remove what was used last more than so many days ago.", least=0, common=True
+    )
+    keep: str | None = option(
+        None, "Keep what was used last up to this size, such as 5GB; remove the rest.", common=True
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheArgs:
+    """steep cache: what was read and tokenised, and is kept for the next run."""
+
+    cache: CachePart = CachePart()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,6 +38,7 @@ COMMANDS = (
         "explain",
     ),
     *("auto", "bias", "export", "lr_find", "multitask", "select", "self_train", "share", "read"),
+    "cache",
     *(f"summarize_{name}" for name in ("fit", "predict", "evaluate", "compare")),
 )
 """What a table of a TOML file can be named after, with underscores."""

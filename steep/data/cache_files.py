@@ -19,13 +19,14 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, Any
+from typing import Any
 
 import datasets
 import numpy as np
 import pyarrow as pa
 
 from steep.console import say
+from steep.data.cache_locks import hold, lock
 from steep.data.files import readable
 from steep.data.raw import BATCH
 from steep.errors import SteepError
@@ -56,16 +57,21 @@ def kept(seal: Path, paths: Sequence[Path], make: Make) -> Facts:
     Where they do not match it, `make` writes them anew, to the paths that it is given, and returns
     the facts. Raises SteepError if the cache cannot be written.
     """
+    hold(seal)  # before it is read: what is pruned in this moment is not there any more
     found = _facts(seal, paths)
     if found is not None:
+        hold(seal)
         return found
     if any(os.path.lexists(path) for path in (seal, *paths)):
         say(f"{seal}: this part of the cache is incomplete or damaged, and is made anew")
     with explained(seal.parent):
         try:
-            return _made(seal, paths, make)
-        except FileNotFoundError:  # the cache was deleted meanwhile
-            return _made(seal, paths, make)
+            found = _made(seal, paths, make)
+        except FileNotFoundError:  # the cache was deleted meanwhile, or another run was faster
+            known = _facts(seal, paths)
+            found = _made(seal, paths, make) if known is None else known
+    hold(seal)
+    return found
 
 
 def _made(seal: Path, paths: Sequence[Path], make: Make) -> Facts:
@@ -140,7 +146,7 @@ def partial(path: Path) -> Iterator[Path]:
     own = uuid.uuid4().hex
     fresh, aside = path.with_name(f".{own}"), path.with_name(f"{path.name}.{own}{PARTIAL}")
     with fresh.open("xb") as held:
-        _lock(held)
+        lock(held)
         fresh.rename(aside)  # only now, or it would pass for one that was left
         try:
             yield aside
@@ -158,21 +164,8 @@ def remove_left_over(folder: Path) -> None:
     for left in found:
         if LEFT.search(left.name) and left.is_file():
             with suppress(OSError), left.open("rb") as file:  # or another has removed it
-                if _lock(file):
+                if lock(file):
                     left.unlink()
-
-
-def _lock(file: IO[bytes]) -> bool:
-    """Lock a file until it is closed, or its process ends; whether nobody else has locked it."""
-    if sys.platform == "win32":  # where an open file cannot be removed anyway
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # locked, or on a disk without locks
-        return False
-    return True
 
 
 def _facts(seal: Path, paths: Sequence[Path]) -> Facts | None:

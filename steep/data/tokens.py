@@ -9,11 +9,11 @@ end; and text repeats its words. Looking them up takes a tenth of the time.
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import chain, count
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,13 +27,16 @@ from steep.data.cache_files import (
     scratch,
     unchanged,
 )
+from steep.data.cache_locks import discard
 from steep.data.corpus import Corpus
+from steep.data.parts import parts_of, write_header, write_parts
 from steep.errors import SteepError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 CHUNK = 1000
+PARTS = "parts"  # of a text that is not tokenised to its end
 DOCUMENTS = 10_000  # cut into windows together
 SAID = 0.1  # share of unknown tokens from which on it is said
 WORDS = re.compile(r"[^ \t\r\n]+")  # other whitespace and control characters: the tokenizer's
@@ -84,10 +87,18 @@ def tokenize(corpus: Corpus, tokenizer: "PreTrainedTokenizerBase", column: str =
     folder = cache_folder() / "tokens" / key
     paths = folder / "ids.npy", folder / "offsets.npy"
 
+    def write(rows: range, aside: Sequence[Path]) -> Facts:
+        texts = replace(corpus, table=corpus.table.select(rows)).texts(column, CHUNK)
+        return _write(texts, encode, unknown, aside)
+
     def make(aside: Sequence[Path]) -> Facts:
-        return _write(corpus, column, encode, unknown, aside)
+        if len(parts := parts_of(corpus)) > 1:
+            return write_parts(parts, folder / PARTS, write, aside)
+        chunks = track(corpus.texts(column, CHUNK), -(-len(corpus) // CHUNK), "tokenising")
+        return _write(chunks, encode, unknown, aside)
 
     facts = kept(folder / "seal.json", paths, make)
+    discard(folder / PARTS)
     with explained(folder), unchanged(folder):
         ids, offsets = (np.load(path, mmap_mode="r", allow_pickle=False) for path in paths)
     return Tokens(ids, offsets, facts["unknown"], facts["blank"])
@@ -111,14 +122,13 @@ def _bare(tokenizer: "PreTrainedTokenizerBase") -> Any:
 
 
 def _write(
-    corpus: Corpus, column: str, encode: Encode, unknown: int | None, aside: Sequence[Path]
+    chunks: Iterable[list[str]], encode: Encode, unknown: int | None, aside: Sequence[Path]
 ) -> Facts:
-    """Tokenise in chunks, and write ids and offsets."""
+    """Tokenise texts, some at a time, and write ids and offsets."""
     lengths: list[np.ndarray] = []
     facts = np.zeros(2, np.int64)
-    chunks = track(corpus.texts(column, CHUNK), -(-len(corpus) // CHUNK), "tokenising")
     with aside[0].open("wb") as stream:
-        _write_header(stream, "<i4", 0)
+        write_header(stream, "<i4", 0)
         for texts in chunks:
             ids, counts = encode(texts)
             stream.write(ids.data)
@@ -126,16 +136,11 @@ def _write(
             facts += _unknown(ids, counts, unknown)
         offsets = _ends(lengths)
         stream.seek(0)
-        _write_header(stream, "<i4", int(offsets[-1]))  # as long as before: numpy leaves it room
+        write_header(stream, "<i4", int(offsets[-1]))  # as long as before: numpy leaves it room
     with aside[1].open("wb") as stream:
-        _write_header(stream, "<i8", len(offsets))
+        write_header(stream, "<i8", len(offsets))
         stream.write(offsets.data)
     return {"unknown": int(facts[0]), "blank": int(facts[1])}
-
-
-def _write_header(stream: IO[bytes], kind: str, length: int) -> None:
-    shape = {"descr": kind, "fortran_order": False, "shape": (length,)}
-    np.lib.format.write_array_header_1_0(stream, shape)
 
 
 def _ends(lengths: Sequence[np.ndarray]) -> np.ndarray:

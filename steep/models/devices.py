@@ -18,7 +18,7 @@ FP32_ONLY = ("deberta",)  # version 1 masks with the lowest fp32 number, which b
 
 @dataclass(frozen=True)
 class Machine:
-    """A device, whether it computes in bf16, and the attention that is fastest on it.
+    """A device, whether it computes in bf16 or fp16, and the attention that is fastest on it.
 
     `fast` tells that Steep's own forms of the layers are used (`steep.models.kernels`).
     """
@@ -27,21 +27,34 @@ class Machine:
     bf16: bool
     attention: str
     fast: bool = False
+    fp16: bool = False
 
     @property
-    def autocast(self) -> bool:
-        """Whether torch has to choose the precision; the fast layers do so themselves."""
-        return self.bf16 and not self.fast
+    def half(self) -> torch.dtype | None:
+        """The type of 16 bits that it computes in, if there is one."""
+        if self.fp16:
+            return torch.float16
+        return torch.bfloat16 if self.bf16 else None
+
+    @property
+    def precision(self) -> str:
+        """The precision that it computes in, as the option names it."""
+        return {None: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}[self.half]
+
+    @property
+    def autocast(self) -> torch.dtype | None:
+        """What torch has to cast to; the fast layers do so themselves."""
+        return None if self.fast else self.half
 
     def prepare(self, model: PreTrainedModel, seed: int) -> PreTrainedModel:
         """`model`, made fast in place where this machine does that; dropout follows from `seed`.
 
         Raises SteepError where its family cannot compute in this machine's precision.
         """
-        if self.bf16 and model.config.model_type in FP32_ONLY:
+        if self.half and model.config.model_type in FP32_ONLY:
             raise SteepError(
                 f"{model.name_or_path}: a '{model.config.model_type}' model of transformers cannot "
-                "compute in bf16. Add --precision fp32."
+                f"compute in {self.precision}. Add --precision fp32."
             )
         if self.fast:
             keep_freed_memory()
@@ -49,19 +62,25 @@ class Machine:
         return model
 
     def __str__(self) -> str:
-        return f"{self.device} in {'bf16' if self.bf16 else 'fp32'}"
+        return f"{self.device} in {self.precision}"
 
 
 def choose(args: MachineArgs) -> Machine:
     """The machine that the options ask for; SteepError if it is not there."""
+    if args.threads is not None:
+        torch.set_num_threads(args.threads)
     device = _device(args.device)
-    native = _has_bf16(device)
+    native, cpu = _has_bf16(device), device.type == "cpu"
     if args.precision == "bf16" and not native:
-        raise SteepError(f"precision bf16: this {device.type} has no bf16 units. Use fp32.")
-    bf16 = native and args.precision != "fp32"
+        other = "fp32" if cpu else "fp16"
+        raise SteepError(f"precision bf16: this {device.type} has no bf16 units. Use {other}.")
+    bf16 = native and args.precision in ("auto", "bf16")
+    fp16 = args.precision == "fp16" or (
+        args.precision == "auto" and not native and device.type == "cuda"
+    )
     # On a CPU the backward pass of SDPA takes more than half of a step at small head sizes.
-    cpu = device.type == "cpu"
-    return Machine(device, bf16, "eager" if cpu else "sdpa", cpu and not args.plain)
+    fast = cpu and not args.plain and not fp16
+    return Machine(device, bf16, "eager" if cpu else "sdpa", fast, fp16)
 
 
 def for_checkpointing(machine: Machine, memory: MemoryArgs) -> Machine:

@@ -68,7 +68,10 @@ class Classifier(nn.Module):
     cache: Cache | None = None
 
     def __init__(
-        self, model: PreTrainedModel, autocast: bool, window_pooling: WindowPooling | None = None
+        self,
+        model: PreTrainedModel,
+        autocast: torch.dtype | None,
+        window_pooling: WindowPooling | None = None,
     ) -> None:
         super().__init__()
         self.model, self.autocast, self.window_pooling = model, autocast, window_pooling
@@ -102,7 +105,7 @@ class Pooled(nn.Module):
     Special tokens count, as in sentence-transformers' mean pooling.
     """
 
-    def __init__(self, model: PreTrainedModel, autocast: bool) -> None:
+    def __init__(self, model: PreTrainedModel, autocast: torch.dtype | None) -> None:
         super().__init__()
         self.model, self.autocast, self.channels = model, autocast, channels_of(model)
 
@@ -129,9 +132,9 @@ def channels_of(model: PreTrainedModel) -> tuple[str, ...]:
     return tuple(name for name in CHANNELS if name in known and name not in useless)
 
 
-def autocasting(batch: Tensor, enabled: bool) -> AbstractContextManager:
-    """bf16 for matrix products, fp32 for weights and sums; on any device."""
-    return torch.autocast(batch.device.type, torch.bfloat16, enabled=enabled)
+def autocasting(batch: Tensor, half: torch.dtype | None) -> AbstractContextManager:
+    """16 bits for matrix products, if a type of them is given; fp32 for weights and sums."""
+    return torch.autocast(batch.device.type, half or torch.bfloat16, enabled=half is not None)
 
 
 def rescale_output(model: PreTrainedModel, scale: Sequence[float], shift: Sequence[float]) -> None:
@@ -241,7 +244,11 @@ def activation(logits: Tensor, kind: str) -> Tensor:
 
 
 def features(
-    model: PreTrainedModel, rows: Rows, autocast: bool, device: torch.device, batch_size: int = 64
+    model: PreTrainedModel,
+    rows: Rows,
+    autocast: torch.dtype | None,
+    device: torch.device,
+    batch_size: int = 64,
 ) -> np.ndarray:
     """The mean of the last layer over each text's tokens, float32 (rows, hidden), without dropout.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from transformers import (
     AutoModel,
@@ -162,7 +163,10 @@ class MaskedLM(nn.Module):
     """
 
     def __init__(
-        self, model: PreTrainedModel, autocast: bool, outputs: Sequence[str] = ("logits",)
+        self,
+        model: PreTrainedModel,
+        autocast: torch.dtype | None,
+        outputs: Sequence[str] = ("logits",),
     ) -> None:
         super().__init__()
         self.model, self.autocast, self.outputs = model, autocast, tuple(outputs)

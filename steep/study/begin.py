@@ -142,7 +142,7 @@ def _record(study: Study) -> dict[str, Any]:
         "recipes": recipes_of(design, design.names),
         "step2": design.step2_arms,
         "device": str(machine.device),
-        "precision": "bf16" if machine.bf16 else "fp32",
+        "precision": machine.precision,
         "notes": [*notes, *design.notes()],
     }
 

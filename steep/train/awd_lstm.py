@@ -36,8 +36,9 @@ from steep.data.corpus import Corpus
 from steep.seeds import derive
 from steep.shelf.awd_lstm.awd_arm import CACHED, ENCODER, Awd
 from steep.study.arms import CellInput, CellOutput
-from steep.train.callbacks import Bar, Scores, StopIfDiverged
+from steep.train.callbacks import Bar, Scores
 from steep.train.losses import loss_for
+from steep.train.readings import Readings, StopIfDiverged
 
 SEQUENCE, BATCH = 72, 64  # words in a sequence (BPTT), and sequences in a batch
 DROPOUT = {"language": 0.3, "classes": 0.5}  # times AWD-LSTM's own, as in fastai's examples
@@ -55,9 +56,9 @@ def cached_weights() -> Path:
 class Words(Bar):
     """Progress in words a second."""
 
-    def count_tokens(self) -> int:
-        """Words of the batch."""
-        return int((self.xb[0] != PADDING).sum())
+    def count_tokens(self) -> Tensor:
+        """Words of the batch, int64 ()."""
+        return (self.xb[0] != PADDING).sum().as_subclass(Tensor)
 
 
 class Texts:
@@ -185,7 +186,7 @@ def _unfreezing(
 def _cycle(
     learn: Learner, epochs: int, rate: float | slice, callbacks: list[Callback]
 ) -> list[dict[str, float]]:
-    learn.fit_one_cycle(epochs, rate, moms=(0.8, 0.7, 0.8), cbs=callbacks)
+    learn.fit_one_cycle(epochs, rate, moms=(0.8, 0.7, 0.8), cbs=[Readings(), *callbacks])
     names = ("train_loss", "valid_loss")
     return [dict(zip(names, map(float, line), strict=False)) for line in learn.recorder.values]
 

@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import Any, Protocol, TypeVar
 
 import torch
-from fastai.callback.core import Callback, CancelFitException
+from fastai.callback.core import Callback
 from fastai.learner import Recorder
 from rich.progress import Progress
 from torch import Tensor
@@ -36,12 +36,13 @@ class At(IntEnum):
     # Around a batch.
     SUM_GRADIENTS = 9  # of all processes, before they are unscaled or clipped
     CLIP = 11  # as fastai's GradientClip: after 10, where mixed precision unscales gradients
-    PLAIN_LOSSES = 51  # after the Recorder, whose list it keeps plain
+    READINGS = 51  # after the Recorder, whose list it keeps plain
     RESUME = 55  # after fastai's own, before all that reads what is restored
     OWN_DROPOUT = 56  # of each process: after random numbers are restored, before they are drawn
     ACCUMULATION = 57  # after random numbers are restored: it computes most of the batch
     SUM_LOSSES = 58  # of all processes, after the loss of the parts is added up
     STOP_IF_DIVERGED = 59  # after the loss is that of the whole batch
+    LOSS_SCALE = 62  # of the whole batch's loss
     # After a validation: scores first, then what is made of them.
     MEASURE = 60  # masked loss and accuracy, and what else an objective measures
     GUESSES = 61  # what was guessed at masked tokens
@@ -94,31 +95,6 @@ class Epochs(Resumable):
         self.source.start = 0
 
 
-class PlainLosses(Callback):
-    """Keeps the recorder's losses as numbers, where fastai keeps a tensor of every step.
-
-    Such a tensor lies among the blocks that a step frees, and pins them apart: after some thousand
-    ragged steps a process held twice the memory, most of it free but in pieces.
-    """
-
-    order, run_valid = At.PLAIN_LOSSES, False
-
-    def after_batch(self) -> None:
-        self.recorder.losses[-1] = float(self.recorder.losses[-1])
-
-
-class StopIfDiverged(Callback):
-    """Ends a training whose loss, also on validation, is not finite: nothing good comes of it."""
-
-    order = At.STOP_IF_DIVERGED
-    diverged = False
-
-    def after_loss(self) -> None:
-        if not torch.isfinite(self.loss):
-            self.diverged = True
-            raise CancelFitException
-
-
 def gentler(optimiser: OptimiserArgs, layers: LayerArgs | None = None) -> str:
     """What to change after a training diverged, as a sentence."""
     given = [("learning_rate", optimiser.rate)]
@@ -150,18 +126,24 @@ class Bar(Resumable):
         self.live.start()
 
     def before_train(self) -> None:
-        self.since = time.monotonic()
+        self.since, self.waiting = time.monotonic(), torch.zeros((), dtype=torch.int64)
 
     def after_batch(self) -> None:
-        self.tokens += self.count_tokens()
+        self.waiting = self.count_tokens() + self.waiting
+        if self.readings.now:
+            self.read()
+            if self.live is not None:
+                self.live.update(self.task, completed=self.train_iter, rate=self.pace)
+
+    def read(self) -> None:
+        """Add the tokens and seconds of the steps since this was done last."""
+        self.tokens, self.waiting = self.tokens + int(self.waiting), 0 * self.waiting
         now = time.monotonic()
         self.seconds, self.since = self.seconds + now - self.since, now
-        if self.live is not None:
-            self.live.update(self.task, completed=self.train_iter, rate=self.pace)
 
-    def count_tokens(self) -> int:
-        """Tokens of the batch."""
-        return int(self.xb[0][..., 1, :].sum())
+    def count_tokens(self) -> Tensor:
+        """Tokens of the batch, int64 ()."""
+        return self.xb[0][..., 1, :].sum().as_subclass(Tensor)
 
     def track(self, items: Sequence[Item], description: str) -> Iterator[Item]:
         """The items, under a bar of their own beside this one; their seconds count as training."""
@@ -175,6 +157,7 @@ class Bar(Resumable):
         self.seconds += time.monotonic() - started
 
     def after_train(self) -> None:
+        self.read()
         if not err.is_terminal:
             say(f"{self.description}, {self.epoch + 1} of {self.n_epoch}:{self.pace}")
 

@@ -37,14 +37,7 @@ from steep.models.fit_defaults import settled_for
 from steep.models.heads import Classifier, rescale_output, window_pooling
 from steep.seeds import derive
 from steep.train import engine, phases, rows
-from steep.train.callbacks import (
-    Bar,
-    Epochs,
-    FollowHistory,
-    Scores,
-    StopIfDiverged,
-    gentler,
-)
+from steep.train.callbacks import Bar, Epochs, FollowHistory, Scores, gentler
 from steep.train.engine import Accumulation, cut_rows
 from steep.train.losses import Loss, loss_for
 from steep.train.phases import (
@@ -57,6 +50,7 @@ from steep.train.phases import (
     phases_of,
 )
 from steep.train.ranks import own_parts, sharing
+from steep.train.readings import StopIfDiverged
 from steep.train.session import Hooks
 
 ENOUGH = 500  # validation rows to choose an epoch by: with 20 to 200 the last one was better

@@ -26,8 +26,10 @@ from steep.args.training import OptimiserArgs
 from steep.models.families import (
     layer_groups,
 )
-from steep.train.callbacks import At, Bar, Epochs, PlainLosses
+from steep.train.callbacks import At, Bar, Epochs
+from steep.train.readings import Readings
 from steep.train.saves import Saves
+from steep.train.scaling import LossScale, scaled
 from steep.train.session import saving
 
 
@@ -59,7 +61,10 @@ def learner_of(
     optimiser: OptimiserArgs,
     callbacks: Sequence[Callback],
 ) -> Learner:
-    """A `Learner` of `model`, a module around a Hugging Face one, which is its `model`."""
+    """A `Learner` of `model`, a module around a Hugging Face one, which is its `model`.
+
+    Its `autocast` says what torch casts to; with fp16, losses are scaled.
+    """
 
     def splitter(adapter: Any) -> list[list[nn.Parameter]]:
         groups = layer_groups(adapter.model)
@@ -68,6 +73,7 @@ def learner_of(
         groups[-1].extend(p for p in adapter.parameters() if id(p) not in known)
         return groups
 
+    scaling = [LossScale()] if model.autocast == torch.float16 else []
     return Learner(
         dls,
         model.to(dls.device),
@@ -75,7 +81,7 @@ def learner_of(
         opt_func=AdamW,
         lr=optimiser.rate,
         splitter=splitter,
-        cbs=[PlainLosses(), Clip(optimiser.max_grad_norm), *callbacks],
+        cbs=[Readings(), Clip(optimiser.max_grad_norm), *scaling, *callbacks],
         wd=optimiser.weight_decay,
         train_bn=False,  # frozen means frozen: else fastai trains every LayerNorm all the same
         moms=(0.9, 0.9, 0.9),  # BERT's beta1, instead of a cycle
@@ -91,12 +97,17 @@ class AdamW(Optimizer):
 
     scale: Tensor | None = None
     """What the gradients of the next step are divided by, within it; set by `Clip`."""
+    loss_scale: Tensor | None = None
+    """What losses are multiplied by, in fp16; set by `LossScale`."""
+    skip: Tensor | None = None
+    """1 where the next step is not to be taken, else 0: nobody waits for the device to know."""
 
     def __init__(self, params: Iterable, lr: float, wd: float = 0.01) -> None:
         super().__init__(params, [], lr=lr, mom=0.9, sqr_mom=0.999, eps=1e-8, wd=wd)
 
     def zero_grad(self) -> None:
         """Drop the gradients. (Zeroed ones are written, and read again by the next backward.)"""
+        self.skip = None
         for p, *_ in self.all_params(with_grad=True):
             p.grad = None
 
@@ -121,6 +132,7 @@ class AdamW(Optimizer):
             [state["steps"] for state in states],
             fused=True,
             grad_scale=self.scale,
+            found_inf=self.skip,
             amsgrad=False,
             beta1=hyper["mom"],
             beta2=hyper["sqr_mom"],
@@ -154,7 +166,11 @@ class Clip(Callback):
         params = chain.from_iterable(self.opt.param_lists)
         grads = [p.grad for p in params if p.grad is not None]
         norm = nn.utils.get_total_norm(grads)
-        self.opt.scale = (norm / self.most).clamp(min=1)
+        if (scale := self.opt.loss_scale) is not None:
+            norm = norm / scale
+            infinite = 1 - torch.isfinite(norm).float()
+            self.opt.skip = infinite if self.opt.skip is None else infinite.maximum(self.opt.skip)
+        self.opt.scale = scaled((norm / self.most).clamp(min=1), scale)
 
 
 Tensors = tuple[Tensor, ...]
@@ -243,5 +259,5 @@ def cut_rows(inputs: Tensors, labels: Tensors, most: int) -> list[Part]:
 def _add_gradient(learn: Learner, part: Part) -> Tensor:
     """Add the gradient of a part to that of the batch; returns what it adds to the loss."""
     loss = learn.loss_func(learn.model(*part.inputs), *part.labels) * part.share
-    loss.backward()
+    scaled(loss, learn.opt.loss_scale if learn.opt else None).backward()
     return loss.detach()

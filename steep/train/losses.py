@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from steep.args.training import LossArgs
 from steep.data.corpus import Task
@@ -105,7 +104,10 @@ class Loss:
     def _shares(self, labels: Tensor, count: int) -> Tensor:
         if labels.ndim == 2:
             return labels
-        return graded(labels, count) if self.task.ordered else one_hot(labels, count)
+        if self.task.ordered:
+            return graded(labels, count)
+        # torch's one_hot looks at the labels first, which waits for them
+        return labels[:, None] == torch.arange(count, device=labels.device)
 
     def _scaled(self, labels: Tensor, like: Tensor) -> Tensor:
         if not self.mean:

@@ -16,7 +16,7 @@ from steep.models.devices import Machine, checkpoint_gradients, for_checkpointin
 from steep.models.masked_lm import MaskedLanguageModel, MaskedLM
 from steep.seeds import derive
 from steep.train import engine, phases
-from steep.train.callbacks import Bar, FollowHistory, StopIfDiverged, gentler
+from steep.train.callbacks import Bar, FollowHistory, gentler
 from steep.train.heldout import Best, MaskedHistory, MaskedScores, Measure, Probe, all_found
 from steep.train.look import Guess, Guesses, compare_guesses
 from steep.train.objective import Objective, masked_learner
@@ -24,6 +24,7 @@ from steep.train.pace import seconds_per_step
 from steep.train.phases import Phase, Unfreeze
 from steep.train.pile import Source, Stream, heldout_batches, loaders
 from steep.train.ranks import of_first, sharing
+from steep.train.readings import StopIfDiverged
 from steep.train.saves import Saves
 from steep.train.session import Hooks
 

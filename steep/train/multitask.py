@@ -28,9 +28,10 @@ from steep.models.heads import Classifier
 from steep.seeds import derive, numbers
 from steep.shelf.multitask import MultitaskArgs, Sampling
 from steep.train import engine, phases
-from steep.train.callbacks import At, Bar, Epochs, Resumable, StopIfDiverged, gentler
+from steep.train.callbacks import At, Bar, Epochs, Resumable, gentler
 from steep.train.losses import Loss, loss_for
 from steep.train.pile import Batch, prebatched
+from steep.train.readings import StopIfDiverged
 from steep.train.rows import ShownRows
 from steep.train.saves import Saves
 
@@ -184,15 +185,15 @@ def multitask_learner(sets: Mapping[str, Data], args: MultitaskArgs, machine: Ma
     size = args.batch.size
     mixture, held = Mixture(train, size, args.tasks.sampling, seed), Validation(valid, 2 * size)
     dls = DataLoaders(
-        prebatched(mixture, mixture.order),
-        prebatched(held, lambda: range(len(held))),
+        prebatched(mixture, mixture.order, machine.device),
+        prebatched(held, lambda: range(len(held)), machine.device),
         device=machine.device,
     )
     # The encoder alone is made fast: one count of random draws then says where its dropout is.
     encoder: PreTrainedModel = models[0].base_model  # type: ignore[assignment]
     machine.prepare(encoder, derive(seed, "dropout"))
     losses = [loss_for(d.labelled(), d.train.labels(), LossArgs()) for d in sets.values()]
-    shared = Shared(models, machine.bf16)
+    shared = Shared(models, machine.half)
     return engine.learner_of(
         dls, shared, Losses(losses), args.optimiser, [Epochs(dls.train.dataset)]
     )
@@ -235,9 +236,9 @@ class Shared(nn.Module):
     The first one's encoder, which is `model`'s, becomes that of all. Sun et al. 2019, section 5.5.
     """
 
-    def __init__(self, models: Sequence[PreTrainedModel], autocast: bool) -> None:
+    def __init__(self, models: Sequence[PreTrainedModel], autocast: torch.dtype | None) -> None:
         super().__init__()
-        self.model = models[0]
+        self.model, self.autocast = models[0], autocast
         for other in models[1:]:
             setattr(other, other.base_model_prefix, self.model.base_model)
         self.tasks = nn.ModuleList(Classifier(model, autocast) for model in models)

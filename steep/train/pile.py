@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Protocol
 
 import numpy as np
@@ -237,19 +237,31 @@ def heldout_batches(pile: Source, spans: np.ndarray, batch_tokens: int, seed: in
 def loaders(train: Stream, heldout: list[Batch], device: torch.device) -> DataLoaders:
     """fastai loaders of batches that are made already."""
     return DataLoaders(
-        prebatched(train, train.order),
-        prebatched(heldout, lambda: range(len(heldout))),
+        prebatched(train, train.order, device),
+        prebatched(heldout, lambda: range(len(heldout)), device),
         device=device,
     )
 
 
-def prebatched(batches: Ready, order: Callable[[], Sequence[int]]) -> DataLoader:
+def prebatched(
+    batches: Ready, order: Callable[[], Sequence[int]], device: torch.device
+) -> DataLoader:
     """A fastai loader of batches that are made already, in the order that it asks for each time."""
-    # Without `bs`, and with functions that change nothing, fastai does not collate again.
+    # Without `bs`, and with functions that join nothing, fastai does not collate again.
     return DataLoader(
         batches,
         bs=None,
         get_idxs=order,
-        create_batch=lambda batch: batch,
+        create_batch=partial(sent, device=device),
         retain=lambda batch, _: batch,
     )
+
+
+def sent(batch: Batch, device: torch.device) -> Batch:
+    """A batch on its way to a GPU, by a copy that nobody waits for; elsewhere as it is.
+
+    fastai's own waits until the GPU has done all that it was given before.
+    """
+    if device.type != "cuda":
+        return batch
+    return tuple(part.pin_memory().to(device, non_blocking=True) for part in batch)

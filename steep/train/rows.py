@@ -24,6 +24,7 @@ from steep.data.corpus import Data, corpus_of
 from steep.data.inputs import Rows, Sliding
 from steep.data.readers import listed
 from steep.errors import SteepError
+from steep.train.pile import sent
 from steep.wording import quoted, some
 
 SHOWN = 150  # words of a text in a table
@@ -152,7 +153,7 @@ class TextLoaders(DataLoaders):
         label = like.corpus.table.features["label"] if with_labels else None
         rows = like.over(corpus_of(self._items(test_items), like.corpus.has_pairs, label))
         order = list(range(len(rows)))
-        loader = _loader(rows, bs or self.valid.bs, lambda: order)
+        loader = _loader(rows, bs or self.valid.bs, lambda: order, self.device)
         loader.to(self.device)
         return loader
 
@@ -176,10 +177,10 @@ class TextLoaders(DataLoaders):
         return listed(pd.DataFrame({name: list(given[name]) for name in names}))
 
 
-def ordered(rows: ShownRows, batch_size: int) -> TfmdDL:
+def ordered(rows: ShownRows, batch_size: int, device: torch.device) -> TfmdDL:
     """Batches from the longest text to the shortest; fastai puts predictions back into order."""
     order = by_length(rows.lengths).tolist()
-    return _loader(rows, batch_size, lambda: order)
+    return _loader(rows, batch_size, lambda: order, device)
 
 
 def loaders(
@@ -195,10 +196,17 @@ def loaders(
     train.counts = batches.weights_of_rows(data.train, data.labelled(), tune.loss)
     order = RowOrder(train.lengths, batch_size, seed)
     size = max(1, 2 * batch_size // valid.most)
-    return TextLoaders(_loader(train, batch_size, order), ordered(valid, size), device=device)
+    both = _loader(train, batch_size, order, device), ordered(valid, size, device)
+    return TextLoaders(*both, device=device)
 
 
-def _loader(rows: ShownRows, batch_size: int, order: Callable[[], list[int]]) -> TfmdDL:
+def _loader(
+    rows: ShownRows, batch_size: int, order: Callable[[], list[int]], device: torch.device
+) -> TfmdDL:
     # `TfmdDL.new`, which `get_preds` calls, loses a `create_batch` that is a bound method.
-    batch = partial(ShownRows.batch, rows)
+    batch = partial(_sent, rows, device)
     return TfmdDL(rows, bs=batch_size, num_workers=0, create_batch=batch, get_idxs=order)
+
+
+def _sent(rows: ShownRows, device: torch.device, samples: list[tuple]) -> tuple:
+    return sent(rows.batch(samples), device)

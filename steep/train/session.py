@@ -92,7 +92,7 @@ def session(
         with saves.explain_interrupt(), _followed(out, options, openings):
             saves.announce(run)
             run.record(args=options, device=str(machine.device))
-            run.record(precision="bf16" if machine.bf16 else "fp32")
+            run.record(precision=machine.precision)
             if here().count > 1:
                 run.note(f"{here().count} processes train together, each on its parts of a batch")
             yield Session(run, machine, saves, openings)
@@ -214,6 +214,7 @@ class Saver(Callback):
         return seconds > 0 and time.monotonic() - self.last >= seconds
 
     def _save(self, asked: int) -> None:
+        self.bar.read()
         state = self._state() if self.training else self.trained
         done = here().rank == 0 and self.saves.save(state)
         self.last = time.monotonic()

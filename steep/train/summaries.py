@@ -21,8 +21,9 @@ from steep.shelf.summarize import TrainArgs
 from steep.shelf.summarize.model import Reader
 from steep.shelf.summarize.windows import Windows
 from steep.train import engine, phases
-from steep.train.callbacks import Bar, Epochs, Scores, StopIfDiverged, gentler
+from steep.train.callbacks import Bar, Epochs, Scores, gentler
 from steep.train.pile import Batch
+from steep.train.readings import StopIfDiverged
 from steep.train.rows import RowOrder
 from steep.train.saves import Saves
 

@@ -45,7 +45,7 @@ def test_without_the_fast_layers_where_activations_are_recomputed() -> None:
     machine = Machine(torch.device("cpu"), bf16=True, attention="eager", fast=True)
     assert for_checkpointing(machine, MemoryArgs()) is machine
     found = for_checkpointing(machine, MemoryArgs(gradient_checkpointing=True))
-    assert (found.fast, found.bf16, found.autocast) == (False, True, True)
+    assert (found.fast, found.bf16, found.autocast) == (False, True, torch.bfloat16)
 
 
 SCRIPT = """

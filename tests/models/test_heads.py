@@ -60,7 +60,7 @@ def test_sparse_logits_are_the_dense_ones(
 ) -> None:
     model = build(AutoModelForMaskedLM, family)
     expected = dense(model, batch)[POSITIONS]
-    adapter = MaskedLM(model, autocast=False)
+    adapter = MaskedLM(model, autocast=None)
     found = adapter(batch, POSITIONS)
     assert found.shape == (6, 60)
     torch.testing.assert_close(found, expected, atol=2e-5, rtol=1e-4)
@@ -77,7 +77,7 @@ def test_sparse_gradients_are_the_dense_ones(
     for sparse in (True, False):
         model = build(AutoModelForMaskedLM, config).double()
         if sparse:
-            logits = MaskedLM(model, autocast=False)(batch, POSITIONS)
+            logits = MaskedLM(model, autocast=None)(batch, POSITIONS)
         else:
             logits = dense(model, batch)[POSITIONS]
         cross_entropy(logits, labels).backward()
@@ -92,7 +92,7 @@ def test_sparse_gradients_are_the_dense_ones(
 def test_padding_changes_no_logits(
     family: PreTrainedConfig, build: Callable[..., PreTrainedModel], batch: Tensor
 ) -> None:
-    classifier = Classifier(build(AutoModelForSequenceClassification, family), autocast=False)
+    classifier = Classifier(build(AutoModelForSequenceClassification, family), autocast=None)
     together = classifier(batch)
     alone = classifier(batch[:1, :, :8])
     torch.testing.assert_close(together[:1], alone, atol=2e-5, rtol=1e-4)
@@ -106,7 +106,7 @@ def test_segments_reach_the_model(build: Callable[..., PreTrainedModel], batch: 
         BertConfig(vocab_size=60, hidden_size=16, num_hidden_layers=2, num_attention_heads=2),
     )
     segments = (torch.arange(12) > 5).long().expand(3, 1, 12)
-    found = Classifier(model, autocast=False)(torch.cat([batch, segments], 1))
+    found = Classifier(model, autocast=None)(torch.cat([batch, segments], 1))
     keywords = {"input_ids": batch[:, 0], "attention_mask": batch[:, 1]}
     torch.testing.assert_close(found, model(**keywords, token_type_ids=segments[:, 0]).logits)
     assert (found - model(**keywords).logits).abs().max() > 1e-3
@@ -117,7 +117,7 @@ def test_segments_are_left_out_where_the_model_has_none(
     build: Callable[..., PreTrainedModel], batch: Tensor
 ) -> None:
     config = DistilBertConfig(dim=16, n_layers=1, n_heads=2, hidden_dim=24, vocab_size=60)
-    classifier = Classifier(build(AutoModelForSequenceClassification, config), autocast=False)
+    classifier = Classifier(build(AutoModelForSequenceClassification, config), autocast=None)
     found = classifier(torch.cat([batch, torch.ones(3, 1, 12, dtype=torch.long)], 1))
     torch.testing.assert_close(found, classifier(batch))
 
@@ -127,11 +127,13 @@ def test_bf16_logits_are_close_to_fp32(
     family: PreTrainedConfig, build: Callable[..., PreTrainedModel], batch: Tensor
 ) -> None:
     model = build(AutoModelForSequenceClassification, family)
-    exact, rough = (Classifier(model, bf16)(batch) for bf16 in (False, True))
+    exact, rough = (Classifier(model, half)(batch) for half in (None, torch.bfloat16))
     assert rough.dtype == torch.float32
     assert 0 < (rough - exact).abs().max() < 0.05 * exact.abs().max() + 0.05
     masked = AutoModelForMaskedLM
-    exact, rough = (MaskedLM(build(masked, family), b)(batch, POSITIONS) for b in (False, True))
+    exact, rough = (
+        MaskedLM(build(masked, family), half)(batch, POSITIONS) for half in (None, torch.bfloat16)
+    )
     assert rough.dtype == torch.bfloat16  # the loss works on them as they are
     assert 0 < (rough - exact).abs().max() < 0.05 * exact.abs().max() + 0.05
 
@@ -142,9 +144,9 @@ def test_a_rescaled_output_is_the_output_times_scale_plus_shift(
 ) -> None:
     family.num_labels = 2
     model = build(AutoModelForSequenceClassification, family)
-    before = Classifier(model, autocast=False)(batch)
+    before = Classifier(model, autocast=None)(batch)
     rescale_output(model, [7.5, -2.0], [-3.0, 1.0])
-    after = Classifier(model, autocast=False)(batch)
+    after = Classifier(model, autocast=None)(batch)
     torch.testing.assert_close(
         after, before * torch.tensor([7.5, -2.0]) + torch.tensor([-3.0, 1.0]), atol=1e-4, rtol=1e-4
     )
@@ -304,7 +306,7 @@ def test_it_is_the_mean_over_the_texts_own_tokens(tiny_bert: Path) -> None:
     corpus = Corpus(datasets.Dataset.from_dict({"row": range(4), "text": TEXTS}), "memory")
     rows = Rows(corpus, Task("single", ("a", "b")), tokenizer, 32)
     before = torch.get_rng_state()
-    found = features(model, rows, False, torch.device("cpu"), batch_size=3)
+    found = features(model, rows, None, torch.device("cpu"), batch_size=3)
     assert torch.equal(torch.get_rng_state(), before)
     assert model.training
     for text, vector in zip(TEXTS, found, strict=True):

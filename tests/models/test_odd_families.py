@@ -98,7 +98,7 @@ def test_pairs_of_a_model_with_one_segment(build: Build, segments: int) -> None:
     model = build(AutoModelForSequenceClassification, config)
     ids, mask = torch.arange(5, 13)[None], torch.ones(1, 8, dtype=torch.long)
     batch = torch.stack([ids, mask, (torch.arange(8)[None] > 3).long()], 1)
-    found = Classifier(model, autocast=False)(batch)
+    found = Classifier(model, autocast=None)(batch)
     given = {"token_type_ids": batch[:, 2]} if segments == 2 else {}
     assert knows_segments(model) is (segments == 2)
     torch.testing.assert_close(found, model(input_ids=ids, attention_mask=mask, **given).logits)

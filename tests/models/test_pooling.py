@@ -203,7 +203,7 @@ def reader(request: pytest.FixtureRequest, family: PreTrainedConfig, build: Buil
         set_pooling(family, request.param)
         model = PooledClassifier(build(AutoModel, family))
     assert model.config.model_type in KNOWN
-    return Classifier(model.eval(), autocast=False)
+    return Classifier(model.eval(), autocast=None)
 
 
 def keep(reader: Classifier) -> FeatureCache:
@@ -248,7 +248,7 @@ def test_the_fast_layers_keep_what_is_read_and_no_more(
 ) -> None:
     model = build(AutoModelForSequenceClassification, family).eval()
     kernels.install(model, 0, dtype)
-    reader = Classifier(model, autocast=False)
+    reader = Classifier(model, autocast=None)
     plain = reader(laid(ROWS[:4], 9))
     kept = keep(reader).kept.values()
     assert len(kept) == 6, "every row once"

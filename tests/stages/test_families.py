@@ -265,9 +265,9 @@ def test_sparse_logits_padding_and_groups(
     batch, positions = torch.stack([ids, attention], 1), torch.tensor([1, 2, length + 1, 2])
     model = lm.model.eval()
     dense = model(input_ids=ids, attention_mask=attention).logits.flatten(0, 1)[positions]
-    sparse = MaskedLM(model, autocast=False)(batch, positions)
+    sparse = MaskedLM(model, autocast=None)(batch, positions)
     torch.testing.assert_close(sparse, dense, atol=2e-5, rtol=1e-4)
-    reader = Classifier(load_classifier(make(family), TASK, "eager", 0).eval(), autocast=False)
+    reader = Classifier(load_classifier(make(family), TASK, "eager", 0).eval(), autocast=None)
     alone = reader(batch[:1, :, : len(rows[0])])
     torch.testing.assert_close(reader(batch)[:1], alone, atol=2e-5, rtol=1e-4)
     for whole in (model, reader.model):

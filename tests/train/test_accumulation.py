@@ -22,11 +22,11 @@ from steep.objectives.masking import vocabulary
 from steep.options import change, make
 from steep.seeds import numbers
 from steep.train import classify, masked
-from steep.train.callbacks import StopIfDiverged
 from steep.train.engine import Accumulation, add_gradient, cut_rows
 from steep.train.masked import Laid
 from steep.train.objective import cut_masked
 from steep.train.pile import IGNORED, Pile
+from steep.train.readings import StopIfDiverged
 
 CPU = Machine(torch.device("cpu"), bf16=False, attention="eager")
 ADAPT = make(

@@ -16,7 +16,7 @@ from steep.errors import SteepError
 from steep.metrics.scores import score
 from steep.models.devices import choose
 from steep.options import change, make
-from steep.train import callbacks, classify
+from steep.train import classify, readings
 from steep.train.classify import Fitted
 from tests.conftest import overflowing
 
@@ -137,7 +137,7 @@ def test_an_unknown_metric_is_refused(single: Data, tiny_bert: Path) -> None:
 class Explode(Callback):
     """The loss is not a number from step `step` on."""
 
-    order = callbacks.StopIfDiverged.order - 1
+    order = readings.StopIfDiverged.order - 1
 
     def __init__(self, step: int) -> None:
         self.step_of_nan = step

@@ -83,7 +83,7 @@ def test_it_learns(tiny_bert: Path, single: Data) -> None:
     learn = learner(single, tiny_bert, ARGS)
     with learn.no_bar(), learn.no_logging():
         learn.fit_one_cycle(6, 5e-3)
-        # numbers: a tensor kept of each step keeps freed memory in pieces (docs/performance.md)
+        # numbers: a tensor kept of each step keeps freed memory in pieces (benchmarks/README.md)
         assert {type(loss) for loss in learn.recorder.losses} == {float}
         _, accuracy = learn.validate()
     assert accuracy > 0.85

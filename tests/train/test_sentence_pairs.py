@@ -196,7 +196,7 @@ def test_the_pair_loss_counts_pairs_alone(tiny_bert: Path, pile: PairPile) -> No
 
 def test_in_parts_the_loss_is_that_of_the_whole_batch(still_bert: Path) -> None:
     pile, lm = made(still_bert, "order"), load_masked_lm(still_bert, "eager", 0, PAIR_HEADS)
-    model = MaskedLM(lm.model, False, lm.outputs).eval()
+    model = MaskedLM(lm.model, None, lm.outputs).eval()
     batch = pile.batch(pile.plan(pile.spans(), 512, 0, 0)[0], np.random.default_rng(0))
     assert (batch[3] != IGNORED).any()
     found = cut_pairs(batch[:2], batch[2:], 3)

@@ -7,7 +7,7 @@
 The parameters stay fp32 and stay the same objects; activations are bf16 where the processor has
 instructions for it. Layers are recognised by structure, so that every encoder made of torch's own
 layers benefits, and what is not recognised stays as it is. A layer keeps its class and its names:
-only `forward` is replaced, on the instance. All of it is pure torch. See docs/performance.md for
+only `forward` is replaced, on the instance. All of it is pure torch. See benchmarks/README.md for
 what each part buys, and docs/engine.md for the internals of torch and transformers that the layers
 lean on: the place to start when a new version of either breaks them.
 """

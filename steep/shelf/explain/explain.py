@@ -123,7 +123,7 @@ def _explained(
     from steep.shelf.explain.attribution import integrated_gradients
 
     machine = choose(EXACT)
-    model = Classifier(trained.model(rows, machine.attention), autocast=False)
+    model = Classifier(trained.model(rows, machine.attention), autocast=None)
     model.eval().to(machine.device)
     outputs = trained.decisions.probabilities(trained.task, trained.compute(rows, EXACT, 64))
     mask = rows.tokenizer.mask_token_id

@@ -53,7 +53,7 @@ class SentenceScorer(nn.Module):
     The vector of a sentence is the mean of the tokens that stand for it: one, or all of its own.
     """
 
-    def __init__(self, encoder: PreTrainedModel, autocast: bool, first: bool) -> None:
+    def __init__(self, encoder: PreTrainedModel, autocast: torch.dtype | None, first: bool) -> None:
         super().__init__()
         self.model, self.autocast, self.first = encoder, autocast, first
         self.channels = channels_of(encoder)

@@ -58,12 +58,12 @@ def gradients(loss: Tensor, model: nn.Module) -> dict[str, Tensor]:
 def test_a_classifier_reads_the_same(make_model: Make, rows, family, dtype, close):
     model = make_model(family, "labels").to(dtype)
     labels = torch.tensor([0, 1, 1])
-    plain = Classifier(model, autocast=False)
+    plain = Classifier(model, autocast=None)
     assert not plain.reads_first, "a plain model has no narrow form"
     logits = plain(rows)
     expected = gradients(cross_entropy(logits, labels), model)
     kernels.install(model, seed=0, dtype=dtype)
-    fast, computed = Classifier(model, autocast=False), counted(model)
+    fast, computed = Classifier(model, autocast=None), counted(model)
     assert fast.reads_first == (family in KNOWN)
     found = fast(rows)
     assert computed == [3 if family in KNOWN else rows[:, 0].numel()]
@@ -77,7 +77,7 @@ def test_a_classifier_reads_the_same(make_model: Make, rows, family, dtype, clos
 @pytest.mark.parametrize(("dtype", "close"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
 def test_a_masked_lm_reads_the_same(make_model: Make, rows, family, dtype, close):
     model = make_model(family, "mlm").to(dtype)
-    adapter, computed = MaskedLM(model, autocast=False), counted(model)
+    adapter, computed = MaskedLM(model, autocast=None), counted(model)
     logits = adapter(rows, POSITIONS)
     expected = gradients(cross_entropy(logits, LABELS), model)
     kernels.install(model, seed=0, dtype=dtype)
@@ -116,9 +116,9 @@ def test_poolings_are_told_apart_by_what_they_read(rows, pooling, first):
     set_pooling(config, pooling)
     torch.manual_seed(0)
     model = PooledClassifier(AutoModel.from_config(config)).eval()
-    plain = Classifier(model, autocast=False)(rows)
+    plain = Classifier(model, autocast=None)(rows)
     kernels.install(model, seed=0, dtype=torch.float32)
-    classifier = Classifier(model, autocast=False)
+    classifier = Classifier(model, autocast=None)
     assert classifier.reads_first is first
     torch.testing.assert_close(classifier(rows), plain, rtol=1e-5, atol=1e-5)
 
@@ -128,9 +128,9 @@ def test_windows_are_joined_by_what_is_read(make_model: Make, rows):
     joined = WindowPooling("mean")
     windows = torch.stack([rows, torch.zeros_like(rows)], 1)
     windows[0, 1] = rows[1]  # the first row has two windows
-    plain = Classifier(model, False, joined)(windows)
+    plain = Classifier(model, None, joined)(windows)
     kernels.install(model, seed=0, dtype=torch.float32)
-    classifier, computed = Classifier(model, False, joined), counted(model)
+    classifier, computed = Classifier(model, None, joined), counted(model)
     torch.testing.assert_close(classifier(windows), plain, rtol=1e-5, atol=1e-5)
     assert computed == [4]
 
@@ -141,8 +141,8 @@ def test_queries_that_nobody_reads_are_not_computed(make_model: Make, rows, fami
     kernels.install(model, seed=0, dtype=torch.float32)
     install = kernels
     with patch.object(install, "attention", wraps=attention) as called:
-        MaskedLM(model, autocast=False)(rows, POSITIONS)
-        Classifier(make_installed(make_model(family, "labels")), autocast=False)(rows)
+        MaskedLM(model, autocast=None)(rows, POSITIONS)
+        Classifier(make_installed(make_model(family, "labels")), autocast=None)(rows)
     asked = [call.args[1].shape[2] for call in called.call_args_list]
     assert asked[:2] == [16, 8], "in the last layer the fullest row's, up to a multiple of 8"
     assert asked[-2:] == [16, 1]
@@ -169,9 +169,9 @@ def test_a_layer_that_only_looks_the_same_is_left_whole():
     model = LukeForSequenceClassification(config).eval()
     rows = torch.randint(5, 97, (3, 2, 16))
     rows[:, 1] = 1
-    plain = Classifier(model, autocast=False)(rows)
+    plain = Classifier(model, autocast=None)(rows)
     kernels.install(model, seed=0, dtype=torch.float32)
-    torch.testing.assert_close(Classifier(model, False)(rows), plain, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(Classifier(model, None)(rows), plain, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("padded", [True, False])
@@ -189,13 +189,13 @@ def test_a_block_between_the_two_is_not_overlooked(make_model: Make, rows):
     with patch.multiple(CONFIGS["bert"], is_decoder=True, add_cross_attention=True):
         model = make_model("bert", "labels")
     kernels.install(model, seed=0, dtype=torch.float32)
-    assert not Classifier(model, autocast=False).reads_first
+    assert not Classifier(model, autocast=None).reads_first
 
 
 def _logits(model: PreTrainedModel, rows: Tensor) -> Tensor:
     if "MaskedLM" in type(model).__name__:
-        return MaskedLM(model, autocast=False)(rows, POSITIONS[:-2])
-    return Classifier(model, autocast=False)(rows)
+        return MaskedLM(model, autocast=None)(rows, POSITIONS[:-2])
+    return Classifier(model, autocast=None)(rows)
 
 
 def test_with_dropout_every_weight_gets_a_gradient(make_model: Make, rows, family):
@@ -204,9 +204,9 @@ def test_with_dropout_every_weight_gets_a_gradient(make_model: Make, rows, famil
         kernels.install(model, seed=0, dtype=torch.bfloat16)
         model.train()
         if objective == "labels":
-            loss = cross_entropy(Classifier(model, False).train()(rows), torch.tensor([0, 1, 1]))
+            loss = cross_entropy(Classifier(model, None).train()(rows), torch.tensor([0, 1, 1]))
         else:
-            loss = kernels.cross_entropy(MaskedLM(model, False)(rows, POSITIONS), LABELS)
+            loss = kernels.cross_entropy(MaskedLM(model, None)(rows, POSITIONS), LABELS)
         found = gradients(loss, model)
         assert found.keys() == dict(model.named_parameters()).keys()
         assert all(gradient.isfinite().all() for gradient in found.values())

@@ -29,7 +29,7 @@ def classifier(tiny_bert: Path) -> Classifier:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(5 if parameter.ndim == 2 else 1)
-    return Classifier(model, autocast=False).eval()
+    return Classifier(model, autocast=None).eval()
 
 
 def inputs(tiny_bert: Path, text: str) -> tuple[np.ndarray, np.ndarray]:

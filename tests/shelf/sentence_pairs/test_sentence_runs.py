@@ -275,7 +275,7 @@ def test_both_logits_are_the_models_own(
     batch = torch.randint(5, 60, (2, 3, 12), generator=torch.Generator().manual_seed(0))
     batch[:, 1], batch[:, 2] = 1, (torch.arange(12) > 5).long()
     expected = model(input_ids=batch[:, 0], attention_mask=batch[:, 1], token_type_ids=batch[:, 2])
-    masked, pairs = MaskedLM(model, autocast=False, outputs=("prediction_logits", name))(
+    masked, pairs = MaskedLM(model, autocast=None, outputs=("prediction_logits", name))(
         batch, POSITIONS
     )
     torch.testing.assert_close(pairs, expected[name])
