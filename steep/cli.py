@@ -26,6 +26,8 @@ from steep.shelf.self_training import SelfTrainCommand
 from steep.shelf.share import ShareArgs
 from steep.shelf.summarize.commands import app as summarize
 
+SHELF = "More, when you need it"
+
 app = typer.Typer(
     name="steep",
     add_completion=False,
@@ -33,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-app.add_typer(summarize, name="summarize")
+app.add_typer(summarize, name="summarize", rich_help_panel=SHELF)
 
 Table = Annotated[
     Path, typer.Argument(metavar="FILE", help="CSV, TSV, JSON lines, Parquet or text.")
@@ -71,7 +73,7 @@ def adapt(files: Tables, out: Out, **options: Any) -> None:
     result(commands.adapt(files, out=out, **options))
 
 
-@command(app, BlendArgs)
+@command(app, BlendArgs, panel=SHELF)
 def blend(
     out: Out,
     file: Annotated[
@@ -86,7 +88,7 @@ def blend(
     result(commands.blend(source=file, out=out, **options))
 
 
-@command(app, SelectArgs)
+@command(app, SelectArgs, panel=SHELF)
 def select(pile: Tables, out: Out, **options: Any) -> None:
     """Choose, from a large pile of text, what is most like your task's, for step 2 to read.
 
@@ -104,7 +106,7 @@ def fit(file: Table, out: Out, **options: Any) -> None:
     result(commands.fit(file, out=out, **options))
 
 
-@command(app, SelfTrainCommand)
+@command(app, SelfTrainCommand, panel=SHELF)
 def self_train(
     file: Table,
     piles: Annotated[
@@ -120,7 +122,7 @@ def self_train(
     result(commands.self_train(file, piles, out=out, **options))
 
 
-@command(app, AutoArgs)
+@command(app, AutoArgs, panel=SHELF)
 def auto(
     file: Table,
     out: Out,
@@ -136,7 +138,7 @@ def auto(
     result(commands.auto(file, piles or (), out=out, **options))
 
 
-@command(app, LrFindArgs)
+@command(app, LrFindArgs, panel=SHELF)
 def lr_find(file: Table, out: OutJson = None, **options: Any) -> None:
     """Run fastai's lr_find several times; say what it suggests and whether it is reliable.
 
@@ -145,7 +147,7 @@ def lr_find(file: Table, out: OutJson = None, **options: Any) -> None:
     commands.lr_find(file, out=out, **options)
 
 
-@command(app, MultitaskArgs)
+@command(app, MultitaskArgs, panel=SHELF)
 def multitask(files: LabelledTables, out: Out, **options: Any) -> None:
     """Train one encoder on several labelled tables at once, for 'steep fit --model' to start from.
 
@@ -172,7 +174,7 @@ def evaluate(model: Model, file: Table, out: OutRun = None, **options: Any) -> N
     commands.evaluate(model, file, out=out, **options)
 
 
-@command(app, BiasArgs)
+@command(app, BiasArgs, panel=SHELF)
 def bias(
     models: Annotated[
         list[Path],
@@ -189,7 +191,7 @@ def bias(
     commands.bias(models, file, out=out, **options)
 
 
-@command(app, ExplainArgs)
+@command(app, ExplainArgs, panel=SHELF)
 def explain(model: Model, file: Table, out: Out, **options: Any) -> None:
     """Show which words speak for a model's answers to single rows, and which against them.
 
@@ -198,7 +200,7 @@ def explain(model: Model, file: Table, out: Out, **options: Any) -> None:
     result(commands.explain(model, file, out=out, **options))
 
 
-@command(app, ExportArgs)
+@command(app, ExportArgs, panel=SHELF)
 def export(model: Model, file: Table, **options: Any) -> None:
     """Write a model as ONNX, checked against torch on rows of FILE; with --int8 also quantised.
 
@@ -207,7 +209,7 @@ def export(model: Model, file: Table, **options: Any) -> None:
     result(commands.export(model, file, **options))
 
 
-@command(app, ShareArgs)
+@command(app, ShareArgs, panel=SHELF)
 def share(model: Model, out: Out, **options: Any) -> None:
     """Copy a model without anything of the data, to give away or to upload to the hub.
 
@@ -249,7 +251,7 @@ def report(
     with_errors(lambda: result(commands.report(folder, out=out, texts=texts, overwrite=overwrite)))
 
 
-@command(app, CacheArgs)
+@command(app, CacheArgs, panel=SHELF)
 def cache(**options: Any) -> None:
     """List what is kept of files that were read and tokenised, or remove some of it.
 

@@ -26,13 +26,13 @@ Command = Callable[..., None]
 
 
 def command(
-    app: typer.Typer, kind: type[Any], stopped: str = NOTHING_LEFT
+    app: typer.Typer, kind: type[Any], stopped: str = NOTHING_LEFT, panel: str | None = None
 ) -> Callable[[Command], Command]:
     """A decorator that makes `function(..., **options)` a command of `app`, under its own name.
 
     Its parameters stay as they are; `options` become a flag for each option of `kind`. The function
     gets those that were given, and `config`, the TOML file, where there is one. `stopped` is what
-    to say after Ctrl-C.
+    to say after Ctrl-C, `panel` the heading that the command is listed under.
     """
 
     def decorate(function: Command) -> Command:
@@ -65,7 +65,7 @@ def command(
         shown = [*first, *own, *others, _config(own), _help_all()]
         keywords = [flag.replace(kind=inspect.Parameter.KEYWORD_ONLY) for flag in shown]
         call.__signature__ = inspect.Signature([CONTEXT, *keywords])  # type: ignore[attr-defined]
-        app.command(function.__name__.replace("_", "-"))(call)
+        app.command(function.__name__.replace("_", "-"), rich_help_panel=panel)(call)
         return function
 
     return decorate
