@@ -255,10 +255,9 @@ def export(model: "Model", source: "Source", **options: Any) -> Path:
 
 def share(model: "Model", *, out: "Model", **options: Any) -> Path:
     """A copy of a model to give away, without anything of the data; returns the folder `out`."""
-    from steep.shelf.share import ShareArgs
-    from steep.shelf.share import share as feature
+    from steep.shelf.share import ShareArgs, share
 
-    return feature.share(Path(model), out=Path(out), args=options_for(ShareArgs, "share", options))
+    return share.share(Path(model), out=Path(out), args=options_for(ShareArgs, "share", options))
 
 
 def compare(
