@@ -63,8 +63,15 @@ def harmless(message: str) -> str:
 def _console(stderr: bool) -> Console:
     """A notebook is no terminal; rich would show an empty box there beneath each line."""
     terminal = False if Console().is_jupyter else None
-    plain = {"markup": False, "emoji": False, "highlight": False, "soft_wrap": True}
-    console = _Terminal(stderr=stderr, force_jupyter=False, force_terminal=terminal, **plain)
+    console = _Terminal(
+        stderr=stderr,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        soft_wrap=True,
+        force_jupyter=False,
+        force_terminal=terminal,
+    )
     console.push_render_hook(_Harmless())
     return console
 
