@@ -65,12 +65,12 @@ def _console(stderr: bool) -> Console:
     terminal = False if Console().is_jupyter else None
     console = _Terminal(
         stderr=stderr,
-        force_terminal=terminal,
-        force_jupyter=False,
         markup=False,
         emoji=False,
         highlight=False,
         soft_wrap=True,
+        force_jupyter=False,
+        force_terminal=terminal,
     )
     console.push_render_hook(_Harmless())
     return console
