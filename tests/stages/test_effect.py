@@ -12,6 +12,7 @@ from huggingface_hub import HfApi
 
 from scripts.make_stub import COMMANDS
 from steep.options import Part, options_of
+from tests.stages.conftest import COLUMNS
 
 Steep = Callable[..., Any]
 PYTHON_OR_LONG = ("read", "learner", "report", "recipe", "demo")
@@ -71,7 +72,10 @@ def lines(
     teacher = (table, pile, "--label label --confidence 0.5 --model", tiny_bert)
     both = (table, pairs, "--text text --text premise --label label --model", tiny_bert)
     groups = (mentioned, "--label label --identities women --positive positive")
-    weighted = (*groups, "--bias-weights kernel --model", tiny_bert)
+    several = pd.read_csv(tables / "multi.csv")
+    several.assign(women=several.index % 3 == 0).to_csv(tmp_path / "several.csv", index=False)
+    named = f"{COLUMNS['multi']} --positive toxic --identities women --bias-weights kernel --model"
+    weighted = (tmp_path / "several.csv", named, tiny_bert)
     short_fit = tmp_path / "fit.toml"
     short_fit.write_text("[fit]\nmax-length = 32\nepochs = 1\n")
     return {
@@ -85,7 +89,7 @@ def lines(
         "compare": [
             (*study, PHASES, "--arms base,adapted,longer"),
             (*study, SHORT, "--dry-run"),
-            (*weighted, SHORT, "--dry-run --arms base,adapted,weighted"),
+            (*weighted, SHORT, "--dry-run --arms base,adapted,weighted --config", short_step2),
             (*study, SHORT, "--dry-run --ablation dont-stop-pretraining --pile", pile),
         ],
         "multitask": [(*both, SHORT)],
