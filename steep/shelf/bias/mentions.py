@@ -104,11 +104,10 @@ def _by_columns(
             raise SteepError(f"{where}, column {quoted(name)}: no row has a value.")
         shares = _shares(where, name, [cells[name][at] for at in there], there, SHARE)
         flags[there, i] = shares >= asked.identity_threshold
-    asked_of, notes = known.any(axis=1), []
+    asked_of, left_out, notes = known.any(axis=1), asked.unknown == "leave-out", []
     if part := int((asked_of & ~known.all(axis=1)).sum()):
         notes.append(f"{counted(part, 'row')} without a value for some groups: not mentioned")
     if lost := int((~asked_of).sum()):
-        left_out = asked.unknown == "leave-out"
         fate = "left out" if left_out else "count as rows that mention no group"
         notes.append(f"{counted(lost, 'row')} without any identity annotated: {fate}")
         flags[~asked_of] = UNKNOWN if left_out else 0
