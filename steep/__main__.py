@@ -7,9 +7,6 @@ import sys
 def main() -> None:
     """The command `steep`, also as `python -m steep`."""
     _open_standard_streams()
-    # Read when torch is loaded. By default OpenMP's threads wait for work by spinning, which takes
-    # the cores from whatever else computes there (`python -m benchmarks.together`).
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         from steep.cli import main as command
 

@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 
 import steep
 from scripts.make_stub import COMMANDS as FUNCTIONS
-from steep import __main__
 from steep.args import CompareArgs, FitArgs
 from steep.cli import app
 from steep.errors import SteepError
@@ -342,16 +341,3 @@ def test_importing_steep_imports_nothing_else() -> None:
     program = "import sys; import steep; print([n for n in sys.modules if n.startswith('steep.')])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
-
-
-@pytest.mark.parametrize(("given", "found"), [(None, "passive"), ("active", "active")])
-def test_threads_wait_without_spinning_unless_the_user_says_otherwise(
-    monkeypatch: pytest.MonkeyPatch, given: str | None, found: str
-) -> None:
-    monkeypatch.setenv("OMP_WAIT_POLICY", given or "")
-    if given is None:
-        monkeypatch.delenv("OMP_WAIT_POLICY")
-    monkeypatch.setattr("sys.argv", ["steep", "--version"])
-    with pytest.raises(SystemExit):
-        __main__.main()
-    assert os.environ["OMP_WAIT_POLICY"] == found

@@ -37,7 +37,8 @@ class Readings(Callback):
     every = 1.0
 
     def before_fit(self) -> None:
-        self.recorder.smooth_loss = SmoothLoss(self.recorder.smooth_loss.beta)
+        smooth = SmoothLoss(self.recorder.smooth_loss.beta)
+        vars(self.recorder)["smooth_loss"] = smooth  # by `=`, fastai warns that the Learner has one
         self.now, self.count, self.last = True, 0, -math.inf
 
     def before_batch(self) -> None:
