@@ -12,13 +12,16 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from itertools import chain
-from typing import TYPE_CHECKING
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.distributed as dist
 from fastai.callback.core import Callback
 from torch import Tensor
 
+from steep import outputs, runs
 from steep.console import quiet
 from steep.errors import SteepError, number_of
 from steep.launch import Ranks, become, here
@@ -102,6 +105,17 @@ def check(machine: Machine) -> None:
             f"{count} processes: each needs a device of its own, but there are {found} of type "
             f"{kind}. Start fewer, or add --device cpu."
         )
+
+
+@contextmanager
+def writing(out: Path, stage: str, args: Any, overwrite: bool) -> Iterator[runs.Run]:
+    """The run folder; for a process that is not the first, one that is thrown away."""
+    if here().rank:
+        with TemporaryDirectory() as folder:
+            yield runs.Run(Path(folder), out, runs.manifest(stage, args))
+        return
+    with outputs.writing(out, stage, args, overwrite) as run:
+        yield run
 
 
 @contextmanager

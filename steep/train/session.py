@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -86,7 +85,7 @@ def session(
     options = as_mapping(args) | dict(openings.options)
     itself = identity(identity_of(args) | dict(openings.options), corpora, machine)
     ranks.check(machine)
-    with _writing(out, stage, args, output.overwrite) as run:
+    with ranks.writing(out, stage, args, output.overwrite) as run:
         saves = open_saves(run.out, saving.save_every, itself, output.overwrite)
         run.afterwards.append(saves.remove)
         with saves.explain_interrupt(), _followed(out, options, openings):
@@ -96,17 +95,6 @@ def session(
             if here().count > 1:
                 run.note(f"{here().count} processes train together, each on its parts of a batch")
             yield Session(run, machine, saves, openings)
-
-
-@contextmanager
-def _writing(out: Path, stage: str, args: Any, overwrite: bool) -> Iterator[runs.Run]:
-    """The run folder; for a process that is not the first, one that is thrown away."""
-    if here().rank:
-        with TemporaryDirectory() as folder:
-            yield runs.Run(Path(folder), out, runs.manifest(stage, args))
-        return
-    with outputs.writing(out, stage, args, overwrite) as run:
-        yield run
 
 
 def identity(
