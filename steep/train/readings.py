@@ -38,7 +38,9 @@ class Readings(Callback):
 
     def before_fit(self) -> None:
         smooth = SmoothLoss(self.recorder.smooth_loss.beta)
-        vars(self.recorder)["smooth_loss"] = smooth  # by `=`, fastai warns that the Learner has one
+        self.recorder.__dict__["smooth_loss"] = (
+            smooth  # by `=`, fastai warns that the Learner has one
+        )
         self.now, self.count, self.last = True, 0, -math.inf
 
     def before_batch(self) -> None:
