@@ -6,6 +6,7 @@ import warnings
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from steep.args import MachineArgs
@@ -150,3 +151,13 @@ def keep_freed_memory() -> bool:
     mallopt = ctypes.CDLL(None).mallopt  # None: the C library that this process runs on
     # Both are needed: the first against mmap for each block, the second against a shrinking heap.
     return bool(mallopt(_M_MMAP_THRESHOLD, 2**30) and mallopt(_M_TRIM_THRESHOLD, 2**31 - 1))
+
+
+def sent(batch: tuple[Tensor, ...], device: torch.device) -> tuple[Tensor, ...]:
+    """A batch on its way to a GPU, by a copy that nobody waits for; elsewhere as it is.
+
+    fastai's own waits until the GPU has done all that it was given before.
+    """
+    if device.type != "cuda":
+        return batch
+    return tuple(part.pin_memory().to(device, non_blocking=True) for part in batch)

@@ -17,6 +17,7 @@ from steep.data.cache_files import BLOCK, select_rows
 from steep.data.inputs import Frame
 from steep.data.tokens import Tokens, notes_of_unknown, windows
 from steep.errors import SteepError
+from steep.models.devices import sent
 from steep.objectives.masking import Vocabulary, mask
 from steep.seeds import numbers
 
@@ -255,13 +256,3 @@ def prebatched(
         create_batch=partial(sent, device=device),
         retain=lambda batch, _: batch,
     )
-
-
-def sent(batch: Batch, device: torch.device) -> Batch:
-    """A batch on its way to a GPU, by a copy that nobody waits for; elsewhere as it is.
-
-    fastai's own waits until the GPU has done all that it was given before.
-    """
-    if device.type != "cuda":
-        return batch
-    return tuple(part.pin_memory().to(device, non_blocking=True) for part in batch)

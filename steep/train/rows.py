@@ -24,7 +24,7 @@ from steep.data.corpus import Data, corpus_of
 from steep.data.inputs import Rows, Sliding
 from steep.data.readers import listed
 from steep.errors import SteepError
-from steep.train.pile import sent
+from steep.models.devices import sent
 from steep.wording import quoted, some
 
 SHOWN = 150  # words of a text in a table

@@ -38,6 +38,7 @@ def test_parts_give_the_tokens_of_the_whole(
     tiny_bert: Path, cache: Path, small_parts: None, monkeypatch: pytest.MonkeyPatch, processes: int
 ) -> None:
     monkeypatch.setattr(parts, "cores", lambda: processes)
+    monkeypatch.delenv(parts.PARALLELISM, raising=False)
     tokenizer = AutoTokenizer.from_pretrained(tiny_bert)
     expected = tokens.encoder_of(tokenizer)(TEXTS)
     assert len(parts_of(corpus())) > 4

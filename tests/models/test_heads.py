@@ -164,7 +164,7 @@ def classifier(folder: Path, how: str, pooling: str = "model") -> Classifier:
         torch.manual_seed(0)
         for parameter in model.parameters():
             parameter.data += 0.3 * torch.randn_like(parameter)
-    return Classifier(model, False, pooled).eval()
+    return Classifier(model, None, pooled).eval()
 
 
 def rows(most: int, *counts: int) -> Tensor:

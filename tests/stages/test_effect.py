@@ -20,6 +20,7 @@ PYTHON_OR_LONG = ("read", "learner", "report", "recipe", "demo")
 KINDS = {f.__name__: kind for f, kind in COMMANDS if f.__name__ not in PYTHON_OR_LONG}
 COPIES = ("dataclasses.py", "<string>")  # who reads fields only to copy or to compare them
 APART = (IdentityArgs, MitigationArgs, AblationArgs)  # of compare: tests/shelf/bias, ../ablation
+NO_OUT = ("cache", "export")
 FILES = {"predict": "p.csv", "check": "c.json", "lr_find": "l.json"}
 SHORT, PHASES = "--max-length 32 --epochs 1", "--max-length 32 --epochs 2 --head-epochs 1"
 
@@ -85,6 +86,7 @@ def lines(
         "auto": [(*start, pile, PHASES, "--minutes 0.02 --config", short_step2)],
         "bias": [(model, *groups), (tiny_bert, *groups, "--folds 2 --config", short_fit)],
         "blend": [(*blended, "--base", tiny_bert), (pairs, "--text claim", *blended[1:])],
+        "cache": [("--older-than 1 --keep 1GB --prune",)],
         "check": [start],
         "adapt": [(*start, SHORT, "--probe"), (*start, "--max-length 32 --minutes 0.02")],
         "fit": [sliding, (*start, PHASES, "--label-budget 50"), (*weighted, SHORT)],
@@ -113,6 +115,6 @@ def test_every_option_is_read(
         pytest.importorskip({"explain": "captum", "export": "onnxruntime"}[name])
     for number, words in enumerate(lines[name]):
         out = tmp_path / str(number) / FILES.get(name, "out")
-        steep(name.replace("_", "-"), *words, *(() if name == "export" else ("--out", out)))
+        steep(name.replace("_", "-"), *words, *(() if name in NO_OUT else ("--out", out)))
     apart = {option.name for part in APART for option in options_of(part) if name == "compare"}
     assert {option.name for option in options_of(KINDS[name])} - seen - apart == set()

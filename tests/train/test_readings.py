@@ -17,14 +17,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from steep.args import FitArgs, PretrainArgs
 from steep.data.corpus import Data
 from steep.models import kernels
-from steep.models.devices import Machine
+from steep.models.devices import Machine, sent
 from steep.models.masked_lm import MaskedLM, load_masked_lm
 from steep.options import make
 from steep.train import classify, objective, phases
 from steep.train.callbacks import Bar
 from steep.train.engine import run_fit
 from steep.train.objective import Objective, windows_of
-from steep.train.pile import Stream, heldout_batches, loaders, sent
+from steep.train.pile import Stream, heldout_batches, loaders
 from steep.train.readings import Readings, StopIfDiverged
 
 ARGS = make(FitArgs, epochs=1, batch_size=8, max_length=32, learning_rate=1e-3)
