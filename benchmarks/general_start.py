@@ -104,15 +104,17 @@ def run(case: Case, args: argparse.Namespace, folder: Path) -> None:
 
 
 def table(name: str, folder: Path) -> Iterator[str]:
-    """Accuracy of each arm, and of the other start: means, and each seed."""
+    """The verdict; and the accuracy of each arm and of the other start: the mean, and each seed."""
     verdict = json.loads((folder / "study" / "verdict.json").read_text(encoding="utf-8"))
-    yield f"{name}: {json.dumps(verdict, indent=2)}"
-    other = [
+    others = [
         json.loads((folder / f"other-{seed}" / runs.RESULTS).read_text(encoding="utf-8"))
         for seed in range(SEEDS)
     ]
-    values = [one["test"]["metrics"]["accuracy"]["value"] for one in other]
-    yield f"other start: {np.mean(values):.3f} ({', '.join(f'{v:.3f}' for v in values)})"
+    arms = {arm: found["values"] for arm, found in verdict["arms"].items()}
+    arms["other"] = [one["test"]["metrics"]["accuracy"]["value"] for one in others]
+    yield f"{name}: {verdict['sentence']}"
+    for arm, values in arms.items():
+        yield f"  {arm}: {np.mean(values):.3f} ({', '.join(f'{v:.3f}' for v in values)})"
 
 
 def main() -> None:

@@ -97,10 +97,9 @@ def blend(
 
 def select(pile: "Source | Sequence[Source]", *, out: "Model", **options: Any) -> Path:
     """Choose, from a large pile of text, what is most like your task's; returns the folder."""
-    from steep.shelf.select import SelectArgs
-    from steep.shelf.select import select as feature
+    from steep.shelf.select import SelectArgs, select
 
-    return feature.select(pile, out=Path(out), args=options_for(SelectArgs, "select", options))
+    return select.select(pile, out=Path(out), args=options_for(SelectArgs, "select", options))
 
 
 def fit(
@@ -141,12 +140,11 @@ def self_train(
     **options: Any,
 ) -> Path:
     """Fit a teacher, pseudo-label unlabelled text, and fit a student on both."""
-    from steep.shelf.self_training import SelfTrainCommand
-    from steep.shelf.self_training import self_train as feature
+    from steep.shelf.self_training import SelfTrainCommand, self_train
 
     args = options_for(SelfTrainCommand, "self_train", options | _given(model), source)
     followers = followers_of(args.track)
-    return feature.self_train(source, piles, out=Path(out), args=args.core, followers=followers)
+    return self_train.self_train(source, piles, out=Path(out), args=args.core, followers=followers)
 
 
 def auto(
@@ -185,11 +183,10 @@ def multitask(
     files: "Sequence[Source]", model: "Model | None" = None, *, out: "Model", **options: Any
 ) -> Path:
     """Train one encoder on several labelled tables; returns the folder `out`, a checkpoint."""
-    from steep.shelf.multitask import MultitaskArgs
-    from steep.shelf.multitask import multitask as feature
+    from steep.shelf.multitask import MultitaskArgs, multitask
 
     args = options_for(MultitaskArgs, "multitask", options | _given(model))
-    return feature.multitask(files, out=Path(out), args=args)
+    return multitask.multitask(files, out=Path(out), args=args)
 
 
 @overload

@@ -62,8 +62,8 @@ def told(devices: int) -> Ranks:
     names = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
     if missing := [name for name in names if not os.environ.get(name)]:
         raise SteepError(
-            f"WORLD_SIZE is {size}, but {' and '.join(missing)} not set: start several processes "
-            "with --devices, torchrun or accelerate launch."
+            f"WORLD_SIZE is {size}, but these are not set: {', '.join(missing)}. Start several "
+            "processes with --devices, torchrun or accelerate launch."
         )
     del os.environ["WORLD_SIZE"]
     # Else torch, once it is imported, warns with a stack when the first process has ended.

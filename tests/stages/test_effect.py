@@ -51,6 +51,23 @@ def mentioned(tables: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def weighted(tables: Path, tiny_bert: Path, tmp_path: Path) -> tuple[Path | str, ...]:
+    """A line on several labels, with weights by the women that a third of the rows mention."""
+    table = pd.read_csv(tables / "multi.csv")
+    table.assign(women=table.index % 3 == 0).to_csv(tmp_path / "several.csv", index=False)
+    named = f"{COLUMNS['multi']} --positive toxic --identities women --bias-weights kernel --model"
+    return tmp_path / "several.csv", named, tiny_bert
+
+
+@pytest.fixture
+def short_fit(tmp_path: Path) -> Path:
+    """A file of options for a short fit."""
+    path = tmp_path / "fit.toml"
+    path.write_text("[fit]\nmax-length = 32\nepochs = 1\n")
+    return path
+
+
+@pytest.fixture
 def lines(
     tables: Path,
     adapted: Path,
@@ -58,6 +75,8 @@ def lines(
     fitted: Callable[[str], Path],
     short_step2: Path,
     mentioned: Path,
+    weighted: tuple[Path | str, ...],
+    short_fit: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> dict[str, list[tuple[Path | str, ...]]]:
@@ -76,12 +95,6 @@ def lines(
     teacher = (table, pile, "--label label --confidence 0.5 --model", tiny_bert)
     both = (table, pairs, "--text text --text premise --label label --model", tiny_bert)
     groups = (mentioned, "--label label --identities women --positive positive")
-    several = pd.read_csv(tables / "multi.csv")
-    several.assign(women=several.index % 3 == 0).to_csv(tmp_path / "several.csv", index=False)
-    named = f"{COLUMNS['multi']} --positive toxic --identities women --bias-weights kernel --model"
-    weighted = (tmp_path / "several.csv", named, tiny_bert)
-    short_fit = tmp_path / "fit.toml"
-    short_fit.write_text("[fit]\nmax-length = 32\nepochs = 1\n")
     return {
         "auto": [(*start, pile, PHASES, "--minutes 0.02 --config", short_step2)],
         "bias": [(model, *groups), (tiny_bert, *groups, "--folds 2 --config", short_fit)],
