@@ -214,7 +214,7 @@ def test_what_a_launcher_says(monkeypatch: pytest.MonkeyPatch) -> None:
     assert told(3) == Ranks(2, 3, 0)
     assert told(3) == Ranks(), "it is said once"
     environment(monkeypatch, WORLD_SIZE="3", RANK="0")
-    with pytest.raises(SteepError, match="LOCAL_RANK and MASTER_ADDR and MASTER_PORT not set"):
+    with pytest.raises(SteepError, match="not set: LOCAL_RANK, MASTER_ADDR, MASTER_PORT"):
         told(1)
 
 
