@@ -183,14 +183,14 @@ class LayerArgs(Part):
     )
     pooling: str = option(
         "auto",
-        "What the head reads: auto (mean, if the checkpoint is of sentence-transformers; else "
-        "model), model (what the checkpoint's own head reads), cls, mean, last4 ([CLS] of four "
+        "What the head reads: auto (mean for a sentence encoder that pools so, and a small BERT; "
+        "else model), model (what the checkpoint's own head reads), cls, mean, last4 ([CLS] of four "
         "layers), concat ([CLS], mean and max), or layer:K ([CLS] of layer K).",
     )
     head_init: HeadInit = option(
         "auto",
         "How the head begins: random; prototypes (the mean of each class on the frozen encoder, "
-        "with pooling mean); or auto (prototypes, if the checkpoint is of sentence-transformers).",
+        "with pooling mean); or auto (prototypes, where pooling is mean by default).",
     )
     head_epochs: int = option(
         0, "Epochs, of all, in which only the head is trained, before the rest joins it.", least=0

@@ -1,8 +1,8 @@
 """Which options of a fit follow from its rows, classes and checkpoint, where they are not given?
 
-Measured with all-MiniLM-L6-v2 (docs/fitting.md). For checkpoints of the size of BERT-base the rates
-and epochs are the published ones (Devlin et al. 2019; Sun et al. 2019; Mosbach et al. 2021), not
-measured here.
+Measured with all-MiniLM-L6-v2, and with a masked language model of its shape (docs/fitting.md). For
+checkpoints of the size of BERT-base the rates and epochs are the published ones (Devlin et al.
+2019; Sun et al. 2019; Mosbach et al. 2021), not measured here.
 """
 
 from math import ceil, prod
@@ -46,7 +46,8 @@ WORDS = {
 def settled(tune: TuneArgs, rows: int, task: Task, checkpoint: str | Path) -> TuneArgs:
     """`tune` with a value for every option; what is given stays. `rows` are those trained on."""
     given = as_mapping(tune)
-    by_mean, small = pools_by_mean(checkpoint), weights_of(checkpoint) < SMALL
+    small = weights_of(checkpoint) < SMALL
+    by_mean = pools_by_mean(checkpoint) or (small and is_bert(checkpoint))
     chosen: dict[str, Any] = {"batch_size": BATCH, "pooling": "mean" if by_mean else "model"}
     chosen |= {name: value for name, value in given.items() if value not in (None, "auto")}
     begins = "prototypes" if by_mean and _can_begin(chosen, task) else "random"
@@ -104,6 +105,11 @@ def pools_by_mean(checkpoint: str | Path) -> bool:
     if not isinstance(content, dict):
         raise SteepError(f"{path}: must hold a JSON object. Copy the checkpoint again.")
     return bool(content.get("pooling_mode_mean_tokens")) or content.get("pooling_mode") == "mean"
+
+
+def is_bert(checkpoint: str | Path) -> bool:
+    """Whether transformers can load a head that reads the mean of it (`steep.models.pooling`)."""
+    return bool(read_checkpoint(checkpoint).config.get("model_type") == "bert")
 
 
 def weights_of(checkpoint: str | Path) -> int:
