@@ -857,6 +857,7 @@ def demo(
     config: Config = None,
     yes: bool = False,
     labels: int = 300,
+    model: str | None = None,
     seeds: int = 3,
     epochs: int | None = 6,
     minutes: float | None = None,

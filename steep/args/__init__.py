@@ -278,6 +278,7 @@ class DemoArgs:
     """steep demo: every stage on real text that comes along."""
 
     demo: DemoPart = DemoPart()
+    start: ModelArgs = ModelArgs()
     seeds: SeedsArgs = SeedsArgs(seeds=3)
     epochs: EpochArgs = EpochArgs(epochs=6)
     budget: MinutesArgs = MinutesArgs()

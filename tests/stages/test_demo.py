@@ -97,7 +97,16 @@ def test_every_printed_command_typed_into_a_shell_makes_the_same_call(
     names = "check adapt fit predict evaluate compare report".split()
     assert [name for name, *_ in called] == names
     assert calls == called
-    assert printed.endswith("Not worth it.\n")
+    assert printed.endswith(f"Not worth it.\n{demo.WHY}\n")
+
+
+def test_another_checkpoint_is_started_from_without_excuses(
+    calls: list[tuple[Any, ...]], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    demo.demo(tmp_path / "demo", make(DemoArgs, model="mine"))
+    started = {name: args.start.model for name, *_, args in calls if name in ("check", "adapt")}
+    assert started == {"check": "mine", "adapt": "mine"}
+    assert capfd.readouterr().err.endswith("Not worth it.\n")
 
 
 def test_defaults_are_not_printed() -> None:
