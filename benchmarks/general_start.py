@@ -32,7 +32,7 @@ from steep.stages.demo import unpack
 SEEDS, ROWS = 5, 2000
 DRAW, TEST_DRAW = 7, 8
 RATE = 3e-4  # of step 2: the peak rate by which the general start was trained
-REVIEWS, WORDS = 33_000, 3_000_000  # ten and about five million tokens
+REVIEWS, WORDS = 33_000, 1_500_000  # ten and about two and a half million tokens
 
 
 @dataclass(frozen=True)

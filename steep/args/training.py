@@ -184,8 +184,8 @@ class LayerArgs(Part):
     pooling: str = option(
         "auto",
         "What the head reads: auto (mean for a sentence encoder that pools so, and a small BERT; "
-        "else model), model (what the checkpoint's own head reads), cls, mean, last4 ([CLS] of four "
-        "layers), concat ([CLS], mean and max), or layer:K ([CLS] of layer K).",
+        "else model), model (what the checkpoint's own head reads), cls, mean, last4 ([CLS] of "
+        "four layers), concat ([CLS], mean and max), or layer:K ([CLS] of layer K).",
     )
     head_init: HeadInit = option(
         "auto",

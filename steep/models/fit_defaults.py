@@ -17,6 +17,7 @@ from steep.models.checkpoint_files import read_checkpoint
 from steep.models.hub import POOLING, find
 from steep.options import as_mapping, change
 
+HEAD = "classifier."  # of transformers' classifiers; kept where its labels are those of the table
 SMALL = 60_000_000  # parameters: all-MiniLM-L6-v2 has 23 million, BERT-base 110
 RATE_SMALL, RATE = 3e-4, 2e-5
 RATE_HEAD = 3e-3  # of a head alone: that of the recipe `features`
@@ -47,7 +48,7 @@ def settled(tune: TuneArgs, rows: int, task: Task, checkpoint: str | Path) -> Tu
     """`tune` with a value for every option; what is given stays. `rows` are those trained on."""
     given = as_mapping(tune)
     small = weights_of(checkpoint) < SMALL
-    by_mean = pools_by_mean(checkpoint) or (small and is_bert(checkpoint))
+    by_mean = pools_by_mean(checkpoint) or (small and can_be_read_by_mean(checkpoint))
     chosen: dict[str, Any] = {"batch_size": BATCH, "pooling": "mean" if by_mean else "model"}
     chosen |= {name: value for name, value in given.items() if value not in (None, "auto")}
     begins = "prototypes" if by_mean and _can_begin(chosen, task) else "random"
@@ -107,9 +108,11 @@ def pools_by_mean(checkpoint: str | Path) -> bool:
     return bool(content.get("pooling_mode_mean_tokens")) or content.get("pooling_mode") == "mean"
 
 
-def is_bert(checkpoint: str | Path) -> bool:
-    """Whether transformers can load a head that reads the mean of it (`steep.models.pooling`)."""
-    return bool(read_checkpoint(checkpoint).config.get("model_type") == "bert")
+def can_be_read_by_mean(checkpoint: str | Path) -> bool:
+    """Whether it is a BERT, of which transformers loads such a head, and has no classifier yet."""
+    files = read_checkpoint(checkpoint)
+    has_head = any(name.startswith(HEAD) for name in files.shapes)
+    return files.config.get("model_type") == "bert" and not has_head
 
 
 def weights_of(checkpoint: str | Path) -> int:

@@ -34,7 +34,7 @@ from steep.models.hub import OWN_HEAD
 from steep.models.loading import LoadedModel, Unusable, filled
 from steep.wording import quoted
 
-DROPOUT = 0.1  # before the linear head, as BERT's
+DROPOUT = 0.1  # before the linear head, as BERT's, where the configuration names none
 NORMED = "normed-mean"  # what --pooling mean is in config.json; "mean", without norm, in old ones
 ENCODER_TYPE = "steep_encoder_type"  # beside OWN_HEAD, the encoder's own
 LOUD, QUIET = 2.0**11, 2.0**-7  # powers of two round nothing; in fp16 a mean may reach 32
@@ -76,7 +76,7 @@ class PooledClassifier(PreTrainedModel):
             encoder.register_module("pooler", None)  # not read, so it would get no gradient
         self.add_module(self.base_model_prefix, encoder)
         self.pooling = Pooling(pool)
-        self.dropout = nn.Dropout(DROPOUT)
+        self.dropout = nn.Dropout(config.to_dict().get("hidden_dropout_prob", DROPOUT))
         self.pooled_head = nn.Linear(width * config.hidden_size, config.num_labels)
         nn.init.normal_(self.pooled_head.weight, std=0.02)
         nn.init.zeros_(self.pooled_head.bias)

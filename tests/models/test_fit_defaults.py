@@ -48,8 +48,14 @@ def test_a_random_head_learns_twice_as_long(tiny_bert: Path, rows: int, epochs: 
 def test_only_of_a_small_bert_is_the_mean_read(
     tiny_bert: Path, bert_copy: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of others, transformers could not load the folder; large ones have a pooler that learnt."""
-    from transformers import BertModel
+    """Of others, transformers could not load the folder; large ones have a pooler that learnt.
+
+    And a classifier has a head, which is kept where it fits.
+    """
+    from transformers import BertForSequenceClassification, BertModel
+
+    classifier = bert_copy(BertForSequenceClassification)
+    assert settled(TuneArgs(), 100, TWO, classifier).layers.pooling == "model"
 
     other = bert_copy(BertModel)
     config = json.loads((other / "config.json").read_text())

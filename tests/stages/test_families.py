@@ -46,7 +46,12 @@ TASK = Task("single", ("negative", "positive"))
 CPU: dict[str, Any] = {"device": "cpu", "precision": "fp32"}
 COMMON: dict[str, Any] = CPU | {"label": "label", "learning_rate": 3e-3}
 ADAPT: dict[str, Any] = COMMON | {"max_length": 24, "epochs": 0.5, "batch_tokens": 512}
-FIT: dict[str, Any] = COMMON | {"max_length": 32, "epochs": 1, "warmup_ratio": 0.0}
+FIT: dict[str, Any] = COMMON | {
+    "pooling": "model",
+    "max_length": 32,
+    "epochs": 1,
+    "warmup_ratio": 0.0,
+}
 BERT = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 FAIRSEQ = ["<s>", "<pad>", "</s>", "<unk>"]
 SIZES = {

@@ -43,7 +43,7 @@ def test_the_study_names_its_seeds_rows_and_splits(whole: Path) -> None:
 def test_the_arms_start_from_the_same_head_and_see_the_same_batches(
     whole: Path, tables: Path, tiny_bert: Path
 ) -> None:
-    how, tune = make(DataArgs, label="label"), make(TuneArgs, max_length=32)
+    how, tune = make(DataArgs, label="label"), make(TuneArgs, max_length=32, pooling="model")
     data, machine = load(tables / "single.csv", how.table, how.split), choose(CPU)
     base = classify.learner(data, tiny_bert, tune, machine, 1)
     adapted = classify.learner(data, whole / "adapted", tune, machine, 1, tiny_bert)

@@ -23,6 +23,7 @@ from tests.conftest import overflowing
 LONG = 12  # epochs to learn from 140 rows with a random encoder
 ARGS = make(
     FitArgs,
+    pooling="model",
     max_length=32,
     batch_size=8,
     epochs=6,

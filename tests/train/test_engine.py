@@ -23,7 +23,13 @@ from steep.train import classify, phases
 from steep.train.losses import loss_for
 
 ARGS = make(
-    FitArgs, max_length=32, batch_size=16, learning_rate=0.002, device="cpu", precision="fp32"
+    FitArgs,
+    pooling="model",
+    max_length=32,
+    batch_size=16,
+    learning_rate=0.002,
+    device="cpu",
+    precision="fp32",
 )
 KINDS = ("single", "multi", "graded")
 

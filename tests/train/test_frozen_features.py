@@ -23,6 +23,7 @@ from steep.train.session import Hooks
 
 ARGS = make(
     FitArgs,
+    pooling="model",
     max_length=32,
     batch_size=16,
     epochs=4,

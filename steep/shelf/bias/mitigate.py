@@ -26,7 +26,7 @@ from steep.data.step2_text import without_leaks
 from steep.errors import SteepError
 from steep.metrics.scores import primary
 from steep.openings import CompareCommand, IdentityArgs, MitigationArgs
-from steep.options import as_mapping
+from steep.options import as_mapping, change
 from steep.seeds import numbers
 from steep.shelf.bias.made_texts import swapped
 from steep.shelf.bias.mentions import Identities, Terms, output_of, read_identities
@@ -282,7 +282,9 @@ def fit_mitigated(plan: Mitigation, cell: CellInput) -> CellOutput:
     data = plan.applied(cell.data, cell.seed)
     if not plan.how.identity_outputs:
         return arms.fine_tune(replace(cell, data=data))
-    found = arms.fine_tune(replace(cell, data=data, metric=primary(data.labelled())))
+    tune = change(cell.tune, {"head_init": "random"})  # several labels have no class means
+    given = replace(cell, data=data, metric=primary(data.labelled()), tune=tune)
+    found = arms.fine_tune(given)
     at = output_of(cell.data.labelled(), plan.asked.positive, plan.label)
     order = [1, 0] if at == 1 else [0, 1]
     valid, test = (
