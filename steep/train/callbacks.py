@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import IntEnum
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import torch
 from fastai.callback.core import Callback
@@ -24,6 +24,9 @@ from steep.data.corpus import Task
 from steep.metrics.scores import higher_is_better, score
 from steep.openings import Follower
 from steep.train.saves import copied_weights, restore_weights
+
+if TYPE_CHECKING:
+    from steep.train.readings import Readings
 
 
 class At(IntEnum):
@@ -108,15 +111,16 @@ def gentler(optimiser: OptimiserArgs, layers: LayerArgs | None = None) -> str:
 class Bar(Resumable):
     """A progress bar over all training steps, with tokens a second (padding does not count).
 
-    Where there is no terminal, a line an epoch. `total` is the number of steps where it is not the
-    same in every epoch.
+    They are counted in the steps that `readings` reads in. Where there is no terminal, a line an
+    epoch. `total` is the number of steps where it is not the same in every epoch.
     """
 
     order, run_valid = At.BAR, False
     saved = ("tokens", "seconds")
 
-    def __init__(self, description: str, total: int | None = None) -> None:
-        self.description, self.total, self.tokens, self.seconds = description, total, 0, 0.0
+    def __init__(self, readings: "Readings", description: str, total: int | None = None) -> None:
+        self.readings, self.description, self.total = readings, description, total
+        self.tokens, self.seconds = 0, 0.0
         self.live: Progress | None = None
 
     def before_fit(self) -> None:

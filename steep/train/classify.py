@@ -50,7 +50,7 @@ from steep.train.phases import (
     phases_of,
 )
 from steep.train.ranks import own_parts, sharing
-from steep.train.readings import StopIfDiverged
+from steep.train.readings import StopIfDiverged, readings_of
 from steep.train.session import Hooks
 
 ENOUGH = 500  # validation rows to choose an epoch by: with 20 to 200 the last one was better
@@ -153,7 +153,8 @@ def train(
     hooks = hooks or Hooks()
     torch.manual_seed(derive(seed, "dropout"))  # of torch's own layers; fast ones have a stream
     task = data.labelled()
-    bar, finite = Bar(hooks.description), StopIfDiverged()
+    readings = readings_of(learn)
+    bar, finite = Bar(readings, hooks.description), StopIfDiverged(readings)
     chosen_by = check_metric(task, metric) if metric else primary(task)
     scores = Scores(task, chosen_by, bar, keeps_last(tune, len(data.valid)))
     plan = _phases(learn, tune)
