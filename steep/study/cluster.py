@@ -51,16 +51,17 @@ def on_ray(
         engine.init(address=cluster.address, log_to_driver=False, configure_logging=False)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise _silent(cluster.address, error) from None
-    gpus = engine.cluster_resources().get("GPU", 0) if cluster.gpus else 0
-    options = {"max_retries": TRIES, "num_gpus": share(cluster.at_once, gpus)}
-    remote = engine.remote(retry_exceptions=False, **options)(_run)
-    folders = {folder for job in jobs for folder in reads(job)}
-    sent, common = {folder: engine.put(packed(folder)) for folder in folders}, engine.put(work)
-
-    def begin(job: Job) -> object:
-        return remote.remote(common, job, *(sent[folder] for folder in reads(job)))
-
     try:
+        gpus = engine.cluster_resources().get("GPU", 0) if cluster.gpus else 0
+        options = {"max_retries": TRIES, "num_gpus": share(cluster.at_once, gpus)}
+        remote = engine.remote(retry_exceptions=False, **options)(_run)
+        folders = {folder for job in jobs for folder in reads(job)}
+        sent = {folder: engine.put(packed(folder)) for folder in folders}
+        common = engine.put(work)
+
+        def begin(job: Job) -> object:
+            return remote.remote(common, job, *(sent[folder] for folder in reads(job)))
+
         yield from _as_they_end(engine, begin, jobs)
     finally:
         engine.shutdown()
