@@ -144,7 +144,7 @@ def _knock(address: str) -> None:
 def _silent(address: str, error: Exception) -> SteepError:
     why = str(error).strip().partition("\n")[0]
     if isinstance(error, subprocess.SubprocessError):
-        why = "something other than a Ray head listens there"
+        why = "something other than a Ray head listens there, or it is too busy to answer"
     return SteepError(
         f"ray {address}: no cluster answers there ({why}). Start one with 'ray start --head', or "
         "leave the option out."
