@@ -220,7 +220,12 @@ class WorkerArgs(Part):
     """Parallel runs."""
 
     jobs: int = option(
-        1, "Processes that share the runs of the study.", least=1, most=10_000, harmless=True
+        1,
+        "Processes that share the runs of the study, and this machine's GPUs; with --ray, how many "
+        "runs share the cluster's.",
+        least=1,
+        most=10_000,
+        harmless=True,
     )
     ray: str | None = option(
         None,

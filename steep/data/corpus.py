@@ -133,6 +133,12 @@ class Corpus:
             return texts
         return [f"{one} {two}" for one, two in zip(texts, self.table["pair"], strict=True)]
 
+    def in_memory(self) -> "Corpus":
+        """The same rows, of no file."""
+        table = datasets.table.InMemoryTable(self.table.with_format("arrow")[:])
+        known, info = self.table._fingerprint, self.table.info
+        return replace(self, table=datasets.Dataset(table, info=info, fingerprint=known))
+
     def take(self, positions: np.ndarray) -> "Corpus":
         """The corpus of these positions (not row numbers), in the order given."""
         return replace(self, table=self.table.select(positions))
@@ -167,6 +173,11 @@ class Data:
         """The parts by name, in the order train, valid, test; test only where there is one."""
         parts = {"train": self.train, "valid": self.valid}
         return parts | ({"test": self.test} if self.test is not None else {})
+
+    def in_memory(self) -> "Data":
+        """The same parts, of no file: what can be sent to another machine."""
+        test = None if self.test is None else self.test.in_memory()
+        return replace(self, train=self.train.in_memory(), valid=self.valid.in_memory(), test=test)
 
 
 def join_corpora(corpora: Sequence[Corpus]) -> Corpus:

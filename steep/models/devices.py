@@ -127,6 +127,11 @@ def _device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def gpus(args: MachineArgs) -> int:
+    """How many GPUs of this machine the options let be used."""
+    return torch.cuda.device_count() if args.device in ("auto", "cuda") else 0
+
+
 def _has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)

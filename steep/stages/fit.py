@@ -27,7 +27,7 @@ from steep.models.hub import CONFIG, find, no_checkpoint
 from steep.openings import NOTHING, Openings
 from steep.options import identity_of
 from steep.places import find_place, inputs_of
-from steep.stages.held_out import held_out, result_lines, scores_by_part
+from steep.stages.held_out import held_out, predicted, result_lines, scores_by_part
 
 if TYPE_CHECKING:
     from fastai.learner import Learner
@@ -221,13 +221,14 @@ def _train(
         if fitted.diverged:
             opened.saves.remove()
         classify.check_finite(fitted, args.tune)
-    classify.in_own_units(fitted)
+        classify.in_own_units(fitted)
+        raw = predicted(fitted, data, args)
     runs.write_csv(run.folder / runs.HISTORY, fitted.history)
     return {
         "task": task.described(),
         "metric": args.metric.metric or primary(task),
         "best_epoch": fitted.best_epoch,
-        **held_out(fitted, data, used, args, run),
+        **held_out(raw, data, used, args, run),
         "lengths": learn.dls.train_ds.spread(),
         "tokens_per_second": fitted.tokens_per_second,
     }, fitted

@@ -34,19 +34,26 @@ FLATTERING = (
 )
 
 
-def held_out(
-    fitted: "Fitted", data: Data, used: Data, args: FitArgs, run: runs.Run
-) -> dict[str, Any]:
-    """{"valid", "test", "decisions"} for the results; `test` and `decisions` are None without.
+Raw = dict[str, np.ndarray]
+"""What the model says of the rows of a part, as in `steep.metrics.scores.score`."""
 
-    Writes the predictions, and decisions.json where thresholds or temperatures are chosen. Each
-    part is set `beside` a constant answer and word counts, both of the training rows of `used`.
-    """
+
+def predicted(fitted: "Fitted", data: Data, args: FitArgs) -> Raw:
+    """What is predicted for the rows of every part that is held out."""
     from steep.models.devices import choose
 
-    machine, how = choose(args.machine), args.decisions
-    task, parts = data.labelled(), {p: c for p, c in data.parts.items() if p != "train"}
-    raw = {part: fitted.predict(corpus, machine) for part, corpus in parts.items()}
+    machine = choose(args.machine)
+    return {p: fitted.predict(corpus, machine) for p, corpus in data.parts.items() if p != "train"}
+
+
+def held_out(raw: Raw, data: Data, used: Data, args: FitArgs, run: runs.Run) -> dict[str, Any]:
+    """{"valid", "test", "decisions"} for the results; `test` and `decisions` are None without.
+
+    Writes what was `predicted`, and decisions.json where thresholds or temperatures are chosen.
+    Each part is set `beside` a constant answer and word counts, both of the training rows of
+    `used`.
+    """
+    task, how, parts = data.labelled(), args.decisions, {part: data.parts[part] for part in raw}
     labels = data.valid.labels()
     chosen, notes = _decided(task, how, labels, raw["valid"])
     for note in [*notes, FLATTERING] if chosen else notes:

@@ -15,7 +15,7 @@ from steep.metrics.scores import primary
 from steep.models.hub import find
 from steep.options import as_mapping, options_of
 from steep.stages.fit import describe_model
-from steep.stages.held_out import held_out
+from steep.stages.held_out import held_out, predicted
 
 if TYPE_CHECKING:
     from fastai.learner import Learner
@@ -50,7 +50,7 @@ def save(learn: "Learner", out: str | Path, *, overwrite: bool = False) -> Path:
         metric = args.metric.metric or primary(task)
         results = {"task": task.described(), "metric": metric, "best_epoch": None}
         with _own_units(fitted):
-            results |= held_out(fitted, data, used, args, run)
+            results |= held_out(predicted(fitted, data, args), data, used, args, run)
             fitted.save(run.folder)
         runs.write_json(run.folder / runs.RESULTS, results)
         runs.write_hashes(run.folder, row_hashes(used.train))

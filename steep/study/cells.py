@@ -7,7 +7,7 @@ every interruption.
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ import pandas as pd
 
 from steep import outputs, runs
 from steep.args import TuneArgs
+from steep.args.pretraining import WorkerArgs
 from steep.console import say
 from steep.data.budget import within
 from steep.data.corpus import Data, Task
@@ -26,10 +27,12 @@ from steep.errors import SteepError
 from steep.metrics.predictions import ANEW, prediction_lines, read_predictions
 from steep.metrics.scores import score
 from steep.models.fit_defaults import settled_for
+from steep.models.hub import find
 from steep.options import change
 from steep.run_shapes import KEPT_CELL, TOKENS_READ
 from steep.shapes import shown
 from steep.study.arms import ADAPTED, Arm, CellInput
+from steep.study.cluster import Cluster, on_ray
 from steep.study.design import Cell, Study
 from steep.study.encoders import Encoders, step2_folders
 from steep.study.jobs import run_jobs
@@ -132,11 +135,11 @@ def run_cells(
     Returns what failed twice, by the name of the cell, and why.
     """
     failed: dict[str, str] = {}
-    common, workers = study.common(), study.args.workers
+    common = study.common()
     asked = study.design.cells if cells is None else cells
     left = [cell for cell in asked if not cell.is_kept(study.out)]
     jobs = [_job(cell, study, encoders) for cell in left]
-    for job, result in run_jobs(partial(run_cell, common), jobs, workers.jobs, workers.ray):
+    for job, result in _results(common, jobs, study.args.workers):
         if isinstance(result, Exception):
             failed[str(job.cell)] = f"{type(result).__name__}: {result}"
             say(f"{job.cell}: failed twice ({failed[str(job.cell)]}); left out")
@@ -146,6 +149,32 @@ def run_cells(
             keep_cell(job.cell, study.out, result.facts, lines)
         say(f"{job.cell}: {study.metric} {result.facts['test'].get(study.metric, math.nan):.4f}")
     return failed
+
+
+def _results(
+    common: CellInput, jobs: Sequence[CellJob], workers: WorkerArgs
+) -> Iterator[tuple[CellJob, Outcome | Exception]]:
+    """The jobs and what they gave, run where the options say."""
+    from steep.models.devices import gpus
+
+    if workers.ray is None:
+        shared = gpus(common.machine) if workers.jobs > 1 else 0
+        return run_jobs(partial(run_cell, common), jobs, workers.jobs, shared)
+    sent = replace(common, data=common.data.in_memory(), test=common.test.in_memory())
+    cluster = Cluster(workers.ray, workers.jobs, common.machine.device in ("auto", "cuda"))
+    return on_ray(partial(run_sent, sent), jobs, partial(folders_of, common.base), cluster)
+
+
+def folders_of(base: str, job: CellJob) -> list[Path]:
+    """The folders that a cell reads: the base's, and that of its encoder where it has one."""
+    return [find(base), *([] if job.encoder is None else [job.encoder])]
+
+
+def run_sent(common: CellInput, job: CellJob, folders: Sequence[Path]) -> Outcome:
+    """Run a cell with copies of its folders, as `folders_of` names them."""
+    base, *encoder = folders
+    common = replace(common, base=str(base))
+    return run_cell(common, replace(job, encoder=encoder[0]) if encoder else job)
 
 
 def _job(cell: Cell, study: Study, encoders: Encoders) -> CellJob:

@@ -23,10 +23,10 @@ from steep.run_shapes import TIMED
 from steep.study.arms import ADAPTED, BASE, Arm
 from steep.study.begin import begin_study, metric_of, test_of
 from steep.study.cells import kept_cell, run_cells
+from steep.study.cluster import reach_ray
 from steep.study.design import Design, Study, plan_design, start_of
 from steep.study.encoders import make_encoders, step2_folders
 from steep.study.first_look import first_cell, nothing_learnt
-from steep.study.jobs import reach_ray
 from steep.study.verdict import CellResult, Question, verdict
 from steep.study.verdict_words import in_money
 

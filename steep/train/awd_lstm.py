@@ -38,7 +38,7 @@ from steep.shelf.awd_lstm.awd_arm import CACHED, ENCODER, Awd
 from steep.study.arms import CellInput, CellOutput
 from steep.train.callbacks import Bar, Scores
 from steep.train.losses import loss_for
-from steep.train.readings import Readings, StopIfDiverged
+from steep.train.readings import Readings, StopIfDiverged, readings_of
 
 SEQUENCE, BATCH = 72, 64  # words in a sequence (BPTT), and sequences in a batch
 DROPOUT = {"language": 0.3, "classes": 0.5}  # times AWD-LSTM's own, as in fastai's examples
@@ -97,9 +97,10 @@ def adapt_awd(
     learn = _language(texts, aside, words, start, device)
     with learn.no_bar(), learn.no_logging():
         before = float(learn.validate()[0])
-        history = []
+        readings, history = readings_of(learn), []
         for count, rate in ((1, RATES["head"]), (passes, RATES["language"])):
-            history += _cycle(learn, count, rate, [Words("awd-lstm, text"), StopIfDiverged()])
+            own = [Words(readings, "awd-lstm, text"), StopIfDiverged(readings)]
+            history += _cycle(learn, count, rate, own)
             learn.unfreeze()
     loss = {"before": before, "after": history[-1]["valid_loss"]}
     found: dict[str, Any] = {"next_word_loss": loss}
@@ -126,6 +127,7 @@ def _language(
         config=start.sizes(awd_lstm_lm_config, ENCODER),
         drop_mult=DROPOUT["language"],
         pretrained=False,
+        cbs=[Readings()],
     )
     known = match_embeds(dict(start.weights), start.words, words)
     load_ignore_keys(learn.model, clean_raw_keys(known))
@@ -155,9 +157,10 @@ def fit_awd(cell: CellInput, start: Awd, device: Any) -> CellOutput:
         drop_mult=DROPOUT["classes"],
         n_out=len(task.labels),
         loss_func=loss_for(task, data.train.labels(), tune.loss),
+        cbs=[Readings()],
     )
     learn.model[0].module.load_state_dict(start.weights)
-    bar = Words(cell.description)
+    bar = Words(readings_of(learn), cell.description)
     scores = Scores(task, cell.metric, bar)
     history, diverged = _unfreezing(learn, tune.epochs.count, scores, bar)
     with learn.no_bar(), learn.no_logging():
@@ -169,7 +172,7 @@ def _unfreezing(
     learn: Learner, epochs: int, scores: Scores, bar: Bar
 ) -> tuple[list[dict[str, Any]], bool]:
     """Train from the head downwards; a line an epoch, and whether the loss was not finite."""
-    finite = StopIfDiverged()
+    finite = StopIfDiverged(readings_of(learn))
     own: list[Callback] = [scores, bar, finite]
     learn.freeze()
     with learn.no_bar(), learn.no_logging():
@@ -186,7 +189,7 @@ def _unfreezing(
 def _cycle(
     learn: Learner, epochs: int, rate: float | slice, callbacks: list[Callback]
 ) -> list[dict[str, float]]:
-    learn.fit_one_cycle(epochs, rate, moms=(0.8, 0.7, 0.8), cbs=[Readings(), *callbacks])
+    learn.fit_one_cycle(epochs, rate, moms=(0.8, 0.7, 0.8), cbs=callbacks)
     names = ("train_loss", "valid_loss")
     return [dict(zip(names, map(float, line), strict=False)) for line in learn.recorder.values]
 

@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import IntEnum
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import torch
 from fastai.callback.core import Callback
@@ -25,6 +25,9 @@ from steep.metrics.scores import higher_is_better, score
 from steep.openings import Follower
 from steep.train.saves import copied_weights, restore_weights
 
+if TYPE_CHECKING:
+    from steep.train.readings import Readings
+
 
 class At(IntEnum):
     """The `order` of each callback of Steep, in which they act, and why there."""
@@ -34,6 +37,9 @@ class At(IntEnum):
     UNFREEZE = -6  # which layers train: before dropout, which follows from that
     FROZEN_WITHOUT_DROPOUT = -5  # after whoever freezes, Steep or fastai's `freeze_to`
     # Around a batch.
+    SHARE_ROWS = (
+        -2
+    )  # of a validation batch: cut and joined before others look at what was predicted
     SUM_GRADIENTS = 9  # of all processes, before they are unscaled or clipped
     CLIP = 11  # as fastai's GradientClip: after 10, where mixed precision unscales gradients
     READINGS = 51  # after the Recorder, whose list it keeps plain
@@ -108,15 +114,16 @@ def gentler(optimiser: OptimiserArgs, layers: LayerArgs | None = None) -> str:
 class Bar(Resumable):
     """A progress bar over all training steps, with tokens a second (padding does not count).
 
-    Where there is no terminal, a line an epoch. `total` is the number of steps where it is not the
-    same in every epoch.
+    They are counted in the steps that `readings` reads in. Where there is no terminal, a line an
+    epoch. `total` is the number of steps where it is not the same in every epoch.
     """
 
     order, run_valid = At.BAR, False
     saved = ("tokens", "seconds")
 
-    def __init__(self, description: str, total: int | None = None) -> None:
-        self.description, self.total, self.tokens, self.seconds = description, total, 0, 0.0
+    def __init__(self, readings: "Readings", description: str, total: int | None = None) -> None:
+        self.readings, self.description, self.total = readings, description, total
+        self.tokens, self.seconds = 0, 0.0
         self.live: Progress | None = None
 
     def before_fit(self) -> None:

@@ -49,8 +49,8 @@ from steep.train.phases import (
     never_trained,
     phases_of,
 )
-from steep.train.ranks import own_parts, sharing
-from steep.train.readings import StopIfDiverged
+from steep.train.ranks import ShareRows, by_rows, own_parts, sharing
+from steep.train.readings import StopIfDiverged, readings_of
 from steep.train.session import Hooks
 
 ENOUGH = 500  # validation rows to choose an epoch by: with 20 to 200 the last one was better
@@ -93,6 +93,7 @@ def learner(
             FrozenWithoutDropout(),
             *_accumulating(dls, tune),
             *sharing(seed),
+            *([ShareRows()] if here().count > 1 else []),
         ],
     )
     learn.metrics = [loss.rmse if task.kind == "regression" else loss.accuracy]
@@ -120,11 +121,18 @@ class Fitted:
     diverged: bool
 
     def predict(self, corpus: Corpus, machine: Machine) -> np.ndarray:
-        """Probabilities (rows, labels), or targets (rows,), in the order of the corpus."""
-        like: Rows = self.learn.dls.train_ds
-        rows, adapter = like.over(corpus), self.learn.model
+        """Probabilities (rows, labels), or targets (rows,), in the order of the corpus.
+
+        Where several processes are `together`, each computes its share.
+        """
+        like, adapter = self.learn.dls.train_ds, self.learn.model
         size = 2 * self.learn.dls.train.bs
-        return heads.predict(adapter.model, rows, machine, size, adapter.window_pooling)
+
+        def predict(members: np.ndarray) -> np.ndarray:
+            rows: Rows = like.over(corpus if len(members) == len(corpus) else corpus.take(members))
+            return heads.predict(adapter.model, rows, machine, size, adapter.window_pooling)
+
+        return by_rows(predict, len(corpus))
 
     def save(self, folder: Path) -> None:
         """Write the checkpoint, weights and tokenizer, as Hugging Face does.
@@ -153,7 +161,8 @@ def train(
     hooks = hooks or Hooks()
     torch.manual_seed(derive(seed, "dropout"))  # of torch's own layers; fast ones have a stream
     task = data.labelled()
-    bar, finite = Bar(hooks.description), StopIfDiverged()
+    readings = readings_of(learn)
+    bar, finite = Bar(readings, hooks.description), StopIfDiverged(readings)
     chosen_by = check_metric(task, metric) if metric else primary(task)
     scores = Scores(task, chosen_by, bar, keeps_last(tune, len(data.valid)))
     plan = _phases(learn, tune)

@@ -24,7 +24,7 @@ from steep.train.pace import seconds_per_step
 from steep.train.phases import Phase, Unfreeze
 from steep.train.pile import Source, Stream, heldout_batches, loaders
 from steep.train.ranks import of_first, sharing
-from steep.train.readings import StopIfDiverged
+from steep.train.readings import StopIfDiverged, readings_of
 from steep.train.saves import Saves
 from steep.train.session import Hooks
 
@@ -115,7 +115,9 @@ def _warm_head(learn: Learner, pretrain: PretrainArgs, saves: Saves) -> None:
     steps = len(learn.dls.train)
     scheduler = phases.scheduler(HEAD_RATE * optimiser.rate, rate, 1, steps)
     learn.freeze()
-    engine.run_fit(learn, 1, scheduler, Bar(HEAD), [StopIfDiverged()], saves)
+    readings = readings_of(learn)
+    bar, finite = Bar(readings, HEAD), StopIfDiverged(readings)
+    engine.run_fit(learn, 1, scheduler, bar, [finite], saves)
     learn.unfreeze()
 
 
@@ -137,7 +139,8 @@ class _Adapting:
 
         Returns the report, and what was guessed before and after.
         """
-        bar, finite, saves = Bar(ALL, self.total), StopIfDiverged(), hooks.saves
+        readings, saves = readings_of(self.learn), hooks.saves
+        bar, finite = Bar(readings, ALL, self.total), StopIfDiverged(readings)
         masked, first, last = MaskedScores(), Guesses(), Guesses()
         probe = [] if self.corpus.probe is None else [self.corpus.probe]
         measures: list[Measure] = [masked, *self.corpus.objective.measures(), *probe]

@@ -31,7 +31,7 @@ from steep.train import engine, phases
 from steep.train.callbacks import At, Bar, Epochs, Resumable, gentler
 from steep.train.losses import Loss, loss_for
 from steep.train.pile import Batch, prebatched
-from steep.train.readings import StopIfDiverged
+from steep.train.readings import StopIfDiverged, readings_of
 from steep.train.rows import ShownRows
 from steep.train.saves import Saves
 
@@ -218,7 +218,8 @@ def train_multitask(
     """
     saves, optimiser, epochs = saves or Saves(), args.optimiser, args.epochs.count
     torch.manual_seed(derive(args.seed.seed, "dropout"))
-    bar, finite = Bar("fitting all"), StopIfDiverged()
+    readings = readings_of(learn)
+    bar, finite = Bar(readings, "fitting all"), StopIfDiverged(readings)
     scores = TaskScores(sets, bar)
     lrs = phases.discriminative(learn, optimiser.rate, optimiser.layer_decay)
     rate = phases.schedule(args.schedule.schedule, optimiser.warmup_ratio)

@@ -2,8 +2,9 @@
 
 All make the same batches, from the same seeds. A batch is cut as for gradient accumulation, and a
 process computes every `count`-th part; losses and gradients are summed before the optimiser moves
-the weights, which so stay the same everywhere. What is measured between is measured by each: its
-decisions are those of the first. Only the first process, 0, writes files and speaks.
+the weights, which so stay the same everywhere. Labelled rows are measured and predicted in shares;
+held-out text is measured by each, and decisions are those of the first. Only the first process, 0,
+writes files and speaks.
 """
 
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from fastai.callback.core import Callback
@@ -186,6 +188,34 @@ def own_parts(
     return own
 
 
+def by_rows(compute: Callable[[np.ndarray], np.ndarray], count: int) -> np.ndarray:
+    """What `compute` gives for the rows 0 to `count`, (count, ...): each process computes its own.
+
+    It is given the numbers of some rows, at least one, int64 (n,).
+    """
+    rows = np.arange(count)
+    if here().count == 1:
+        return compute(rows)
+    return _gathered(torch.from_numpy(compute(_own(rows))), count).numpy()
+
+
+def _own(rows: Any) -> Any:
+    """Those of `rows`, or of a tensor, that this process computes; the first, if there are none."""
+    ranks = here()
+    return rows[ranks.rank :: ranks.count] if len(rows) > ranks.rank else rows[:1]
+
+
+def _gathered(found: Tensor, count: int) -> Tensor:
+    """What all processes found for their own of `count` rows, (count, ...), the same in each."""
+    ranks = here()
+    whole = found.new_zeros(count, *found.shape[1:])
+    own = whole[ranks.rank :: ranks.count]
+    own += found[: len(own)]
+    with _with_others():
+        dist.all_reduce(whole)
+    return whole
+
+
 def sharing(seed: int) -> list[Callback]:
     """What lets a `Learner` train with the other processes; nothing where there are none."""
     return [] if here().count == 1 else [OwnDropout(seed), SumLosses(), SumGradients()]
@@ -206,6 +236,23 @@ class OwnDropout(Callback):
         ranks = here()
         torch.manual_seed(derive(self.seed, "dropout", self.train_iter, ranks.rank))
         kernels.draw_on(self.model, (self.train_iter * ranks.count + ranks.rank) << DRAWS)
+
+
+class ShareRows(Callback):
+    """On validation, computes the own rows of a batch: who reads what was predicted sees them all.
+
+    Not for masked tokens: what is predicted of these is too large to send.
+    """
+
+    order, run_train = At.SHARE_ROWS, False
+
+    def before_batch(self) -> None:
+        self.whole = self.xb
+        self.learn.xb = tuple(_own(part) for part in self.xb)
+
+    def after_pred(self) -> None:
+        self.learn.xb = self.whole
+        self.learn.pred = _gathered(self.pred, len(self.whole[0]))
 
 
 class SumLosses(Callback):

@@ -71,15 +71,23 @@ class Readings(Callback):
             self.count = len(losses)
 
 
+def readings_of(learn: Learner) -> Readings:
+    """The `Readings` of a `Learner` of Steep's."""
+    return next(callback for callback in learn.cbs if isinstance(callback, Readings))
+
+
 class StopIfDiverged(Callback):
     """Ends a training whose loss, also on validation, is not finite: nothing good comes of it.
 
-    No step is taken with such a loss, nor any after it, though it may be read some steps later.
+    No step is taken with such a loss, nor any after it, though it may be read some steps later:
+    when `readings` says.
     """
 
     order = At.STOP_IF_DIVERGED
-    diverged = False
-    wrong: Tensor | None = None  # bool (), whether any loss was not finite
+
+    def __init__(self, readings: Readings) -> None:
+        self.readings, self.diverged = readings, False
+        self.wrong: Tensor | None = None  # bool (), whether any loss was not finite
 
     def before_fit(self) -> None:
         self.wrong = None

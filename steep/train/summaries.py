@@ -23,7 +23,7 @@ from steep.shelf.summarize.windows import Windows
 from steep.train import engine, phases
 from steep.train.callbacks import Bar, Epochs, Scores, gentler
 from steep.train.pile import Batch
-from steep.train.readings import StopIfDiverged
+from steep.train.readings import StopIfDiverged, readings_of
 from steep.train.rows import RowOrder
 from steep.train.saves import Saves
 
@@ -126,7 +126,8 @@ def train_summaries(
     """
     saves, optimiser, epochs = saves or Saves(), args.optimiser, args.epochs.count
     torch.manual_seed(derive(seed, "dropout"))
-    bar, finite = Bar("fitting the summariser"), StopIfDiverged()
+    readings = readings_of(learn)
+    bar, finite = Bar(readings, "fitting the summariser"), StopIfDiverged(readings)
     scores = SummaryScores(learn.dls.valid.dataset, judge, bar)
     lrs = phases.discriminative(learn, optimiser.rate, optimiser.layer_decay)
     rate = phases.schedule(args.schedule.schedule, optimiser.warmup_ratio)

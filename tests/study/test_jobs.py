@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 import signal
-import socket
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -12,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from steep.errors import SteepError
-from steep.study.jobs import reach_ray, run_jobs
+from steep.study.jobs import dealt, run_jobs
 
 
 def once_failing(folder: Path, kill: bool, job: int) -> int:
@@ -61,56 +59,32 @@ def test_a_stop_ends_the_processes_too() -> None:
     assert time.monotonic() - began < 200
 
 
-@pytest.mark.parametrize("listens", [False, True], ids=["nobody", "somebody else"])
-def test_a_wrong_address_of_a_cluster_is_told_soon(listens: bool) -> None:
-    pytest.importorskip("ray", reason="the extra 'ray' is not installed")
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        if listens:
-            door.listen()
-        address = f"127.0.0.1:{door.getsockname()[1]}"
-        began = time.monotonic()
-        with pytest.raises(SteepError, match=f"ray {address}: no cluster answers there"):
-            reach_ray(address)
-    assert time.monotonic() - began < 20
-
-
-@pytest.fixture
-def cluster() -> Iterator[Any]:
-    """A Ray cluster on this machine: a head that runs nothing, and two workers of one core."""
-    pytest.importorskip("ray", reason="the extra 'ray' is not installed")
-    from ray.cluster_utils import Cluster
-
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-    yield made
-    made.shutdown()
-
-
-def slow(folder: Path, job: int) -> int:
-    mark = folder / f"began-{job}-{os.getpid()}"
+def gpu_of(folder: Path, many: int, job: int) -> str | None:
+    """The GPU that a process sees; each of so many processes runs one job. Job 9 fails once."""
+    mark, deadline = folder / f"{job}-{os.getpid()}", time.monotonic() + 120
     mark.touch()
-    time.sleep(3)
-    mark.rename(folder / f"ended-{job}-{os.getpid()}")
-    return 10 * job
-
-
-def wait_until_busy(folder: Path) -> None:
-    """Until two jobs run, and go on for another second at least."""
-    deadline = time.monotonic() + 60
-    while True:
-        running = [*folder.glob("began-*")]
-        if len(running) == 2 and all(time.time() - m.stat().st_mtime < 2 for m in running):
-            return
-        assert time.monotonic() < deadline, "the workers take no further jobs"
+    while len([*folder.iterdir()]) < many:
+        assert time.monotonic() < deadline
         time.sleep(0.05)
+    if job == 9 and len([*folder.glob("9-*")]) == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.environ.get("CUDA_VISIBLE_DEVICES")
 
 
-def test_jobs_of_a_killed_worker_run_on_the_other(cluster: Any, tmp_path: Path) -> None:
-    first, _ = (cluster.add_node(num_cpus=1) for _ in range(2))
-    outcomes = run_jobs(partial(slow, tmp_path), range(5), address=cluster.address)
-    found = dict([next(outcomes)])
-    wait_until_busy(tmp_path)
-    cluster.remove_node(first, allow_graceful=False)
-    found |= dict(outcomes)
-    assert found == {job: 10 * job for job in range(5)}
-    assert len(list(tmp_path.iterdir())) > 5, "no job was begun twice: nothing was killed"
+@pytest.mark.parametrize(("gpus", "expected"), [(2, ["0", "0", "1"]), (0, [None] * 3)])
+def test_gpus_are_dealt_to_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpus: int, expected: list
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    found = run_jobs(partial(gpu_of, tmp_path, 3), range(3), 3, gpus)
+    assert sorted((gpu for _, gpu in found), key=str) == expected
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ, "this process sees what it saw"
+
+
+def test_a_cell_that_is_run_again_has_a_gpu_too(tmp_path: Path) -> None:
+    assert dict(run_jobs(partial(gpu_of, tmp_path, 1), [9], 2, gpus=1)) == {9: "0"}
+
+
+def test_gpus_are_those_that_this_process_sees(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,GPU-8932f937")
+    assert dealt(3, 2) == ["5", "GPU-8932f937", "5"]

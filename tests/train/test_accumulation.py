@@ -26,7 +26,7 @@ from steep.train.engine import Accumulation, add_gradient, cut_rows
 from steep.train.masked import Laid
 from steep.train.objective import cut_masked
 from steep.train.pile import IGNORED, Pile
-from steep.train.readings import StopIfDiverged
+from steep.train.readings import StopIfDiverged, readings_of
 
 CPU = Machine(torch.device("cpu"), bf16=False, attention="eager")
 ADAPT = make(
@@ -218,7 +218,7 @@ def test_a_part_whose_loss_is_no_number_ends_the_run(
         return loss(*given) * (float("nan") if len(calls) == 2 else 1)
 
     broken.activation, broken.truth = loss.activation, loss.truth  # type: ignore[attr-defined]
-    learn.loss_func, finite = broken, StopIfDiverged()
+    learn.loss_func, finite = broken, StopIfDiverged(readings_of(learn))
     with learn.no_bar(), learn.no_logging():
         learn.fit(1, 1e-3, cbs=[finite])
     assert finite.diverged

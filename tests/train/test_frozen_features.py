@@ -18,6 +18,7 @@ from steep.options import change, make
 from steep.train import classify, frozen_features
 from steep.train.callbacks import Bar
 from steep.train.classify import Fitted
+from steep.train.readings import readings_of
 from steep.train.saves import open_saves
 from steep.train.session import Hooks
 
@@ -81,7 +82,8 @@ def in_every_epoch(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
 def epochs_of_features(learn: Learner, tune: TuneArgs) -> int:
     """In how many epochs the head reads features that are computed once."""
-    found = classify._kept_features(learn, classify._phases(learn, tune), Bar("fitting"))
+    bar = Bar(readings_of(learn), "fitting")
+    found = classify._kept_features(learn, classify._phases(learn, tune), bar)
     return sum(callback.epochs for callback in found)
 
 

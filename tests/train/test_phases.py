@@ -22,6 +22,7 @@ from steep.options import change, make
 from steep.train import classify, engine, phases
 from steep.train.callbacks import Bar
 from steep.train.phases import Phase, schedule, unfreezing
+from steep.train.readings import readings_of
 
 ARGS = make(
     FitArgs, max_length=32, batch_size=16, learning_rate=0.001, device="cpu", precision="fp32"
@@ -230,7 +231,7 @@ def test_the_rates_of_a_run_are_those_of_its_steps(
     rate, seen = schedule("slanted", 0.25), Rates()
     lrs = phases.discriminative(learn, 1e-4, 0.5)
     scheduler = phases.scheduler(lrs, rate, 2, len(learn.dls.train))
-    engine.run_fit(learn, 2, scheduler, Bar("fitting"), [seen])
+    engine.run_fit(learn, 2, scheduler, Bar(readings_of(learn), "fitting"), [seen])
     middle = [(step + 0.5) / (2 * per_epoch) for step in range(2 * per_epoch)]
     assert seen.steps == pytest.approx([1e-4 * rate(done) for done in middle])
     assert seen.lowest == pytest.approx([1.25e-5 * rate(done) for done in middle])

@@ -11,8 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import datasets
+import numpy as np
+import pandas as pd
 import pytest
 import torch
+import torch.distributed as dist
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -135,6 +138,13 @@ def test_a_fit_is_the_same_in_several_processes(
     assert printed == f"{tmp_path / 'several'}\n"
     steep.fit(table, out=tmp_path / "one", **options | {"devices": 1})
     same(tmp_path / "one", tmp_path / "several", still_bert)
+    for part in ("valid", "test"):
+        one, several = (
+            pd.read_csv(tmp_path / name / runs.PREDICTIONS / f"{part}.csv")
+            for name in ("one", "several")
+        )
+        assert len(one) % 3, "shares of different sizes"
+        pd.testing.assert_frame_equal(one, several, rtol=0, atol=1e-4)
 
 
 def test_a_run_is_resumed_exactly_by_as_many_processes(
@@ -259,3 +269,22 @@ def test_every_part_is_computed_by_one_process(second: None) -> None:
     assert sorted(found) == [0, 1, 2, 3]
     (none,) = ranks.own_parts(cut)(given[:1], ())
     assert (int(none.inputs[0]), none.share) == (0, 0.0), "the same gradients, counted as nothing"
+
+
+@pytest.mark.parametrize("count", [7, 2])
+def test_every_row_is_computed_by_one_process(
+    second: None, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    asked: list[int] = []
+
+    def compute(rows: np.ndarray) -> np.ndarray:
+        asked.extend(rows)
+        return rows[:, None] + [1.0, 2.0]
+
+    monkeypatch.setattr(dist, "all_reduce", lambda whole: None)
+    found = np.zeros((count, 2))
+    for rank in range(3):
+        become(Ranks(rank, 3))
+        found += ranks.by_rows(compute, count)
+    np.testing.assert_array_equal(found, np.arange(count)[:, None] + [1.0, 2.0])
+    assert sorted(asked) == ([*range(7)] if count == 7 else [0, 0, 1]), "the first once more"

@@ -25,7 +25,7 @@ from steep.train.callbacks import Bar
 from steep.train.engine import run_fit
 from steep.train.objective import Objective, windows_of
 from steep.train.pile import Stream, heldout_batches, loaders
-from steep.train.readings import Readings, StopIfDiverged
+from steep.train.readings import Readings, StopIfDiverged, readings_of
 
 ARGS = make(FitArgs, epochs=1, batch_size=8, max_length=32, learning_rate=1e-3)
 STEP2 = make(PretrainArgs, max_length=16, learning_rate=1e-3)
@@ -97,10 +97,11 @@ def masked_learner(data: Data, checkpoint: Path, machine: Machine = CPU) -> Lear
 def test_no_step_waits_but_those_that_read(
     single: Data, tiny_bert: Path, as_on_a_gpu: None, make_learner: Callable, machine: Machine
 ) -> None:
-    learn, bar = make_learner(single, tiny_bert, machine), Bar("fitting")
+    learn = make_learner(single, tiny_bert, machine)
+    bar = Bar(readings_of(learn), "fitting")
     rates = phases.scheduler(1e-3, phases.schedule("linear", 0.1), 1, len(learn.dls.train))
     with counted(learn) as steps:
-        run_fit(learn, 1, rates, bar, [StopIfDiverged()])
+        run_fit(learn, 1, rates, bar, [StopIfDiverged(readings_of(learn))])
     first, *others = steps
     assert {*first} - {MASK}, "the losses are read in it, so that waiting is seen"
     assert others == [[MASK]] * len(others)
@@ -117,10 +118,11 @@ def test_what_is_read_later_is_the_same(
         monkeypatch.setattr(
             Readings, "is_time", lambda self, n=steps: self.learn.train_iter % n == 0
         )
-        learn, bar = learner(single, tiny_bert), Bar("fitting")
+        learn = learner(single, tiny_bert)
+        bar = Bar(readings_of(learn), "fitting")
         rates = phases.scheduler(1e-3, phases.schedule("linear", 0.1), 2, len(learn.dls.train))
         torch.manual_seed(0)
-        run_fit(learn, 2, rates, bar, [StopIfDiverged()])
+        run_fit(learn, 2, rates, bar, [StopIfDiverged(readings_of(learn))])
         found.append((list(learn.recorder.losses), bar.tokens))
     assert found[0] == found[1] == found[2]
 
@@ -137,9 +139,10 @@ def test_no_step_is_taken_after_a_loss_that_is_read_late(
                 self.learn.loss_grad = self.loss_grad * float("nan")
                 self.learn.loss = self.loss_grad.clone()
 
-    learn, explode, finite = learner(single, tiny_bert), Explode(), StopIfDiverged()
+    learn, explode = learner(single, tiny_bert), Explode()
+    finite = StopIfDiverged(readings_of(learn))
     rates = phases.scheduler(1e-3, phases.schedule("constant", 0.0), 1, len(learn.dls.train))
-    run_fit(learn, 1, rates, Bar("fitting"), [finite, explode])
+    run_fit(learn, 1, rates, Bar(finite.readings, "fitting"), [finite, explode])
     assert finite.diverged
     assert learn.train_iter == len(learn.dls.train), "it was read after the epoch"
     assert not moved(explode.before, learn.model)

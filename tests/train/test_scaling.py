@@ -20,6 +20,7 @@ from steep.options import change, make
 from steep.train import classify, phases, scaling
 from steep.train.callbacks import Bar
 from steep.train.engine import run_fit
+from steep.train.readings import readings_of
 from steep.train.saves import Saves
 from steep.train.scaling import FIRST, LossScale
 
@@ -36,7 +37,7 @@ def run(learn: Learner, *callbacks: Callback, epochs: int = 1, saves: Saves | No
     rate = phases.schedule("constant", 0.0)
     rates = phases.scheduler(1e-3, rate, epochs, len(learn.dls.train))
     torch.manual_seed(0)
-    run_fit(learn, epochs, rates, Bar("fitting"), list(callbacks), saves)
+    run_fit(learn, epochs, rates, Bar(readings_of(learn), "fitting"), list(callbacks), saves)
 
 
 @pytest.fixture
