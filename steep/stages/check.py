@@ -31,6 +31,8 @@ from steep.wording import counted, duration, listed, quoted, some
 LENGTHS = (64, 128, 256, 512)
 SPECIAL = 2  # tokens of an input that are not of its text
 FEW = 10  # rows of a class below which its scores mean little
+FOREIGN = 0.2  # share of words that are one token, below which a vocabulary is of other texts
+OTHER_TEXT = ": it was made for other texts; look for a checkpoint of this language or field"
 RARE = 0.05  # share of rows below which a label is easily never predicted
 
 
@@ -198,6 +200,7 @@ def _lines(findings: dict[str, Any]) -> list[str]:
         text.append(
             f"  vocabulary: {found['tokens_a_word']:.2f} tokens a word; {found['whole']:.0%} of "
             f"the {found['words']:,} most frequent words are one token"
+            + (OTHER_TEXT if found["whole"] < FOREIGN else "")
         )
         text += _accents(found)
     for length, lost in findings.get("truncation", {}).items():
@@ -224,7 +227,7 @@ def _accents(found: dict[str, Any]) -> list[str]:
     """That the tokenizer drops accents, where it does, and which words it thereby confuses."""
     if not found["unaccented"]:
         return []
-    told = f"  accents: the tokenizer drops those of {found['unaccented']:.1%} of the words"
+    told = f"  accents: the tokenizer drops them in {found['unaccented']:.1%} of the words"
     if found["merged"]:
         pairs = [f"{word} as {other}" for word, other in found["merged_examples"]]
         told += f", and reads {counted(found['merged'], 'word')} as another ({listed(pairs)})"
