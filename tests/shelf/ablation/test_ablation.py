@@ -61,11 +61,13 @@ def test_tables_6_and_7_of_ulmfit(steep: Steep, study: Study, tmp_path: Path) ->
     page = report_of(steep, out)
     _, beside = page.split("## Beside the paper")
     line = next(row for row in beside.splitlines() if row.startswith("| full+discr |"))
-    assert "| table 7: full + discr |" in line and line.endswith("| 5.57 | 6.21 | 5.62 |")
+    assert "| table 7: full + discr |" in line and line.endswith(
+        "| 5.57 (+1.42) | 6.21 (+0.17) | 5.62 (+0.47) |"
+    )
     gain = pairs["adapted", "full+discr"]["gain"]
     assert f"{gain:+.3f}".replace("-", "−") in line
     (out / "cells" / "scratch-40-seed1.json").unlink()
-    assert "1 cells are left" in study("--ablation ulmfit --out", out).stderr
+    assert "1 cell is left" in study("--ablation ulmfit --out", out).stderr
     again = json.loads((out / "verdict.json").read_text())
     assert again["arms"]["scratch"]["values"] == found["arms"]["scratch"]["values"]
 
@@ -131,7 +133,7 @@ def test_texts_that_are_nearest_at_random_or_curated(
     }
     assert read["curated"] == read["adapted"] + 30
     assert read["random"] == read["50nn"] == read["adapted"] + drawn["50nn"][0]
-    assert "| 83.3 | 80.8 | 70.7 | – |" in report_of(steep, out)
+    assert "| 83.3 (+1.40) | 80.8 (+1.50) | 70.7 (+7.70) | – |" in report_of(steep, out)
 
 
 def test_a_file_of_ones_own_is_an_ablation(steep: Steep, study: Study, tmp_path: Path) -> None:
