@@ -91,7 +91,8 @@ class Ablation:
         base, own = (self.rows[arm].paper[column] for arm in (BASE, name))
         if name == BASE or not base or not own:
             return None
-        return (float(base) - float(own)) * (1 if self.errors else -1)
+        worse, better = (own, base) if self.errors else (base, own)
+        return float(better) - float(worse)
 
     def rows_with(self, values: Mapping[str, Any]) -> dict[str, Row]:
         """The rows that need no texts, or those that the options `values` give them."""

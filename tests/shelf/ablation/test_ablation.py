@@ -192,3 +192,12 @@ def test_all_that_ship_say_where_each_arm_stands() -> None:
         assert str(FOLDER) in found.source and found.paper and found.notes
         figures = [figure for row in found.rows.values() for figure in row.paper if figure]
         assert all(0 < float(figure) < 100 for figure in figures)
+
+
+def test_a_published_gain_is_positive_where_the_arm_is_better() -> None:
+    errors, scores = read_ablation("sun2019"), read_ablation("dont-stop-pretraining")
+    assert errors.published_gain("adapted", 0) == pytest.approx(1.03)  # 5.40 to 4.37 per cent
+    assert errors.published_gain("adapted", 2) == pytest.approx(-0.4)
+    assert scores.published_gain("500nn", 2) == pytest.approx(12.5)
+    assert f"{scores.published_gain('random', 0):+.2f}" == "+0.00"
+    assert errors.published_gain("base", 0) is errors.published_gain("tfidf", 0) is None
