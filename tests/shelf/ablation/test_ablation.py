@@ -102,7 +102,7 @@ def test_the_table_of_sun_with_texts_and_tables_of_others(
     assert made["stage"] == "multitask" and set(made["data"]) == {"task", "other"}
     first = json.loads((out / "multitask" / "results.json").read_text())["sets"]["task"]
     assert first["rows"] == json.loads((out / "study.json").read_text())["data"]["parts"]["train"]
-    assert "| 5.36 | 2.19 | – | 5.20 |" in report_of(steep, out)
+    assert "| 5.36 (+0.04) | 2.19 (+0.09) | – | 5.20 (+0.05) |" in report_of(steep, out)
     other.write_text(other.read_text() + "\n" + "y1,a lovely new row,positive")
     refused = study(*words, arms, "--out", out, options=short, code=2)
     assert "holds a study with other options (tables)" in refused.stderr
