@@ -251,7 +251,7 @@ def _kept_whole(longest: int, positions: int) -> str:
 def _length(lengths: dict[str, float], unit: str) -> str:
     unknown = f"; {lengths['unknown']:.2%} unknown" if "unknown" in lengths else ""
     if lengths.get("unspaced"):
-        unit += f" (in {counted(lengths['unspaced'], 'text')} each character is one)"
+        unit += f" (in {counted(int(lengths['unspaced']), 'text')} each character is one)"
     return (
         f"length in {unit}: mean {lengths['mean']:g}, median {lengths['median']:g}, 95 % below "
         f"{lengths['p95']:g}, longest {lengths['longest']:,}; {lengths['total']:,} in all{unknown}"
