@@ -137,6 +137,7 @@ LOOK = {  # look.json
     "least": COUNT,
     "words": COUNT,
     "left_out?": COUNT,
+    "parts?": COUNT,
     "better": [WORD],
     "worse": [WORD],
     "examples": [{"text": str, "truth": str, "before": GUESSES, "after": GUESSES}],

@@ -40,7 +40,7 @@ def repeat_notes(data: Data) -> tuple[str, ...]:
     hashes = {part: row_hashes(corpus) for part, corpus in data.parts.items()}
     counts = {part: len(found) - len(np.unique(found)) for part, found in hashes.items()}
     return tuple(
-        f"{part}: {count:,} rows repeat the text of an earlier row"
+        f"{part}: {counted(count, 'row')} repeat{'s' * (count == 1)} the text of an earlier row"
         for part, count in counts.items()
         if count
     )

@@ -15,7 +15,7 @@ from steep.data.corpus import Corpus
 from steep.data.duplicates import row_hashes
 from steep.errors import SteepError
 from steep.seeds import numbers
-from steep.wording import some
+from steep.wording import counted, some
 
 PARTS = ("train", "valid", "test")
 FREQUENT = 5
@@ -241,7 +241,7 @@ def _note_missing(corpus: Corpus, places: np.ndarray, shares: dict[str, float]) 
         has = found.any(axis=0) if found.ndim == 2 else np.bincount(found, minlength=1) > 0
         lacking = [n for i, n in enumerate(corpus.task.labels) if i >= len(has) or not has[i]]
         if lacking:
-            notes.append(f"{part}: no row of {len(lacking)} classes: {some(lacking, 10)}")
+            notes.append(f"{part}: no row of {counted(len(lacking), 'class')}: {some(lacking, 10)}")
     return tuple(notes)
 
 

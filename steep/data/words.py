@@ -187,11 +187,12 @@ def sentences_of(text: str, splitter: "PunktSentenceTokenizer") -> list[str]:
 
 def vocabulary_fit(
     corpus: Corpus, tokenizer: "PreTrainedTokenizerBase", tokens: int
-) -> dict[str, float]:
-    """Fertility, and how many of the frequent words are one token.
+) -> dict[str, Any]:
+    """Fertility, how many of the frequent words are one token, and what happens to their accents.
 
     {"tokens_a_word", "words" (different ones, at most `FREQUENT`), "whole" (share of them that are
-    one token)}; `tokens` are those of the whole corpus. Punctuation counts as tokens, too.
+    one token)}, and what `lost_accents` finds; `tokens` are those of the whole corpus. Punctuation
+    counts as tokens, too.
     """
     counts: Counter[str] = Counter()
     for texts in corpus.texts():
@@ -205,7 +206,40 @@ def vocabulary_fit(
         "tokens_a_word": round(tokens / max(counts.total(), 1), 3),
         "words": len(frequent),
         "whole": round(whole / max(len(frequent), 1), 3),
+        **lost_accents(counts, tokenizer),
     }
+
+
+def lost_accents(
+    counts: Counter[str], tokenizer: "PreTrainedTokenizerBase"
+) -> dict[str, float | int | list[list[str]]]:
+    """Whether a tokenizer reads words without their accents, as that of an uncased BERT does.
+
+    {"unaccented" (share of all words), "merged" (how many different ones it thereby takes for
+    another word of the corpus), "merged_examples" (the most frequent of them, each with the other:
+    "schön" and "schon")}; `counts` are the words of the corpus.
+    """
+    known: Counter[str] = Counter()
+    for word, times in counts.items():
+        known[unicodedata.normalize("NFC", word).casefold()] += times
+    bare = {word: _unaccented(word) for word in known if not word.isascii()}
+    bare = {word: plain for word, plain in bare.items() if word != plain}
+    both = [f" {text}" for text in (*bare, *bare.values())]
+    ids = tokenizer(both, add_special_tokens=False)["input_ids"] if both else []
+    pairs = zip(bare.items(), ids[: len(bare)], ids[len(bare) :], strict=True)
+    lost = [item for item, own, others in pairs if own == others]
+    merged = [list(pair) for pair in lost if pair[1] in known]
+    merged.sort(key=lambda pair: -min(known[word] for word in pair))
+    share = sum(known[word] for word, _ in lost) / max(counts.total(), 1)
+    return {"unaccented": round(share, 4), "merged": len(merged), "merged_examples": merged[:3]}
+
+
+def _unaccented(word: str) -> str:
+    """The word less its combining marks, composed again: 'schön' is 'schon'."""
+    letters = (
+        one for one in unicodedata.normalize("NFD", word) if unicodedata.category(one) != "Mn"
+    )
+    return unicodedata.normalize("NFC", "".join(letters))
 
 
 def plain_words(text: str) -> list[str]:

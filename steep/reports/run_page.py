@@ -226,6 +226,8 @@ def words_section(run: RunFolder, texts: bool) -> Section | None:
     if found.get("left_out"):
         left = count(found["left_out"])
         lead += f" Stop words, single letters and punctuation ({left}) do not count."
+    if found.get("parts"):
+        lead += f" Nor do {count(found['parts'])} of the masked tokens, which are parts of words."
     lead += TRAINED_HEAD if run.results.get("new_head") else ""
     return Section("What it learnt", blocks, lead)
 

@@ -26,11 +26,13 @@ from steep.places import inputs_of
 from steep.reports.reproduce import command_line
 from steep.study import evidence, starts
 from steep.study.forecast import forecast
-from steep.wording import duration, listed, quoted, some
+from steep.wording import counted, duration, listed, quoted, some
 
 LENGTHS = (64, 128, 256, 512)
 SPECIAL = 2  # tokens of an input that are not of its text
 FEW = 10  # rows of a class below which its scores mean little
+FOREIGN = 0.2  # share of words that are one token, below which a vocabulary is of other texts
+OTHER_TEXT = ": it was made for other texts; look for a checkpoint of this language or field"
 RARE = 0.05  # share of rows below which a label is easily never predicted
 
 
@@ -198,7 +200,9 @@ def _lines(findings: dict[str, Any]) -> list[str]:
         text.append(
             f"  vocabulary: {found['tokens_a_word']:.2f} tokens a word; {found['whole']:.0%} of "
             f"the {found['words']:,} most frequent words are one token"
+            + (OTHER_TEXT if found["whole"] < FOREIGN else "")
         )
+        text += _accents(found)
     for length, lost in findings.get("truncation", {}).items():
         text.append(
             f"  cut at {length:>3} tokens: {lost['texts']:.1%} of texts, {lost['tokens']:.1%} of "
@@ -219,6 +223,17 @@ def _lines(findings: dict[str, Any]) -> list[str]:
     return text
 
 
+def _accents(found: dict[str, Any]) -> list[str]:
+    """That the tokenizer drops accents, where it does, and which words it thereby confuses."""
+    if not found["unaccented"]:
+        return []
+    told = f"  accents: the tokenizer drops them in {found['unaccented']:.1%} of the words"
+    if found["merged"]:
+        pairs = [f"{word} as {other}" for word, other in found["merged_examples"]]
+        told += f", and reads {counted(found['merged'], 'word')} as another ({listed(pairs)})"
+    return [f"{told}; a cased checkpoint of the language keeps them"]
+
+
 def _kept_whole(longest: int, positions: int) -> str:
     """Which options keep all of texts of these tokens, where the default cuts some off."""
     usual = LengthArgs().max_length
@@ -236,7 +251,7 @@ def _kept_whole(longest: int, positions: int) -> str:
 def _length(lengths: dict[str, float], unit: str) -> str:
     unknown = f"; {lengths['unknown']:.2%} unknown" if "unknown" in lengths else ""
     if lengths.get("unspaced"):
-        unit += f" (in {lengths['unspaced']:,} texts each character is one)"
+        unit += f" (in {counted(int(lengths['unspaced']), 'text')} each character is one)"
     return (
         f"length in {unit}: mean {lengths['mean']:g}, median {lengths['median']:g}, 95 % below "
         f"{lengths['p95']:g}, longest {lengths['longest']:,}; {lengths['total']:,} in all{unknown}"

@@ -30,6 +30,7 @@ from steep.study.cells import kept_cell
 from steep.study.costs import planned
 from steep.study.design import Design, Study
 from steep.study.encoders import check_step2
+from steep.wording import counted
 
 TEXTS = ("unlabelled", "in_domain", "cross_domain")
 
@@ -87,7 +88,8 @@ def _resumed(study: Study, path: Path) -> Study | None:
     if given_up and study.args.study.keep_going and not study.args.plan.dry_run:
         (study.out / runs.VERDICT).unlink()  # from now on, other options do not replace the study
     left = len(study.design.cells) - len(kept)
-    say(f"{study.out}: resuming the study that is there, {left} cells are left")
+    cells = f"{counted(left, 'cell')} {'is' if left == 1 else 'are'} left"
+    say(f"{study.out}: resuming the study that is there, {cells}")
     return study
 
 

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from fastai.callback.core import Callback
 
+from steep.errors import SteepError
+from steep.objectives.masking import vocabulary, word_starts
 from steep.train.callbacks import At
 from steep.train.pile import IGNORED, Batch
 
@@ -58,24 +60,48 @@ def compare_guesses(
 
     `batches` are those of the held-out text. Words are ranked by the mean change of their log
     probability; `least` is how often one must have been masked to count, the most that leaves
-    `ENOUGH` of them. Words without content do not count: `left_out` is how many there were.
+    `ENOUGH` of them. Words without content do not count: `left_out` is how many there were. Nor do
+    tokens that are parts of words, `parts` of the masked ones.
     """
     truth = np.concatenate([labels[labels != IGNORED].numpy() for _, _, labels, *_ in batches])
     chances = np.array([before["chance"], after["chance"]])
     truth = truth[: chances.shape[1]]
     ids, times = np.unique(truth, return_counts=True)
     content = has_content([str(tokenizer.decode([int(i)])).strip() for i in ids], times)
-    kept = np.isin(truth, ids[content])
+    whole = are_words(batches, tokenizer)[: len(truth)]
+    kept = np.isin(truth, ids[content]) & whole
     least, words = _words(truth[kept], chances[:, kept], tokenizer)
     return {
         "tokens": len(truth),
         "least": least,
         "words": len(words),
         "left_out": int((~content).sum()),
+        "parts": int((~whole).sum()),
         "better": [word for word in words[:SHOWN] if word["after"] > word["before"]],
         "worse": [word for word in words[: -SHOWN - 1 : -1] if word["after"] < word["before"]],
         "examples": _examples(batches, truth, kept, tokenizer, before, after),
     }
+
+
+def are_words(batches: list[Batch], tokenizer: "PreTrainedTokenizerBase") -> np.ndarray:
+    """Which masked tokens are whole words, bool (tokens,); all, where none is marked as a part.
+
+    In a language that a vocabulary was not made for, most are parts: "wu" and "##rden".
+    """
+    try:
+        words = vocabulary(tokenizer, "word")
+    except SteepError:
+        return np.ones(sum(int((labels != IGNORED).sum()) for _, _, labels, *_ in batches), bool)
+    assert words.edges is not None
+    found = []
+    for inputs, places, labels, *_ in batches:
+        known = labels != IGNORED
+        ids = inputs[:, 0].flatten().clone()
+        ids[places[known]] = labels[known].to(ids.dtype)
+        starts = np.append(word_starts(ids.numpy(), words.edges, words.special), True)
+        at = places[known].numpy()
+        found.append(starts[at] & starts[at + 1])
+    return np.concatenate(found)
 
 
 def has_content(names: list[str], times: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from pathlib import Path
 import datasets
 import numpy as np
 import pytest
-from tokenizers import Tokenizer, models
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from transformers import (
     AlbertTokenizerFast,
     AutoTokenizer,
@@ -208,7 +208,29 @@ def test_whole_words_and_fertility(tiny_bert: Path) -> None:
 def test_characters_are_words_where_no_blanks_part_them(tiny_bert: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tiny_bert)
     corpus = Corpus(datasets.Dataset.from_dict({"row": [0], "text": ["好看 the 好"]}), "memory")
-    assert vocabulary_fit(corpus, tokenizer, 4) == {"tokens_a_word": 1.0, "words": 3, "whole": 1.0}
+    found = vocabulary_fit(corpus, tokenizer, 4)
+    assert (found["tokens_a_word"], found["words"], found["whole"]) == (1.0, 3, 1.0)
+
+
+@pytest.mark.parametrize("strips", [True, False])
+def test_words_that_lose_their_accents_are_counted(strips: bool) -> None:
+    words = "Das schöne Haus war schon schön , SCHÖN . мой мои ёлка café cafe\u0301 한국".split()
+    plain = {"schone", "schon", "мои", "елка", "cafe", "한국", "das", "haus", "war"}
+    vocab = ["[UNK]", *sorted({word.casefold() for word in words} | plain)]
+    backend = Tokenizer(
+        models.WordLevel({word: i for i, word in enumerate(vocab)}, unk_token="[UNK]")
+    )
+    backend.normalizer = normalizers.BertNormalizer(lowercase=True, strip_accents=strips)
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]")
+    text = {"row": [0], "text": [" ".join(words)]}
+    found = vocabulary_fit(Corpus(datasets.Dataset.from_dict(text), "memory"), tokenizer, 16)
+    if not strips:
+        assert (found["unaccented"], found["merged"], found["merged_examples"]) == (0, 0, [])
+        return
+    assert found["unaccented"] == round(7 / 13, 4)  # schöne, schön twice, мой, ёлка, café twice
+    assert sorted(found["merged_examples"]) == [["schön", "schon"], ["мой", "мои"]]
+    assert found["merged"] == 2
 
 
 @pytest.mark.parametrize("chunk", [1000, 1], ids=["in memory", "in a file"])

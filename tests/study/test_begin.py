@@ -156,7 +156,7 @@ def test_a_cell_whose_predictions_are_gone_is_run_again(
     path.unlink()
     begin_study(again)
     path.write_bytes(before)
-    assert "1 cells are left" in capsys.readouterr().err
+    assert "1 cell is left" in capsys.readouterr().err
 
 
 def test_keys_of_another_version_are_allowed(edited: Path, again: Study) -> None:

@@ -54,6 +54,23 @@ def test_words_masked_too_seldom_do_not_count(tiny_bert: Path) -> None:
     assert found["least"] == 3
 
 
+def test_a_part_of_a_word_is_no_word(tiny_bert: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny_bert)
+    cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
+    film, dog, part = tokenizer.convert_tokens_to_ids(["film", "dog", "##s"])
+    assert part != tokenizer.unk_token_id
+    row, mask = [cls, dog, film, part, sep], tokenizer.mask_token_id
+    inputs = torch.tensor([[[cls, mask, mask, mask, sep], [1] * 5]] * 3)
+    places = torch.tensor([5 * n + at for n in range(3) for at in (1, 2, 3)])
+    batch = (inputs, places, torch.tensor(row[1:4] * 3))
+    assert (
+        mask not in row and look.are_words([batch], tokenizer).tolist() == [True, False, False] * 3
+    )
+    same = guess([-2.0] * 9, [dog] * 3), guess([-1.0] * 9, [dog] * 3)
+    found = look.compare_guesses([batch], tokenizer, *same)
+    assert ([word["word"] for word in found["better"]], found["parts"]) == (["dog"], 6)
+
+
 @pytest.fixture
 def seen(tiny_bert: Path, tiny_csv: Path, tmp_path: Path) -> dict:
     from steep.args import AdaptArgs

@@ -13,7 +13,8 @@ from steep.wording import NOTHING, chance, number, plain, span
 
 TITLE = "Beside the paper"
 LEAD = (
-    "{paper}. Figures of the paper: {figures}. They are of other checkpoints, rows and budgets: "
+    "{paper}. Figures of the paper: {figures}; in brackets their gain over its base, in points, "
+    "positive where the arm is better. They are of other checkpoints, rows and budgets: "
     "compare the order of the arms, not the values."
 )
 NOTE = (
@@ -50,7 +51,7 @@ def paper_table(verdict: dict[str, Any], ablation: Ablation) -> Table:
             number(verdict["arms"][arm]["mean"]),
             *_gain(pairs.get((arm, BASE))),
             *_gain(pairs.get((ADAPTED, arm)) if arm != BASE else None),
-            *(figure or NOTHING for figure in row.paper),
+            *(_published(ablation, arm, column) for column in range(len(ablation.columns))),
         )
         for arm, row in ablation.rows.items()
         if arm in verdict["arms"]
@@ -64,6 +65,12 @@ def paper_table(verdict: dict[str, Any], ablation: Ablation) -> Table:
         note=NOTE,
         strong=ADAPTED,
     )
+
+
+def _published(ablation: Ablation, arm: str, column: int) -> str:
+    """The paper's figure, with its gain over the paper's base."""
+    figure, gain = ablation.rows[arm].paper[column], ablation.published_gain(arm, column)
+    return figure or NOTHING if gain is None else f"{figure} ({number(gain, 2, sign=True)})"
 
 
 def _gain(comparison: dict[str, Any] | None) -> tuple[str, str]:

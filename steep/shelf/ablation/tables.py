@@ -32,7 +32,13 @@ ARM: dict[str, Shape] = {
     "adapt?": dict,
 }
 SHAPE: dict[str, Shape] = {
-    "ablation": {"paper": str, "figures": str, "columns": Names(), "notes?": [str]},
+    "ablation": {
+        "paper": str,
+        "figures": str,
+        "errors?": bool,
+        "columns": Names(),
+        "notes?": [str],
+    },
     "fit?": dict,
     "adapt?": dict,
     "arms": Each(ARM),
@@ -64,16 +70,29 @@ class Row:
 class Ablation:
     """A paper's table: `options` are those of the study, `rows` its arms by name.
 
-    `columns` are the paper's data sets, `figures` says what its figures are.
+    `columns` are the paper's data sets, `figures` says what its figures are, `errors` whether the
+    lower ones are the better.
     """
 
     source: str
     paper: str
     figures: str
+    errors: bool
     columns: tuple[str, ...]
     notes: tuple[str, ...]
     options: dict[str, Any]
     rows: dict[str, Row]
+
+    def published_gain(self, name: str, column: int) -> float | None:
+        """How much better an arm is than base in a column of the paper; None where it has not both.
+
+        In points, positive where the arm is the better one.
+        """
+        base, own = (self.rows[arm].paper[column] for arm in (BASE, name))
+        if name == BASE or not base or not own:
+            return None
+        worse, better = (own, base) if self.errors else (base, own)
+        return float(better) - float(worse)
 
     def rows_with(self, values: Mapping[str, Any]) -> dict[str, Row]:
         """The rows that need no texts, or those that the options `values` give them."""
@@ -116,6 +135,7 @@ def read_ablation(name: str) -> Ablation:
         source=str(path),
         paper=about["paper"],
         figures=about["figures"],
+        errors=about.get("errors", False),
         columns=columns,
         notes=tuple(about.get("notes", ())),
         options=content.get("fit", {}) | {"adapt": content.get("adapt", {})},

@@ -61,11 +61,13 @@ def test_tables_6_and_7_of_ulmfit(steep: Steep, study: Study, tmp_path: Path) ->
     page = report_of(steep, out)
     _, beside = page.split("## Beside the paper")
     line = next(row for row in beside.splitlines() if row.startswith("| full+discr |"))
-    assert "| table 7: full + discr |" in line and line.endswith("| 5.57 | 6.21 | 5.62 |")
+    assert "| table 7: full + discr |" in line and line.endswith(
+        "| 5.57 (+1.42) | 6.21 (+0.17) | 5.62 (+0.47) |"
+    )
     gain = pairs["adapted", "full+discr"]["gain"]
     assert f"{gain:+.3f}".replace("-", "−") in line
     (out / "cells" / "scratch-40-seed1.json").unlink()
-    assert "1 cells are left" in study("--ablation ulmfit --out", out).stderr
+    assert "1 cell is left" in study("--ablation ulmfit --out", out).stderr
     again = json.loads((out / "verdict.json").read_text())
     assert again["arms"]["scratch"]["values"] == found["arms"]["scratch"]["values"]
 
@@ -100,7 +102,7 @@ def test_the_table_of_sun_with_texts_and_tables_of_others(
     assert made["stage"] == "multitask" and set(made["data"]) == {"task", "other"}
     first = json.loads((out / "multitask" / "results.json").read_text())["sets"]["task"]
     assert first["rows"] == json.loads((out / "study.json").read_text())["data"]["parts"]["train"]
-    assert "| 5.36 | 2.19 | – | 5.20 |" in report_of(steep, out)
+    assert "| 5.36 (+0.04) | 2.19 (+0.09) | – | 5.20 (+0.05) |" in report_of(steep, out)
     other.write_text(other.read_text() + "\n" + "y1,a lovely new row,positive")
     refused = study(*words, arms, "--out", out, options=short, code=2)
     assert "holds a study with other options (tables)" in refused.stderr
@@ -131,7 +133,7 @@ def test_texts_that_are_nearest_at_random_or_curated(
     }
     assert read["curated"] == read["adapted"] + 30
     assert read["random"] == read["50nn"] == read["adapted"] + drawn["50nn"][0]
-    assert "| 83.3 | 80.8 | 70.7 | – |" in report_of(steep, out)
+    assert "| 83.3 (+1.40) | 80.8 (+1.50) | 70.7 (+7.70) | – |" in report_of(steep, out)
 
 
 def test_a_file_of_ones_own_is_an_ablation(steep: Steep, study: Study, tmp_path: Path) -> None:
@@ -190,3 +192,12 @@ def test_all_that_ship_say_where_each_arm_stands() -> None:
         assert str(FOLDER) in found.source and found.paper and found.notes
         figures = [figure for row in found.rows.values() for figure in row.paper if figure]
         assert all(0 < float(figure) < 100 for figure in figures)
+
+
+def test_a_published_gain_is_positive_where_the_arm_is_better() -> None:
+    errors, scores = read_ablation("sun2019"), read_ablation("dont-stop-pretraining")
+    assert errors.published_gain("adapted", 0) == pytest.approx(1.03)  # 5.40 to 4.37 per cent
+    assert errors.published_gain("adapted", 2) == pytest.approx(-0.4)
+    assert scores.published_gain("500nn", 2) == pytest.approx(12.5)
+    assert f"{scores.published_gain('random', 0):+.2f}" == "+0.00"
+    assert errors.published_gain("base", 0) is errors.published_gain("tfidf", 0) is None
