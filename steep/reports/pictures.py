@@ -198,7 +198,7 @@ def neighbours(table: np.ndarray) -> np.ndarray:
     from scipy.spatial.distance import squareform
 
     shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
-    apart = 2.0 - shares - shares.T
+    apart = 2.0 - (shares + shares.T)  # symmetric to the last bit, which scipy insists on
     np.fill_diagonal(apart, 0.0)
     return leaves_list(linkage(squareform(apart), "average", optimal_ordering=True))
 
