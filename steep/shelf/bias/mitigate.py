@@ -283,8 +283,7 @@ def fit_mitigated(plan: Mitigation, cell: CellInput) -> CellOutput:
     if not plan.how.identity_outputs:
         return arms.fine_tune(replace(cell, data=data))
     tune = change(cell.tune, {"head_init": "random"})  # several labels have no class means
-    given = replace(cell, data=data, metric=primary(data.labelled()), tune=tune)
-    found = arms.fine_tune(given)
+    found = arms.fine_tune(replace(cell, data=data, tune=tune, metric=primary(data.labelled())))
     at = output_of(cell.data.labelled(), plan.asked.positive, plan.label)
     order = [1, 0] if at == 1 else [0, 1]
     valid, test = (
