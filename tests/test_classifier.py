@@ -65,8 +65,8 @@ def test_labels_keep_their_type_and_order(tiny_bert: Path, texts: list[str]) -> 
         found = one.predict_proba(texts)
         assert one.predict(texts).tolist() == one.classes_[found.argmax(axis=1)].tolist()
         frame = steep.predict(one.folder_, texts)
-        # Where the processor has bf16, the other rows of a batch move the last digits.
-        assert np.allclose(frame[[f"p_{name}" for name in one.classes_]], found, atol=1e-3)
+        # Where the processor has bf16, the other rows of a batch move the third digit.
+        assert np.allclose(frame[[f"p_{name}" for name in one.classes_]], found, atol=1e-2)
 
 
 def test_pairs_of_texts(tiny_bert: Path, texts: list[str], labels: list[str]) -> None:

@@ -14,7 +14,9 @@ from transformers import AutoModelForSequenceClassification
 from tests.conftest import BAD, GOOD, WORDS
 
 Steep = Callable[..., Any]
-TRAINING = "--max-length 24 --epochs 10 --learning-rate 5e-3 --batch-size 8 --device cpu"
+TRAINING = (
+    "--pooling model --max-length 24 --epochs 10 --learning-rate 5e-3 --batch-size 8 --device cpu"
+)
 
 
 @pytest.fixture(scope="module")

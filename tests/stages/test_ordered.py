@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 Steep = Callable[..., Any]
-HOW = "--label stars --precision fp32 --max-length 32 --epochs 12 --batch-size 8"
+HOW = "--pooling model --label stars --precision fp32 --max-length 32 --epochs 12 --batch-size 8"
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ import pytest
 
 Steep = Callable[..., Any]
 TRAINING = (
-    "--soft --epochs 25 --batch-size 8 --learning-rate 3e-3 --schedule linear --layer-decay 1"
+    "--pooling model --soft --epochs 25 --batch-size 8 --learning-rate 3e-3 "
+    "--schedule linear --layer-decay 1"
 )
 
 

@@ -26,7 +26,7 @@ def test_each_target_is_learnt_in_its_own_units(
     steep: Steep, table: Path, tiny_bert: Path, tmp_path: Path
 ) -> None:
     model, told = tmp_path / "model", tmp_path / "p.csv"
-    how = "--epochs 40 --batch-size 8 --learning-rate 2e-3 --seed 1"
+    how = "--pooling model --epochs 40 --batch-size 8 --learning-rate 2e-3 --seed 1"
     steep("fit", table, LEARN, how, "--model", tiny_bert, "--out", model)
     results = json.loads((model / "results.json").read_text())
     assert results["metric"] == "r2" and results["task"]["labels"] == ["stars", "price"]

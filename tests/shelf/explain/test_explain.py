@@ -33,7 +33,9 @@ def test_the_telling_word_has_the_largest_attribution(
     steep: Steep, tiny_bert: Path, tiny: str, tables: Path, tmp_path: Path
 ) -> None:
     model, table, out = tmp_path / "model", tables / "single.csv", tmp_path / "explained"
-    training = "--label label --epochs 30 --batch-size 8 --learning-rate 1e-3 --model"
+    training = (
+        "--pooling model --label label --epochs 30 --batch-size 8 --learning-rate 1e-3 --model"
+    )
     steep("fit", table, tiny, training, tiny_bert, "--out", model)
     # Positive rows: to this model a masked text is negative, and nothing makes it more so.
     ids = ",".join(f"row-{i}" for i in range(1, 40, 2))
