@@ -31,6 +31,7 @@ from steep.wording import counted, duration, listed, quoted, some
 LENGTHS = (64, 128, 256, 512)
 SPECIAL = 2  # tokens of an input that are not of its text
 FEW = 10  # rows of a class below which its scores mean little
+ACCENTED = 0.005  # share of words with accents, below which they are names and slips
 FOREIGN = 0.2  # share of words that are one token, below which a vocabulary is of other texts
 OTHER_TEXT = ": it was made for other texts; look for a checkpoint of this language or field"
 RARE = 0.05  # share of rows below which a label is easily never predicted
@@ -225,7 +226,7 @@ def _lines(findings: dict[str, Any]) -> list[str]:
 
 def _accents(found: dict[str, Any]) -> list[str]:
     """That the tokenizer drops accents, where it does, and which words it thereby confuses."""
-    if not found["unaccented"]:
+    if found["unaccented"] < ACCENTED:
         return []
     told = f"  accents: the tokenizer drops them in {found['unaccented']:.1%} of the words"
     if found["merged"]:

@@ -35,8 +35,8 @@ PASSES = 0.15  # over the text in step 2, where no minutes are given: about a mi
 RECIPE = {"max_length": 64}  # of step 3
 WHY = (
     "all-MiniLM-L6-v2 learnt from a billion pairs of sentences, and has no masked-LM head of its "
-    "own: minutes of step 2 rarely add to it. They do to a masked language model that has not "
-    "read your kind of text (--model)."
+    "own: minutes of step 2 rarely add to it. They add more often to a masked language model that "
+    "has not read your kind of text (--model)."
 )
 
 

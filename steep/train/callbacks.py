@@ -37,9 +37,7 @@ class At(IntEnum):
     UNFREEZE = -6  # which layers train: before dropout, which follows from that
     FROZEN_WITHOUT_DROPOUT = -5  # after whoever freezes, Steep or fastai's `freeze_to`
     # Around a batch.
-    SHARE_ROWS = (
-        -2
-    )  # of a validation batch: cut and joined before others look at what was predicted
+    SHARE_ROWS = -2  # of a validation batch: joined before others look at what was predicted
     SUM_GRADIENTS = 9  # of all processes, before they are unscaled or clipped
     CLIP = 11  # as fastai's GradientClip: after 10, where mixed precision unscales gradients
     READINGS = 51  # after the Recorder, whose list it keeps plain

@@ -68,24 +68,40 @@ def short_fit(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def model(fitted: Callable[[str], Path], tmp_path: Path) -> Path:
+    """A copy of a fitted model, for what writes beside it."""
+    return Path(shutil.copytree(fitted("single"), tmp_path / "fitted"))
+
+
+@pytest.fixture
+def pile(tmp_path: Path) -> Path:
+    """Unlabelled texts."""
+    path = tmp_path / "pile.txt"
+    path.write_text("a good film .\n\na bad film .\n\none more day .\n")
+    return path
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hub that takes everything."""
+    for name in ("create_repo", "upload_folder"):
+        monkeypatch.setattr(HfApi, name, lambda *_, **__: "nowhere")
+
+
+@pytest.fixture
 def lines(
     tables: Path,
     adapted: Path,
     tiny_bert: Path,
-    fitted: Callable[[str], Path],
+    model: Path,
+    pile: Path,
+    hub: None,
     short_step2: Path,
     mentioned: Path,
     weighted: tuple[Path | str, ...],
     short_fit: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> dict[str, list[tuple[Path | str, ...]]]:
     """For each command, lines that between them come past every option."""
-    model, pile = tmp_path / "fitted", tmp_path / "pile.txt"
-    shutil.copytree(fitted("single"), model)
-    for name in ("create_repo", "upload_folder"):
-        monkeypatch.setattr(HfApi, name, lambda *_, **__: "nowhere")
-    pile.write_text("a good film .\n\na bad film .\n\none more day .\n")
     table, pairs = tables / "single.csv", tables / "pairs.csv"
     file = (table, "--label label")
     start = (*file, "--model", tiny_bert)
