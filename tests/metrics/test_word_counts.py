@@ -14,6 +14,7 @@ from steep.errors import SteepError
 from steep.metrics.word_counts import (
     C_GRID,
     Tfidf,
+    _logistic,
     _vectorizer,
     fit_tfidf,
     fitted_classifier,
@@ -51,6 +52,25 @@ def test_single_without_one_of_the_classes():
         p, present = model.predict(TEST[0]), TEST[1] != absent
         assert (p[:, absent] == 0).all()
         assert (p.argmax(axis=1) == TEST[1])[present].mean() > 0.9
+
+
+def test_few_rows_of_uneven_classes_are_told_apart():
+    """Weighted as they come, four of the eight models answer with the commonest class alone."""
+    random = np.random.default_rng(0)
+    labels = (random.random(140) < 0.3).astype(int)
+    noise = random.choice([f"w{i}" for i in range(50)], (140, 8))
+    texts = [f"{' '.join(n)} {WORDS[y]}" for n, y in zip(noise, labels, strict=True)]
+    few, asked, rest = slice(20), slice(20, 40), slice(40, 140)
+    model = fit_tfidf((texts[few], labels[few]), (texts[asked], labels[asked]), SINGLE)
+    plain = _logistic(2, model.strength, 0).fit(model.vectorizer.transform(texts[few]), labels[few])
+    right = plain.predict(model.vectorizer.transform(texts[rest])) == labels[rest]
+    found = model.predict(texts[rest]).argmax(axis=1) == labels[rest]
+    assert right.mean() + 0.1 < found.mean()
+
+
+def test_of_equally_good_models_the_surer_is_kept():
+    """All are right on these rows: a weaker regularisation has the lower log loss."""
+    assert fit_tfidf(TRAIN, VALID, SINGLE).strength > C_GRID[0]
 
 
 def test_one_class_only():
