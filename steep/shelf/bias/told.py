@@ -17,7 +17,7 @@ Found = Mapping[str, Any]
 
 SHORT = {SUBGROUP: "within the group", BPSN: "false alarms", BNSP: "misses"}
 PAIRS = {  # which comment of a pair should not score above or below which other one
-    SUBGROUP: ("harmless comments that mention {}", "above", "harmful ones that mention it, too"),
+    SUBGROUP: ("harmless comments that mention {}", "above", "harmful ones that also do"),
     BPSN: ("harmless comments that mention {}", "above", "harmful ones that do not mention it"),
     BNSP: ("harmful comments that mention {}", "below", "harmless ones that do not mention it"),
 }
