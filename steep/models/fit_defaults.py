@@ -48,7 +48,7 @@ def settled(tune: TuneArgs, rows: int, task: Task, checkpoint: str | Path) -> Tu
     """`tune` with a value for every option; what is given stays. `rows` are those trained on."""
     given = as_mapping(tune)
     small = weights_of(checkpoint) < SMALL
-    by_mean = pools_by_mean(checkpoint) or (small and can_be_read_by_mean(checkpoint))
+    by_mean = reads_by_mean(checkpoint)
     chosen: dict[str, Any] = {"batch_size": BATCH, "pooling": "mean" if by_mean else "model"}
     chosen |= {name: value for name, value in given.items() if value not in (None, "auto")}
     begins = "prototypes" if by_mean and _can_begin(chosen, task) else "random"
@@ -92,6 +92,12 @@ def few_steps(rows: int, epochs: int, batch_size: int) -> list[str]:
         f"{rows} labels make {steps} steps of the optimiser, so few that chance decides what is "
         f"learnt: --batch-size {small} --epochs {more} makes {ENOUGH} or more"
     ]
+
+
+def reads_by_mean(checkpoint: str | Path) -> bool:
+    """Whether the mean of all tokens is the better thing to read, rather than [CLS]."""
+    small = weights_of(checkpoint) < SMALL
+    return pools_by_mean(checkpoint) or (small and can_be_read_by_mean(checkpoint))
 
 
 def pools_by_mean(checkpoint: str | Path) -> bool:

@@ -36,7 +36,7 @@ TASK = Task("multi", ("in the summary",))
 class Marked:
     """Windows, and which of their sentences, end to end, belong in summaries: bool (sentences,)."""
 
-    n_inp: ClassVar[int] = 2  # of the four parts of a batch
+    n_inp: ClassVar[int] = 3  # of the five parts of a batch
     windows: Windows
     labels: np.ndarray
 
@@ -48,7 +48,7 @@ class Marked:
         return window
 
     def batch(self, members: list[int]) -> Batch:
-        """Inputs, whose each token is; labels and weights, float32 (m,).
+        """Inputs, whose each token is, facts; labels and weights, float32 (m,).
 
         A sentence weighs one over those of its document in the window that scores it, else 0.
         """
@@ -57,7 +57,7 @@ class Marked:
         document = np.searchsorted(windows.documents[1:], sentences, side="right")
         weights = scored / np.diff(windows.documents)[document]
         labels = self.labels[sentences]
-        given = (laid.inputs, laid.whose, labels.astype(np.float32), weights.astype(np.float32))
+        given = (*laid, labels.astype(np.float32), weights.astype(np.float32))
         return tuple(map(torch.from_numpy, given))
 
 

@@ -90,7 +90,7 @@ class ReadingArgs(Part):
     sentence_vectors: Vectors = option(
         "auto",
         "What stands for a sentence: cls (a [CLS] before each), mean (of its tokens), or auto "
-        "(mean, if the checkpoint is of sentence-transformers; else cls).",
+        "(mean, if the checkpoint is of sentence-transformers or a small BERT; else cls).",
     )
     max_length: int | None = option(
         None,

@@ -14,40 +14,18 @@ from steep.metrics.weighted import Draws, Support, mean
 from steep.run_tables import PARTS, Table
 from steep.seeds import numbers
 from steep.shelf.summarize.choose import Labelled, Rule
+from steep.shelf.summarize.facts import textrank
 from steep.shelf.summarize.rouge import HEADLINE, NAMES, Sentences
 from steep.wording import NOTHING, number, span
 
 MODEL, LEAD, TEXTRANK, RANDOM, ORACLE = "model", "lead", "textrank", "random", "oracle"
 BASELINES = (LEAD, TEXTRANK, RANDOM)
-DAMPING, STEPS = 0.85, 50
 EXAMPLES = 3  # documents shown of the best, and of the worst
 DECILES = 10
 SHOWN = {"rouge1": "R-1", "rouge2": "R-2", "rougeL": "R-L", "rougeLsum": "R-Lsum"}
 
 Picks = dict[str, list[list[int]]]
 """The sentences that each way chooses, of each document, in its order."""
-
-
-def textrank(words: Sentences) -> np.ndarray:
-    """How central each sentence is to its document, float64 (sentences,).
-
-    PageRank over cosines of tf-idf vectors (Mihalcea & Tarau 2004, "TextRank", equation 2, with the
-    similarity of Erkan & Radev 2004, "LexRank", equation 1).
-    """
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    count = len(words)
-    if not any(words):
-        return np.zeros(count)
-    vectors = TfidfVectorizer(analyzer=list).fit_transform(words)
-    alike = (vectors @ vectors.T).toarray()
-    np.fill_diagonal(alike, 0)
-    total = alike.sum(1, keepdims=True)
-    steps = np.divide(alike, total, out=np.full_like(alike, 1 / count), where=total > 0)
-    rank = np.full(count, 1 / count)
-    for _ in range(STEPS):
-        rank = (1 - DAMPING) / count + DAMPING * rank @ steps
-    return rank
 
 
 def lead(words: Sentences) -> np.ndarray:

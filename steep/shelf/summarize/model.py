@@ -1,9 +1,9 @@
-"""What is a summariser? An encoder, a linear layer on sentence vectors, and what was settled.
+"""What is a summariser? An encoder, a linear layer on its sentences, and what was settled.
 
 Its folder is a checkpoint of the encoder, with what `steep.shelf.summarize.folder` names beside it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ import torch
 from nltk.tokenize.punkt import PunktParameters, PunktSentenceTokenizer
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from scipy.special import expit
 from torch import Tensor, nn
 from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -32,14 +33,14 @@ from steep.models.checkpoints import (
 )
 from steep.models.devices import Machine
 from steep.models.families import check_tokenizer, knows_segments, longest
-from steep.models.fit_defaults import pools_by_mean
+from steep.models.fit_defaults import reads_by_mean
 from steep.models.heads import autocasting, channels_of, keywords
 from steep.models.hub import carry
 from steep.models.loading import unused_notes
-from steep.seeds import derive
 from steep.shelf.summarize import ReadingArgs
 from steep.shelf.summarize.choose import Rule
 from steep.shelf.summarize.documents import as_json, from_json
+from steep.shelf.summarize.facts import FACTS
 from steep.shelf.summarize.folder import HEAD, LAYOUT, SUMMARISER, read_settings
 from steep.shelf.summarize.rouge import WordsOf
 from steep.shelf.summarize.windows import Layout, Windows
@@ -51,6 +52,7 @@ class SentenceScorer(nn.Module):
     """Inputs int64 (rows, 2 or 3, length), whose token each is int64 (rows, length) -> logits (m,).
 
     The vector of a sentence is the mean of the tokens that stand for it: one, or all of its own.
+    The head reads it, and beside it the facts of the sentence, float32 (m, FACTS).
     """
 
     def __init__(self, encoder: PreTrainedModel, autocast: torch.dtype | None, first: bool) -> None:
@@ -58,9 +60,15 @@ class SentenceScorer(nn.Module):
         self.model, self.autocast, self.first = encoder, autocast, first
         self.channels = channels_of(encoder)
         self.dropout = nn.Dropout(DROPOUT)
-        self.head = nn.Linear(encoder.config.hidden_size, 1)
+        self.head = nn.Linear(encoder.config.hidden_size + FACTS, 1)
+        nn.init.zeros_(self.head.weight)  # it begins as `head.begin_head` says
+        nn.init.zeros_(self.head.bias)
 
-    def forward(self, batch: Tensor, whose: Tensor) -> Tensor:
+    def forward(self, batch: Tensor, whose: Tensor, facts: Tensor) -> Tensor:
+        return self.head(self.read(batch, whose, facts))[:, 0]
+
+    def read(self, batch: Tensor, whose: Tensor, facts: Tensor) -> Tensor:
+        """What the head reads of each sentence: float32 (m, hidden + FACTS)."""
         owner = whose.flatten()
         places = (owner >= 0).nonzero()[:, 0]
         # Of the last layer, nothing but the places of first tokens is read.
@@ -70,7 +78,7 @@ class SentenceScorer(nn.Module):
         read, owner = hidden.flatten(0, 1)[places].float(), owner[places]
         counts = torch.bincount(owner)
         total = read.new_zeros(len(counts), read.shape[1]).index_add(0, owner, read)
-        return self.head(self.dropout(total / counts[:, None]))[:, 0]
+        return torch.cat([self.dropout(total / counts[:, None]), facts], dim=1)
 
 
 @dataclass(frozen=True)
@@ -94,16 +102,24 @@ class Reader:
 
     def scores(self, documents: Sequence[Sequence[str]], batch_size: int) -> list[np.ndarray]:
         """The probability that each sentence belongs in the summary, float64 (sentences,) each."""
-        windows, device = self.windows(documents), self.machine.device
-        found, order = np.zeros(len(windows.tokens)), by_length(windows.lengths)
-        scorer = self.scorer.eval().to(device)
+        windows = self.windows(documents)
+        logits = self.run(windows, batch_size, lambda *given: self.scorer(*given)[:, None])
+        return np.split(expit(logits[:, 0].astype(np.float64)), windows.documents[1:-1])
+
+    def run(self, windows: Windows, batch_size: int, what: Callable[..., Tensor]) -> np.ndarray:
+        """What a part of the scorer finds for each sentence: float32 (sentences, size)."""
+        order, device = by_length(windows.lengths), self.machine.device
+        found: np.ndarray | None = None
+        self.scorer.eval().to(device)
         with torch.inference_mode():
             for start in range(0, len(order), batch_size):
                 members = order[start : start + batch_size]
-                laid = windows.laid(members)
-                given = (torch.from_numpy(x).to(device) for x in (laid.inputs, laid.whose))
-                windows.put(found, members, scorer(*given).sigmoid().double().cpu().numpy())
-        return np.split(found, windows.documents[1:-1])
+                given = (torch.from_numpy(part).to(device) for part in windows.laid(members))
+                some = what(*given).float().cpu().numpy()
+                if found is None:
+                    found = np.zeros((len(windows.tokens), some.shape[1]), np.float32)
+                windows.put(found, members, some)
+        return np.zeros((0, 1), np.float32) if found is None else found
 
 
 @dataclass(frozen=True)
@@ -117,14 +133,14 @@ class Summariser:
 
 
 def start_reader(name: str, args: ReadingArgs, machine: Machine, seed: int) -> Reader:
-    """A reader to be trained, its head drawn by the seed; SteepError where that cannot be."""
+    """A reader to be trained, its head not begun; SteepError where that cannot be."""
     tokenizer = load_tokenizer(name)
     config, files = encoder_files(name)
     loaded = drawn_model(seed, AutoModel, files, config, machine.attention)
     encoder = _without_pooler(loaded.model)
     check_tokenizer(tokenizer, encoder)
     mean = args.sentence_vectors == "mean"
-    mean = pools_by_mean(name) if args.sentence_vectors == "auto" else mean
+    mean = reads_by_mean(name) if args.sentence_vectors == "auto" else mean
     segments = "token_type_ids" in channels_of(encoder) and knows_segments(encoder)
     most = args.max_length or min(USUAL, longest(encoder, USUAL))
     check_length(most, encoder)
@@ -134,10 +150,6 @@ def start_reader(name: str, args: ReadingArgs, machine: Machine, seed: int) -> R
             f"{name}: its tokenizer puts no token before a text. Use --sentence-vectors mean."
         )
     scorer = SentenceScorer(encoder, machine.autocast, layout.first)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "head"))
-        nn.init.normal_(scorer.head.weight, std=0.02)
-        nn.init.zeros_(scorer.head.bias)
     keep_notes(encoder, unused_notes(files, loaded))
     return Reader(scorer, tokenizer, layout, machine)
 

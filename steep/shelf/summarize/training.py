@@ -21,6 +21,7 @@ from steep.models.families import tokenizer_note
 from steep.shelf.summarize import TrainArgs
 from steep.shelf.summarize.choose import Labelled, Rule, best_rule, labelled, rules_of
 from steep.shelf.summarize.documents import documents_of, rows_in_words
+from steep.shelf.summarize.head import begin_head
 from steep.shelf.summarize.measure import model_picks, score_picks, summary_of
 from steep.shelf.summarize.model import Reader, Summariser, start_reader
 from steep.shelf.summarize.rouge import HEADLINE, NAMES, WORDS, WordsOf, described, words_of
@@ -148,10 +149,12 @@ def train(
         *_beyond(marked),
     ):
         ready.note(line)
+    size = 2 * args.batch.size
+    begin_head(reader, (marked.windows, marked.labels), (held.windows, held.labels), size)
     learn = summary_learner(reader, marked, held, args, seed, machine)
     judge = partial(_judged, ready.valid, held.windows.documents)
     history, best = train_summaries(learn, judge, args, seed, saves)
-    rules, size = rules_of(args.size), 2 * args.batch.size
+    rules = rules_of(args.size)
     scores = reader.scores([case.document.sentences for case in ready.valid], size)
     rule, worth = best_rule(rules, scores, ready.valid)
     if len(rules) > 1:

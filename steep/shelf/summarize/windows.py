@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
 from steep.data.batches import pad, padded_length
 from steep.data.inputs import Frame
 from steep.data.tokens import Tokens
+from steep.shelf.summarize.facts import facts_of
 
 
 @dataclass(frozen=True)
@@ -74,15 +76,16 @@ def owners(windows: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     return found
 
 
-@dataclass(frozen=True)
-class Laid:
+class Laid(NamedTuple):
     """A batch: ids, mask (and segments), int64 (rows, 2 or 3, length); and whose each token is.
 
-    The latter is int64 (rows, length), a number from 0 on for each sentence, -1 for none.
+    The latter is int64 (rows, length), a number from 0 on for each sentence, -1 for none. Of each
+    sentence there are its facts, float32 (m, FACTS).
     """
 
     inputs: np.ndarray
     whose: np.ndarray
+    facts: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,11 @@ class Windows:
         return self._cut[1]
 
     @cached_property
+    def facts(self) -> np.ndarray:
+        """What is known of each sentence beside its tokens, float32 (sentences, FACTS)."""
+        return facts_of(self.tokens, self.documents)
+
+    @cached_property
     def lengths(self) -> np.ndarray:
         """Tokens of each window with special ones, int64 (windows,)."""
         special = self.layout.special
@@ -134,7 +142,8 @@ class Windows:
         length = padded_length(max(row.shape[1] for row in rows))
         fills = (self.layout.frame.pad, 0, 0)[: 3 if self.layout.segments else 2]
         inputs = [pad([row[k] for row in rows], fill, length) for k, fill in enumerate(fills)]
-        return Laid(np.stack(inputs, axis=1), pad([row[3] for row in rows], -1, length))
+        whose = pad([row[3] for row in rows], -1, length)
+        return Laid(np.stack(inputs, axis=1), whose, self.facts[self.sentences(members)[0]])
 
     def sentences(self, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The sentences of some windows, int64 (m,), and if the window is the one to score each."""
@@ -143,7 +152,7 @@ class Windows:
         return numbers, self.owner[numbers] == window
 
     def put(self, scores: np.ndarray, members: np.ndarray, found: np.ndarray) -> None:
-        """Put what was `found` for some windows (m,) in its places in `scores` (sentences,)."""
+        """Put what was `found` for some windows, (m, ...), in its places in `scores`."""
         numbers, scored = self.sentences(members)
         scores[numbers[scored]] = found[scored]
 

@@ -63,7 +63,7 @@ def summariser(
 ) -> Path:
     """A summariser that learnt from the documents."""
     out = tmp_path_factory.mktemp("summariser") / "summariser"
-    learning = "--epochs 6 --learning-rate 5e-3"
+    learning = "--epochs 6 --learning-rate 2e-3"
     files = (articles, COLUMNS, "--model", tiny_bert)
     steep("summarize fit", *files, SHORT, learning, "--out", out)
     return out

@@ -14,7 +14,6 @@ from steep.shelf.summarize.measure import (
     measured,
     positions,
     score_picks,
-    textrank,
 )
 from steep.shelf.summarize.rouge import english_words
 
@@ -25,15 +24,6 @@ def cases(count: int = 3) -> list:
     words = english_words
     documents = [Document(i, f"d{i}", DOCUMENT, [DOCUMENT[2]]) for i in range(count)]
     return [labelled(one, words) for one in documents]
-
-
-def test_textrank_finds_the_centre() -> None:
-    ranks = textrank([["a", "b"], ["a", "c"], ["c", "d"], ["x"]])
-    assert ranks.argmax() == 1
-    assert ranks.argmin() == 3
-    assert ranks.sum() == pytest.approx(1)
-    assert textrank([[], []]).tolist() == [0, 0]
-    assert textrank([["a"]]).tolist() == [1]
 
 
 def test_baselines_have_the_length_of_the_rule() -> None:

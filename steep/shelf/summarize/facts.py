@@ -1,0 +1,55 @@
+"""What does the vector of a sentence not tell? How long it is, where it stands, how central it is.
+
+Besides its content, that is what an extractive model judges a sentence by (Nallapati et al. 2017,
+"SummaRuNNer", equation 7: content, salience, novelty, position). An encoder can learn all of it
+from its window, but not from some hundred documents (docs/summaries.md has what it is worth).
+"""
+
+from collections.abc import Hashable, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from steep.data.tokens import Tokens
+
+DAMPING, STEPS = 0.85, 50
+FACTS = 4  # a sentence: log of its length, place from first to last, log of its place, centrality
+
+
+def facts_of(tokens: Tokens, documents: np.ndarray) -> np.ndarray:
+    """The facts of each sentence, near 0 and of about the same size: float32 (sentences, FACTS).
+
+    `tokens` are those of all sentences, end to end, `documents` int64 (documents + 1,) the first
+    sentence of each document.
+    """
+    found = np.zeros((len(tokens), FACTS), np.float32)
+    found[:, 0] = np.log1p(tokens.lengths) - 3
+    for start, end in pairwise(documents.tolist()):
+        place, own = np.arange(end - start), found[start:end]
+        own[:, 1] = 2 * place / max(1, end - start - 1) - 1
+        own[:, 2] = np.log1p(place) - 2
+        ranks = textrank([tokens[i].tolist() for i in range(start, end)])
+        own[:, 3] = np.log(ranks * (end - start) + 1e-3)
+    return found
+
+
+def textrank(words: Sequence[Sequence[Hashable]]) -> np.ndarray:
+    """How central each sentence is to its document, float64 (sentences,); they sum to 1.
+
+    PageRank over cosines of tf-idf vectors (Mihalcea & Tarau 2004, "TextRank", equation 2, with the
+    similarity of Erkan & Radev 2004, "LexRank", equation 1). Words may be numbers of tokens, too.
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    count = len(words)
+    if not any(words):
+        return np.zeros(count)
+    vectors = TfidfVectorizer(analyzer=list).fit_transform(words)
+    alike = (vectors @ vectors.T).toarray()
+    np.fill_diagonal(alike, 0)
+    total = alike.sum(1, keepdims=True)
+    steps = np.divide(alike, total, out=np.full_like(alike, 1 / count), where=total > 0)
+    rank = np.full(count, 1 / count)
+    for _ in range(STEPS):
+        rank = (1 - DAMPING) / count + DAMPING * rank @ steps
+    return rank
