@@ -23,9 +23,9 @@ RATE_SMALL, RATE = 3e-4, 2e-5
 RATE_HEAD = 3e-3  # of a head alone: that of the recipe `features`
 BATCH = 16
 STEPS_SMALL, STEPS = 200, 300  # optimiser steps that are enough where rows are few
-# A head that begins as prototypes has little to learn, and a higher rate would only distort what
+# A head that begins as prototypes, or as a regression, has little to learn; more would distort what
 # the encoder knows (Kumar et al. 2022).
-RATE_PROTOTYPES, STEPS_PROTOTYPES = 1e-4, 100
+RATE_BEGUN, STEPS_BEGUN = 1e-4, 100
 LEAST, MOST = 3, 40  # epochs
 # With fewer optimiser steps than this, what is learnt is mostly chance (Mosbach et al. 2021).
 ENOUGH, SMALL_BATCH = 80, 8
@@ -131,7 +131,7 @@ def _steps_and_rate(small: bool, head: str) -> tuple[int, float]:
     if not small:
         return STEPS, RATE
     if head == "prototypes":
-        return STEPS_PROTOTYPES, RATE_PROTOTYPES
+        return STEPS_BEGUN, RATE_BEGUN
     return STEPS_SMALL, RATE_SMALL
 
 

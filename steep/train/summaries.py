@@ -1,5 +1,6 @@
 """How is a summariser trained? Windows of sentences, the mean cross-entropy of each document."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -25,7 +26,7 @@ from steep.train.callbacks import Bar, Epochs, Scores, gentler
 from steep.train.pile import Batch
 from steep.train.readings import StopIfDiverged, readings_of
 from steep.train.rows import RowOrder
-from steep.train.saves import Saves
+from steep.train.saves import Saves, copied_weights
 
 Judge = Callable[[np.ndarray], dict[str, float]]
 """Scores of all validation sentences, end to end -> what they are worth; "rouge" decides."""
@@ -87,12 +88,17 @@ def sentence_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
 class SummaryScores(Scores):
     """Judges the summaries of the validation documents after each epoch; the best one's are kept.
 
-    The loss on validation does not choose the best summaries, so ROUGE does.
+    The loss on validation does not choose the best summaries, so ROUGE does. `begun` is that of the
+    weights before any training, which stay where no epoch is as good: epoch 0.
     """
 
-    def __init__(self, marked: Marked, judge: Judge, bar: Bar) -> None:
+    def __init__(self, marked: Marked, judge: Judge, begun: float, bar: Bar) -> None:
         super().__init__(TASK, "rouge", bar)
         self.marked, self.judge = marked, judge
+        self.best = [begun, -math.inf]
+
+    def before_fit(self) -> None:
+        self.weights = copied_weights(self.model)  # a run that is resumed brings its own
 
     def after_pred(self) -> None:
         self.outputs.append(self.pred.detach().double().cpu())
@@ -117,18 +123,24 @@ def summary_learner(
 
 
 def train_summaries(
-    learn: Learner, judge: Judge, args: TrainArgs, seed: int, saves: Saves | None = None
+    learn: Learner,
+    judge: Judge,
+    begun: float,
+    args: TrainArgs,
+    seed: int,
+    saves: Saves | None = None,
 ) -> tuple[list[dict[str, Any]], int]:
     """Train `learn`; its weights are then those of the epoch with the best validation summaries.
 
-    Returns a dictionary an epoch, and this epoch. Raises SteepError if the loss becomes infinite.
-    With `saves`, a run that was killed is resumed.
+    `begun` is what those before any training are worth. Returns a dictionary an epoch, and the best
+    epoch, 0 where none was as good. Raises SteepError if the loss becomes infinite. With `saves`, a
+    run that was killed is resumed.
     """
     saves, optimiser, epochs = saves or Saves(), args.optimiser, args.epochs.count
     torch.manual_seed(derive(seed, "dropout"))
     readings = readings_of(learn)
     bar, finite = Bar(readings, "fitting the summariser"), StopIfDiverged(readings)
-    scores = SummaryScores(learn.dls.valid.dataset, judge, bar)
+    scores = SummaryScores(learn.dls.valid.dataset, judge, begun, bar)
     lrs = phases.discriminative(learn, optimiser.rate, optimiser.layer_decay)
     rate = phases.schedule(args.schedule.schedule, optimiser.warmup_ratio)
     scheduler = phases.scheduler(lrs, rate, epochs, len(learn.dls.train))

@@ -117,7 +117,7 @@ class TrainArgs:
 
     reading: ReadingArgs = ReadingArgs()
     size: SizeArgs = SizeArgs()
-    epochs: EpochArgs = EpochArgs(epochs=3)
+    epochs: EpochArgs = EpochArgs(epochs=2)
     optimiser: OptimiserArgs = OptimiserArgs()
     batch: BatchArgs = BatchArgs(batch_size=8)
     schedule: ScheduleArgs = ScheduleArgs()

@@ -20,7 +20,7 @@ from steep.data.raw import chunks
 from steep.data.readers import Source, is_texts
 from steep.metrics.weighted import Draws
 from steep.models.checkpoint_files import check_checkpoint
-from steep.models.fit_defaults import RATE, RATE_SMALL, SMALL, weights_of
+from steep.models.fit_defaults import RATE, RATE_BEGUN, SMALL, weights_of
 from steep.models.hub import find, no_checkpoint
 from steep.options import change
 from steep.places import find_place, inputs_of
@@ -102,7 +102,7 @@ def settled_fit(args: Any) -> Any:
     check_checkpoint(model)
     if args.training.optimiser.learning_rate is not None:
         return args
-    rate = RATE_SMALL if weights_of(model) < SMALL else RATE
+    rate = RATE_BEGUN if weights_of(model) < SMALL else RATE
     say(f"{weights_of(model) / 1e6:,.0f} M parameters: learning rate {rate:g}")
     return change(args, {"learning_rate": rate})
 

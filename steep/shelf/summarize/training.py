@@ -153,14 +153,20 @@ def train(
     begin_head(reader, (marked.windows, marked.labels), (held.windows, held.labels), size)
     learn = summary_learner(reader, marked, held, args, seed, machine)
     judge = partial(_judged, ready.valid, held.windows.documents)
-    history, best = train_summaries(learn, judge, args, seed, saves)
+    texts = [case.document.sentences for case in ready.valid]
+    begun = judge(np.concatenate(reader.scores(texts, size)))
+    history, best = train_summaries(learn, judge, begun["rouge"], args, seed, saves)
+    if not best:
+        ready.note(
+            f"no epoch ranks the validation sentences better than the head alone does (ROUGE "
+            f"{begun['rouge']:.2f}): the encoder stays as it was"
+        )
     rules = rules_of(args.size)
-    scores = reader.scores([case.document.sentences for case in ready.valid], size)
-    rule, worth = best_rule(rules, scores, ready.valid)
+    rule, worth = best_rule(rules, reader.scores(texts, size), ready.valid)
     if len(rules) > 1:
         ready.note(
-            f"summaries of {rule}: the best of {len(rules)} on the validation documents (mean of "
-            f"R-1, R-2 and R-Lsum {100 * worth:.2f})"
+            f"summaries of {rule}: of {len(rules)} lengths that were tried, one of the best on the "
+            f"validation documents (mean of R-1, R-2 and R-Lsum {100 * worth:.2f})"
         )
     splitter = PunktSentenceTokenizer(ready.punkt)
     return Made(Summariser(reader, splitter, rule, ready.words), size, history, best)
