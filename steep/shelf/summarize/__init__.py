@@ -64,8 +64,8 @@ class SizeArgs(Part):
 
     sentences: int | None = option(
         None,
-        "Sentences of a summary. Without this, words or ratio, as many as were best on the "
-        "validation documents.",
+        "Sentences of a summary. Without this, words or ratio, as many as suit the validation "
+        "documents.",
         least=1,
         most=100_000,
         common=True,

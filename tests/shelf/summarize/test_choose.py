@@ -1,5 +1,7 @@
 """Has a summary exactly as many sentences as the rule says, in the order of the document?"""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -49,6 +51,20 @@ def test_the_rule_that_is_best_on_validation_is_taken() -> None:
     rule, worth = best_rule(rules_of(SizeArgs()), scores, [case])
     assert (rule.kind, rule.value, rule.block) == ("sentences", 2, False)
     assert worth == pytest.approx(1.0)
+
+
+def test_of_rules_that_few_documents_cannot_tell_apart_the_length_of_the_labels_is_taken() -> None:
+    """One more sentence would be best, by the luck of one document in three."""
+    words = [["a", "b"], ["c", "d"], ["e", "f"], ["g", "h"]]
+    cases = [
+        Labelled(Document(0, "", [], []), words, reference, [0, 1], "given")
+        for reference in (words[:2], words[:2], [*words[:2], ["e", "f"], ["e", "x"]])
+    ]
+    scores, rules = [np.array([4.0, 3.0, 2.0, 1.0])] * 3, [Rule("sentences", n) for n in (1, 2, 3)]
+    rule, _ = best_rule(rules, scores, cases)
+    assert rule.value == 2
+    three = [replace(case, reference=words[:3]) for case in cases]
+    assert best_rule(rules, scores, three)[0].value == 3, "all documents say so"
 
 
 def test_options_fix_what_they_say() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import steep as package
 from steep.models.kernels import fast_dtype
@@ -43,6 +44,21 @@ def test_it_learns_which_sentences_make_a_summary(summariser: Path) -> None:
     notes = json.loads((summariser / "steep.json").read_text())["notes"]
     assert any("by matching sentences in 84" in note for note in notes)
     assert results["rouge_settings"]["stemmed"] is (results["rouge_settings"]["words"] == "english")
+
+
+def test_where_training_harms_the_encoder_stays_as_it_was(
+    articles: Path, tiny_bert: Path, steep: Steep, tmp_path: Path
+) -> None:
+    """At a rate that ruins it, the head's own start is the best there is: epoch 0."""
+    out, files = tmp_path / "s", (articles, COLUMNS, "--model", tiny_bert)
+    steep("summarize fit", *files, SHORT, "--epochs 1 --learning-rate 1", "--out", out)
+    results = json.loads((out / "results.json").read_text())
+    assert results["best_epoch"] == 0
+    kept, start = (load_file(folder / "model.safetensors") for folder in (out, tiny_bert))
+    same = [name for name in kept if torch.equal(kept[name], start.get(f"bert.{name}"))]
+    assert len(same) == len(kept)
+    notes = json.loads((out / "steep.json").read_text())["notes"]
+    assert any("the encoder stays as it was" in note for note in notes)
 
 
 def test_summaries_are_in_order_with_numbers_and_scores(
