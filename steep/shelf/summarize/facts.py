@@ -1,7 +1,7 @@
 """What does the vector of a sentence not tell? How long it is, where it stands, how central it is.
 
 Besides its content, that is what an extractive model judges a sentence by (Nallapati et al. 2017,
-"SummaRuNNer", equation 7: content, salience, novelty, position). An encoder can learn all of it
+"SummaRuNNer", section 2: content, salience, novelty, place). An encoder can learn all of it
 from its window, but not from some hundred documents (docs/summaries.md has what it is worth).
 """
 
