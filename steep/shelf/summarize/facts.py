@@ -13,6 +13,7 @@ import numpy as np
 from steep.data.tokens import Tokens
 
 DAMPING, STEPS = 0.85, 50
+ALONE = 1e-9  # a sum of cosines that is but rounding: no other sentence has a word of it
 FACTS = 4  # a sentence: log of its length, place from first to last, log of its place, centrality
 
 
@@ -38,6 +39,7 @@ def textrank(words: Sequence[Sequence[Hashable]]) -> np.ndarray:
 
     PageRank over cosines of tf-idf vectors (Mihalcea & Tarau 2004, "TextRank", equation 2, with the
     similarity of Erkan & Radev 2004, "LexRank", equation 1). Words may be numbers of tokens, too.
+    A book has many sentences, so the cosines of all pairs are never there at once.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -45,11 +47,16 @@ def textrank(words: Sequence[Sequence[Hashable]]) -> np.ndarray:
     if not any(words):
         return np.zeros(count)
     vectors = TfidfVectorizer(analyzer=list).fit_transform(words)
-    alike = (vectors @ vectors.T).toarray()
-    np.fill_diagonal(alike, 0)
-    total = alike.sum(1, keepdims=True)
-    steps = np.divide(alike, total, out=np.full_like(alike, 1 / count), where=total > 0)
+    own = np.asarray(vectors.multiply(vectors).sum(1)).ravel()  # a sentence's with itself: left out
+
+    def to_others(values: np.ndarray) -> np.ndarray:
+        return vectors @ (vectors.T @ values) - own * values
+
+    total = to_others(np.ones(count))
+    alone = total < ALONE
     rank = np.full(count, 1 / count)
     for _ in range(STEPS):
-        rank = (1 - DAMPING) / count + DAMPING * rank @ steps
+        shares = np.divide(rank, total, out=np.zeros(count), where=~alone)
+        spread = to_others(shares) + rank[alone].sum() / count
+        rank = (1 - DAMPING) / count + DAMPING * spread
     return rank

@@ -1,5 +1,7 @@
 """Are a sentence's length, place and centrality what they say, whatever surrounds its document?"""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -24,6 +26,17 @@ def test_textrank_finds_the_centre() -> None:
     assert ranks.sum() == pytest.approx(1)
     assert textrank([[], []]).tolist() == [0, 0]
     assert textrank([["a"]]).tolist() == [1]
+
+
+def test_textrank_of_a_book_needs_no_matrix_of_all_pairs() -> None:
+    draw = np.random.default_rng(0)
+    words = [draw.integers(0, 5000, 10).tolist() for _ in range(5000)]
+    tracemalloc.start()
+    ranks = textrank(words)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert ranks.sum() == pytest.approx(1)
+    assert peak < 5000 * 5000 * 8 / 4
 
 
 def test_each_fact_has_its_order() -> None:
