@@ -27,7 +27,7 @@ def test_the_loss_is_the_mean_over_documents_of_the_mean_over_sentences() -> Non
     logits = torch.from_numpy(np.random.default_rng(1).normal(size=18)).float()
     every = np.arange(len(own))
     assert len(every) > 3, "the second document has several windows"
-    _, _, labels, weights = own.batch(every.tolist())
+    *_, labels, weights = own.batch(every.tolist())
     numbers, _ = own.windows.sentences(every)
     found = sentence_loss(logits[numbers], labels, weights)
     truth = torch.from_numpy(own.labels).float()
