@@ -55,7 +55,7 @@ def test_single_without_one_of_the_classes():
 
 
 def test_few_rows_of_uneven_classes_are_told_apart():
-    """Weighted as they come, four of the eight models answer with the commonest class alone."""
+    """A model of the same strength, weighted as the rows come, hardly leaves the commonest."""
     random = np.random.default_rng(0)
     labels = (random.random(140) < 0.3).astype(int)
     noise = random.choice([f"w{i}" for i in range(50)], (140, 8))
