@@ -123,12 +123,13 @@ def _small_model(folder: Path) -> str:
 
 def make_text(path: Path, megabytes: int) -> None:
     """Documents of words drawn at random from the bundled reviews; no two are alike."""
-    words = np.array(unpack(path.parent / "reviews").unlabelled.read_text(encoding="utf-8").split())
-    random, aside = np.random.default_rng(0), path.with_suffix(".partial")
-    with aside.open("w", encoding="utf-8") as stream:
-        while stream.tell() < megabytes * 1e6:
+    reviews = unpack(path.parent / "reviews").unlabelled.read_bytes()
+    words = np.array(reviews.split(), dtype=object)
+    random, aside, left = np.random.default_rng(0), path.with_suffix(".partial"), megabytes * 1e6
+    with aside.open("wb") as stream:
+        while left > 0:
             length = random.integers(*WORDS)
-            stream.write(" ".join(words[random.integers(0, len(words), length)]) + "\n\n")
+            left -= stream.write(b" ".join(words[random.integers(0, len(words), length)]) + b"\n\n")
     aside.rename(path)
 
 
