@@ -15,12 +15,12 @@ from steep.data.corpus import Data, describe
 from steep.data.load import load, read_texts
 from steep.data.readers import Source
 from steep.errors import SteepError
-from steep.metrics.scores import higher_is_better
 from steep.metrics.summary import COUNTS
 from steep.options import change, identity_of
 from steep.places import inputs_of
 from steep.run_shapes import FIT_RESULTS
 from steep.shelf.auto import AutoArgs
+from steep.shelf.auto.choose import Taken, best_and_kept
 from steep.shelf.self_training import SelfTrainArgs
 from steep.shelf.self_training.self_train import TEACHER, NoPseudoLabels, self_train
 from steep.stages.adapt import adapt
@@ -67,37 +67,16 @@ class Step:
     take: Callable[[Work, Path], float]
 
 
-@dataclass(frozen=True)
-class Taken:
-    """A step that was taken: its folder, what it took, and what it found."""
-
-    name: str
-    folder: Path
-    seconds: float
-    results: dict[str, Any]
-
-    @property
-    def score(self) -> float | None:
-        """The metric on the validation rows; None where it is undefined."""
-        found = self.results["valid"]["metrics"].get(self.results["metric"])
-        return None if found is None else found["value"]
-
-    @property
-    def worth(self) -> float:
-        """The score as a number of which more is better."""
-        sign = 1 if higher_is_better(self.results["metric"]) else -1
-        return -math.inf if self.score is None else sign * self.score
-
-
 def auto(
     source: Source | Data, piles: Source | Sequence[Source], *, out: Path, args: AutoArgs
 ) -> Path:
-    """The model that is best on the validation rows, of a few steps; returns its folder `out`.
+    """The cheapest model that is as good as the best on the validation rows; returns `out`.
 
     A frozen encoder, `fit`, step 2 and `fit`, and, where there are `piles` of unlabelled text,
     self-training from the best start so far, cheap ones first; after `PATIENCE` in a row that gain
-    nothing no further one is taken. Test rows have no part in the choice. The folders of all steps
-    stay in OUT.steps, from which a killed run is resumed. Raises SteepError as `fit` does.
+    nothing no further one is taken. As good is what these rows cannot tell from the best
+    (`choose.py`); test rows have no part in the choice. The folders of all steps stay in OUT.steps,
+    from which a killed run is resumed. Raises SteepError as `fit` does.
     """
     own = tuple(piles) if isinstance(piles, list | tuple) else (piles,)
     overwrite, inputs = args.fit.output.overwrite, inputs_of(args.fit, source, own)
@@ -108,9 +87,9 @@ def auto(
         work = Work(data, own, args, out.with_name(f"{out.name}.{FOLDER}"))
         _say_plan(work)
         taken = list(_take(work))
-        best = max(taken, key=lambda one: one.worth)  # the first, and cheapest, of equal ones
-        results = _complete(best, out, taken)
-        refused = outputs.appear(best.folder, place, overwrite)
+        best, kept = best_and_kept(taken, data)
+        results = _complete(kept, best, out, taken)
+        refused = outputs.appear(kept.folder, place, overwrite)
         if refused is not None:
             raise refused
     say_result(out, results)
@@ -249,25 +228,29 @@ def _is_adapted(work: Work, args: AdaptArgs) -> bool:
     return same_text and mine == theirs and made.get("data") == describe(work.data)
 
 
-def _complete(best: Taken, out: Path, taken: list[Taken]) -> dict[str, Any]:
-    """Add what each step took and found to the results, notes and card of the best model."""
-    results, metric = best.results, best.results["metric"]
-    counts = results["valid"]["compared"]["baselines"].get(COUNTS, {}).get("value")
+def _complete(kept: Taken, best: Taken, out: Path, taken: list[Taken]) -> dict[str, Any]:
+    """Add what each step took and found to the results, notes and card of the model kept."""
+    results, metric = kept.results, kept.results["metric"]
+    # Those of a student have read its pseudo-labels, too.
+    counts = taken[0].results["valid"]["compared"]["baselines"].get(COUNTS, {}).get("value")
     results["auto"] = {
         "metric": metric,
-        "kept": best.name,
+        "kept": kept.name,
+        "best": best.name,
         "word_counts": counts,
         "steps": [{"name": one.name, "seconds": one.seconds, "valid": one.score} for one in taken],
     }
-    manifest = runs.read_manifest(best.folder, "fit")
+    manifest = runs.read_manifest(kept.folder, "fit")
     rows = results["valid"]["rows"]
     shown = [f"word counts {_shown(counts)}"]
     shown += [f"{one.name} {_shown(one.score)} ({duration(one.seconds)})" for one in taken]
-    note = f"{metric} on {rows:,} validation rows: {', '.join(shown)}; kept: {best.name}"
+    note = f"{metric} on {rows:,} validation rows: {', '.join(shown)}; kept: {kept.name}"
+    if kept is not best:
+        note += f", cheaper, and from {best.name} these rows cannot tell it"
     manifest["notes"] = [*manifest["notes"], note]
     say(note)
     encoder = ModelArgs(model=manifest["args"]["model"])  # that of step 2, where it has one
-    amend(best.folder, out.resolve().name, manifest, results, encoder)
+    amend(kept.folder, out.resolve().name, manifest, results, encoder)
     return results
 
 
