@@ -42,7 +42,8 @@ def forecast(labels: int, own_head: bool, evidence: Sequence[Finding]) -> Foreca
         if study.own_head is own_head and labels / NEAR <= study.labels <= labels * NEAR
     ]
     kind = f"{'with' if own_head else 'without'} a masked-LM head of its own"
-    those = f"studies with {labels / NEAR:,.0f} to {labels * NEAR:,.0f} labels and a checkpoint"
+    studies = "study" if len(alike) == 1 else "studies"
+    those = f"{studies} with {labels / NEAR:,.0f} to {labels * NEAR:,.0f} labels and a checkpoint"
     if len(alike) < ENOUGH:
         return Forecast("unknown", f"the records hold {len(alike)} {those} {kind}: too few")
     gain, low, high = together(alike)

@@ -1,5 +1,6 @@
 """steep bias: who pays for a classifier's mistakes, among the groups that texts mention?"""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,7 @@ def bias(
     Printed, and returned as plain JSON; with `out` a run folder with a report. Of a study it is
     kept in its folder, for its report. Raises SteepError for whatever is wrong.
     """
+    started = time.monotonic()
     given = [Path(one) for one in ([models] if isinstance(models, str | Path) else models)]
     if not 1 <= len(given) <= 2:
         raise SteepError(f"Name one model, or two to compare them, not {len(given)}.")
@@ -57,7 +59,8 @@ def bias(
     if args.bias.folds:
         from steep.shelf.bias.folds import out_of_fold
 
-        return _finished(out_of_fold(named(given), source, out, args), given, out, args)
+        found = out_of_fold(named(given), source, out, args)
+        return _finished(found, given, out, args, started)
     trained = {name: load_trained_model(folder) for name, folder in named(given).items()}
     corpus = corpus_for(source, [*trained.values()][0], args)
     rows = read_rows(source, corpus, [*trained.values()][0], args)
@@ -70,7 +73,7 @@ def bias(
         found["hatecheck"] = {
             arm.name: made_texts.hatecheck_findings(cases, rows.sample, arm, draws) for arm in arms
         }
-    return _finished(found, given, out, args)
+    return _finished(found, given, out, args, started)
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,8 +208,10 @@ def examined(rows: Rows, arms: Sequence[Scored], args: BiasArgs) -> Found:
     return facts | found | {"swaps": None, "hatecheck": None}
 
 
-def _finished(found: Found, models: Sequence[Path], out: Path | None, args: BiasArgs) -> Found:
-    """Write what was found, and say it."""
+def _finished(
+    found: Found, models: Sequence[Path], out: Path | None, args: BiasArgs, started: float
+) -> Found:
+    """Write what was found since `started`, and say it."""
     for line in lines_of(found):
         tell(line)
     if args.bias.card:
@@ -214,6 +219,7 @@ def _finished(found: Found, models: Sequence[Path], out: Path | None, args: Bias
     if out is None:
         return found
     with outputs.writing(out, "bias", args, args.output.overwrite) as run:
+        run.earlier = time.monotonic() - started
         files: list[Found] = [{"name": str(model)} for model in models[1:]]  # to do it again
         files.append({"name": found["file"], "rows": found["rows"], "fingerprint": ""})
         run.record(base=str(models[0]), data={"files": files}, notes=found["notes"])

@@ -53,6 +53,8 @@ def test_out_of_fold_findings(
     first = steep("bias", tiny_bert, comments, words, "--config", config, "--out", out)
     found = json.loads((out / "results.json").read_text(encoding="utf-8"))
     assert found["rows"] == 300
+    manifest = json.loads((out / "steep.json").read_text(encoding="utf-8"))
+    assert manifest["seconds"] > 1  # those of the fits, too
     assert len([*(tmp_path / "found.folds").iterdir()]) == 3
     again = steep(
         "bias", tiny_bert, comments, words, "--config", config, "--out", out, "--overwrite"
