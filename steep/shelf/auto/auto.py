@@ -20,9 +20,9 @@ from steep.options import change, identity_of
 from steep.places import inputs_of
 from steep.run_shapes import FIT_RESULTS
 from steep.shelf.auto import AutoArgs
-from steep.shelf.auto.choose import Taken, best_and_kept
+from steep.shelf.auto.choose import FIT, Taken, best_and_kept
 from steep.shelf.self_training import SelfTrainArgs
-from steep.shelf.self_training.self_train import TEACHER, NoPseudoLabels, self_train
+from steep.shelf.self_training.self_train import NoPseudoLabels, self_train
 from steep.stages.adapt import adapt
 from steep.stages.fit import (
     already_fitted,
@@ -70,12 +70,12 @@ class Step:
 def auto(
     source: Source | Data, piles: Source | Sequence[Source], *, out: Path, args: AutoArgs
 ) -> Path:
-    """The cheapest model that is as good as the best on the validation rows; returns `out`.
+    """The best model on the validation rows, of a few steps; returns its folder `out`.
 
     A frozen encoder, `fit`, step 2 and `fit`, and, where there are `piles` of unlabelled text,
     self-training from the best start so far, cheap ones first; after `PATIENCE` in a row that gain
-    nothing no further one is taken. As good is what these rows cannot tell from the best
-    (`choose.py`); test rows have no part in the choice. The folders of all steps stay in OUT.steps,
+    nothing no further one is taken. Where these rows cannot tell the best from `fit`, that is kept
+    (`choose.py`); test rows have no part in it. The folders of all steps stay in OUT.steps,
     from which a killed run is resumed. Raises SteepError as `fit` does.
     """
     own = tuple(piles) if isinstance(piles, list | tuple) else (piles,)
@@ -116,7 +116,7 @@ def _say_plan(work: Work) -> None:
     tune, model = settled_fit(data, args).tune, str(args.start.model)
     a_pass = pace.of_fit(data, model, choose(args.machine), args.seed.seed, tune)
     one, minutes = tune.epochs.count * a_pass, work.args.pretrain.budget.minutes
-    fits, names = 4 if work.piles else 2, [step.name for step in _steps(work)]
+    fits, names = 3 if work.piles else 2, [step.name for step in _steps(work)]
     step2 = "step 2" if minutes is None else f"{minutes:g} minutes of step 2"
     whole = fits * one + 60 * (minutes or 0.0)
     say(f"{', '.join(names)}: {fits} fits of {duration(one)}, and {step2}: {duration(whole)} or so")
@@ -126,7 +126,7 @@ def _steps(work: Work) -> list[Step]:
     """The cheapest first."""
     steps = [
         Step("frozen encoder", _frozen),
-        Step("fit", _fit),
+        Step(FIT, _fit),
         Step("step 2 and fit", _adapt_and_fit),
     ]
     return steps + ([Step("self-training", _self_train)] if work.piles else [])
@@ -173,14 +173,15 @@ def _adapt_and_fit(work: Work, folder: Path) -> float:
 
 
 def _self_train(work: Work, folder: Path) -> float:
-    """A student; it starts from the encoder of step 2, if that did better than the checkpoint."""
-    plain, adapted = (
-        Taken("", one, 0.0, _results(one)).worth for one in (work.folder / "1", work.folder / "2")
+    """A student, and its start that of the better of the two fits before, which is its teacher."""
+    plain, adapted = (Taken("", work.folder / n, 0.0, _results(work.folder / n)) for n in "12")
+    teacher, args = plain, work.fitting
+    if adapted.worth > plain.worth:
+        teacher, args = adapted, _from_encoder(work)
+    self_train(
+        work.data, work.piles, out=folder, args=SelfTrainArgs(fit=args), teacher=teacher.folder
     )
-    args = _from_encoder(work) if adapted > plain else work.fitting
-    self_train(work.data, work.piles, out=folder, args=SelfTrainArgs(fit=args))
-    teacher = folder.with_name(f"{folder.name}.{TEACHER}")
-    return _seconds(folder, "fit") + _seconds(teacher, "fit")
+    return _seconds(folder, "fit")
 
 
 def _fitted(work: Work, folder: Path, args: FitArgs) -> float:
@@ -246,7 +247,7 @@ def _complete(kept: Taken, best: Taken, out: Path, taken: list[Taken]) -> dict[s
     shown += [f"{one.name} {_shown(one.score)} ({duration(one.seconds)})" for one in taken]
     note = f"{metric} on {rows:,} validation rows: {', '.join(shown)}; kept: {kept.name}"
     if kept is not best:
-        note += f", cheaper, and from {best.name} these rows cannot tell it"
+        note += f", from which these rows cannot tell {best.name}"
     manifest["notes"] = [*manifest["notes"], note]
     say(note)
     encoder = ModelArgs(model=manifest["args"]["model"])  # that of step 2, where it has one

@@ -1,4 +1,4 @@
-"""Which of the steps is kept? The cheapest that the validation rows cannot tell from the best."""
+"""Which of the steps is kept? The best on validation rows, if they can tell it from a plain fit."""
 
 import math
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from steep.metrics.weighted import Draws
 from steep.models.trained import load_trained_model
 from steep.study.cells import outputs_in
 
+FIT = "fit"  # the step that is kept unless another is better
 VALID = Path(runs.PREDICTIONS) / "valid.csv"
 
 
@@ -42,23 +43,26 @@ class Taken:
 
 
 def best_and_kept(taken: Sequence[Taken], data: Data) -> tuple[Taken, Taken]:
-    """The best of the steps, and the one to keep; `taken` is in the order of what they cost.
+    """The best of the steps on the validation rows, and the one to keep.
 
-    Kept is the cheapest that the best is ahead of by no more than one standard error, that of the
-    difference on the same rows. Breiman et al. 1984, section 3.4.3, have the rule, with the error
-    of the best alone.
+    That is `FIT`, unless the best is ahead of it by more than one standard error: that of the
+    difference on the same rows. Of a few steps the best on a few rows is best by luck, above all.
+    Breiman et al. 1984, section 3.4.3, have the rule, with the error of the best alone.
     """
     best = max(taken, key=lambda one: one.worth)  # the first of equal ones
-    return best, next(one for one in taken if one is best or _as_good(one, best, data))
+    usual = next(one for one in taken if one.name == FIT)
+    return best, best if _is_ahead(best, usual, data) else usual
 
 
-def _as_good(one: Taken, best: Taken, data: Data) -> bool:
-    """Whether the rows cannot tell a step from the best: not where the metric is undefined."""
-    if -math.inf in (one.worth, best.worth):
+def _is_ahead(best: Taken, usual: Taken, data: Data) -> bool:
+    """Whether the best step is, by more than the rows leave to luck."""
+    if best.worth == usual.worth:
         return False
-    gains = _resampled(best, data) - _resampled(one, data)
+    if usual.worth == -math.inf:  # the metric is undefined, or the training diverged
+        return True
+    gains = _resampled(best, data) - _resampled(usual, data)
     gains = gains[np.isfinite(gains)]  # not all resamples have the metric
-    return len(gains) > 0 and best.worth - one.worth <= float(gains.std())
+    return len(gains) == 0 or best.worth - usual.worth > float(gains.std())
 
 
 def _resampled(step: Taken, data: Data) -> np.ndarray:

@@ -52,14 +52,16 @@ def self_train(
     out: Path,
     args: SelfTrainArgs,
     followers: Sequence[Follower] = (),
+    teacher: Path | None = None,
 ) -> Path:
     """Fit a student on labels and pseudo-labels; returns its folder `out`, as that of `fit`.
 
-    The teacher is what `fit` makes of the same options; its folder stays beside `out`, as
-    OUT.teacher. Texts of the `piles` that give a validation or test row away are left out, and
-    those that have a label already. One round (Li et al. 2021, "Task-adaptive Pre-training and
-    Self-training are Complementary"). `followers` are told of the student. Raises SteepError for
-    whatever is wrong with files, options or checkpoints, or if there are no pseudo-labels.
+    The teacher is what `fit` makes of the same options: the folder `teacher`, if it is that
+    already; by default OUT.teacher, which stays beside `out`. Texts of the `piles` that give a
+    validation or test row away are left out, and those that have a label already. One round (Li et
+    al. 2021, "Task-adaptive Pre-training and Self-training are Complementary"). `followers` are
+    told of the student. Raises SteepError for whatever is wrong with files, options or checkpoints,
+    or if there are no pseudo-labels.
     """
     fitting = args.fit
     find_place(out, "folder", fitting.output.overwrite, inputs_of(fitting, source, piles))
@@ -69,7 +71,7 @@ def self_train(
     used = budget.chosen(data, fitting.few, fitting.seed.seed)
     notes = budget.notes(data, used, fitting.few)
     pile, sources = _unlabelled(data, used.train, piles, fitting.table.columns, notes)
-    teacher = _teacher(data, fitting, out.with_name(f"{out.name}.{TEACHER}"))
+    teacher = _teacher(data, fitting, teacher or out.with_name(f"{out.name}.{TEACHER}"))
     pseudo = _pseudo_labelled(teacher, pile, data.labelled(), args)
     enlarged = replace(
         data,
