@@ -10,7 +10,8 @@ comment is scored by fits that did not see it: five folds, copies in one. Per se
 one step 2, and a fit of each arm: base, adapted, weighted (adapted, kernel weights) and balanced
 (adapted, sentences of general text as harmless). The scores of each fit are a file in --work, kept
 as it ends; the same command resumes. The fits of fold 0 also score HateCheck and a sample of the
-identity templates. `--rows` takes a part of the comments, for a trial.
+identity templates. `--rows` takes a part of the comments, for a trial; `--seeds`, `--folds` and
+`--epochs` make it shorter.
 
 `--table` adds the figures as a line to `results/bias.jsonl`, and prints them. `--speed` times the
 intervals: 100,000 rows, nine groups, 1,000 resamples, two arms.
@@ -56,7 +57,7 @@ ARMS = {
     "balanced": MitigationArgs(),
 }
 ADAPT: dict[str, Any] = {"epochs": 1, "max_length": 128}
-FIT: dict[str, Any] = {"epochs": 2, "max_length": 96, "keep_epoch": "last"}
+FIT: dict[str, Any] = {"max_length": 96, "keep_epoch": "last"}
 FURTHER = ("hatecheck", "templates")
 TEMPLATES = 1000  # rows of the templates that mention a group, and that do not
 PILE = 20_000  # sentences of general text, at most
@@ -122,18 +123,20 @@ class Plan:
         return self.work / "scores" / f"{arm}-seed{seed}-{what}.csv"
 
 
-def prepared(data: Path, model: str, work: Path, rows: int | None, folds: int) -> Plan:
+def prepared(args: argparse.Namespace) -> Plan:
     """The comments in folds; they are kept in `work`, for the next call."""
+    data, work = args.data, args.work
     work.mkdir(parents=True, exist_ok=True)
     path = work / "comments.csv"
     if not path.is_file():
-        comments(data, rows).to_csv(path, index=False)
+        comments(data, args.rows).to_csv(path, index=False)
     if not (work / "pile.csv").is_file():
         pile(data).to_csv(work / "pile.csv", index=False)
     table = change(TableArgs(), {"label": "toxicity", "soft": True})
     corpus = read_table(path, table)
-    args = make(FitArgs, model=model, label="toxicity", soft=True, **FIT)
-    return Plan(data, model, work, folds_of(corpus, table, folds, 0), args)
+    given = {"model": args.model, "epochs": args.epochs, "label": "toxicity", "soft": True}
+    fitting = make(FitArgs, **given, **FIT)
+    return Plan(data, args.model, work, folds_of(corpus, table, args.folds, 0), fitting)
 
 
 def run(plan: Plan, seed: int, fold: int) -> None:
@@ -285,6 +288,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--table", action="store_true")
     parser.add_argument("--speed", action="store_true")
     parser.add_argument("--out", type=Path, default=RESULTS)
@@ -292,15 +296,16 @@ def main() -> None:
     if args.speed:
         speed()
         return
-    plan = prepared(args.data, args.model, args.work, args.rows, args.folds)
+    plan = prepared(args)
     if not args.table:
         for seed in range(args.seeds):
             for fold in range(args.folds):
                 run(plan, seed, fold)
         return
     found = figures(plan, args.seeds)
+    own = {"seeds": args.seeds, "folds": args.folds, "epochs": args.epochs}
     with args.out.open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"seeds": args.seeds, "folds": args.folds} | found) + "\n")
+        file.write(json.dumps(own | found) + "\n")
     print("\n".join(table(found)))
 
 
