@@ -22,7 +22,7 @@ from steep.run_shapes import FIT_RESULTS
 from steep.shelf.auto import AutoArgs
 from steep.shelf.auto.choose import FIT, Taken, best_and_kept
 from steep.shelf.self_training import SelfTrainArgs
-from steep.shelf.self_training.self_train import NoPseudoLabels, self_train
+from steep.shelf.self_training.self_train import NoPseudoLabels, student
 from steep.stages.adapt import adapt
 from steep.stages.fit import (
     already_fitted,
@@ -178,9 +178,7 @@ def _self_train(work: Work, folder: Path) -> float:
     teacher, args = plain, work.fitting
     if adapted.worth > plain.worth:
         teacher, args = adapted, _from_encoder(work)
-    self_train(
-        work.data, work.piles, out=folder, args=SelfTrainArgs(fit=args), teacher=teacher.folder
-    )
+    student(work.data, work.piles, teacher.folder, out=folder, args=SelfTrainArgs(fit=args))
     return _seconds(folder, "fit")
 
 

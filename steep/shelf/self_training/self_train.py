@@ -26,7 +26,7 @@ from steep.openings import Follower, Openings
 from steep.options import as_mapping, change
 from steep.places import find_place, inputs_of
 from steep.shelf.self_training import SelfTrainArgs
-from steep.stages.fit import already_fitted, amend, check_fit, fit, splits_of
+from steep.stages.fit import already_fitted, amend, check_fit, fitted, say_result, splits_of
 
 TEACHER = "teacher"  # OUT.teacher is the folder of the teacher
 
@@ -52,16 +52,31 @@ def self_train(
     out: Path,
     args: SelfTrainArgs,
     followers: Sequence[Follower] = (),
-    teacher: Path | None = None,
 ) -> Path:
     """Fit a student on labels and pseudo-labels; returns its folder `out`, as that of `fit`.
 
-    The teacher is what `fit` makes of the same options: the folder `teacher`, if it is that
-    already; by default OUT.teacher, which stays beside `out`. Texts of the `piles` that give a
-    validation or test row away are left out, and those that have a label already. One round (Li et
-    al. 2021, "Task-adaptive Pre-training and Self-training are Complementary"). `followers` are
-    told of the student. Raises SteepError for whatever is wrong with files, options or checkpoints,
-    or if there are no pseudo-labels.
+    Texts of the `piles` that give a validation or test row away are left out, and those that have a
+    label already. One round (Li et al. 2021, "Task-adaptive Pre-training and Self-training are
+    Complementary"). `followers` are told of the student. Raises SteepError for whatever is wrong
+    with files, options or checkpoints, or if there are no pseudo-labels.
+    """
+    teacher = out.with_name(f"{out.name}.{TEACHER}")
+    say_result(out, student(source, piles, teacher, out=out, args=args, followers=followers))
+    return out
+
+
+def student(
+    source: Source | Data,
+    piles: Source | Sequence[Source],
+    teacher: Path,
+    *,
+    out: Path,
+    args: SelfTrainArgs,
+    followers: Sequence[Follower] = (),
+) -> dict[str, Any]:
+    """What `self_train` does before it says what it found; returns the results of the student.
+
+    The folder `teacher` holds what `fit` makes of the same options, or is written.
     """
     fitting = args.fit
     find_place(out, "folder", fitting.output.overwrite, inputs_of(fitting, source, piles))
@@ -71,20 +86,21 @@ def self_train(
     used = budget.chosen(data, fitting.few, fitting.seed.seed)
     notes = budget.notes(data, used, fitting.few)
     pile, sources = _unlabelled(data, used.train, piles, fitting.table.columns, notes)
-    teacher = _teacher(data, fitting, teacher or out.with_name(f"{out.name}.{TEACHER}"))
-    pseudo = _pseudo_labelled(teacher, pile, data.labelled(), args)
+    pseudo = _pseudo_labelled(_teacher(data, fitting, teacher), pile, data.labelled(), args)
     enlarged = replace(
         data,
         train=with_rows(used.train, pseudo.texts, pseudo.labels),
         notes=(*data.notes, *notes, pseudo.note),
     )
     # The labelled rows are drawn already, and the student must not draw from its own.
-    student = change(fitting, {"label_budget": None, "shots": None})
+    all_rows = change(fitting, {"label_budget": None, "shots": None})
     own = as_mapping(args.pseudo) | as_mapping(fitting.few)  # to be kept beside those of the fit
-    fit(enlarged, out=out, args=student, openings=Openings(followers=followers, options=own))
+    results = fitted(
+        enlarged, out=out, args=all_rows, openings=Openings(followers=followers, options=own)
+    )
     found = {"self_training": pseudo.found, "sources": sources}
-    _complete(out, data, fitting.start, found)
-    return out
+    _complete(out, data, fitting.start, results | found)
+    return results | found
 
 
 def _check_task(data: Data) -> None:
@@ -129,7 +145,8 @@ def _teacher(data: Data, args: FitArgs, folder: Path) -> Path:
         say(f"teacher: {folder}, as it is")
         return folder
     say("self-training: first the teacher")
-    return fit(data, out=folder, args=args)
+    fitted(data, out=folder, args=args)
+    return folder
 
 
 def _pseudo_labelled(teacher: Path, pile: Corpus, task: Task, args: SelfTrainArgs) -> PseudoLabels:
@@ -162,12 +179,11 @@ def _counts(labels: np.ndarray, task: Task) -> dict[str, int]:
     return named | {"none of them": int((labels.sum(axis=1) == 0).sum())}
 
 
-def _complete(out: Path, data: Data, start: ModelArgs, found: dict[str, Any]) -> None:
+def _complete(out: Path, data: Data, start: ModelArgs, results: dict[str, Any]) -> None:
     """Add to the finished run what fit cannot know: which rows have labels, which pseudo-labels.
 
     The manifest describes the table, without pseudo-labels, and so does the model card.
     """
-    results = runs.read_json(out / runs.RESULTS) | found
     manifest = runs.read_json(out / runs.MANIFEST)
     manifest |= {"command": "self-train", "data": describe(data)}
     amend(out, out.resolve().name, manifest, results, start)

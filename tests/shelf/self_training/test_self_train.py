@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 from steep.openings import Openings
 from steep.shelf.self_training import self_train as feature
 from steep.shelf.self_training.self_train import one_label, several_labels
-from steep.stages.fit import fit
+from steep.stages.fit import fitted
 from tests.conftest import BAD, GOOD, WORDS
 
 Steep = Callable[..., Any]
@@ -106,13 +106,13 @@ def test_a_killed_student_is_resumed_and_its_teacher_stays(
     steep(*words, how, tmp_path / "whole")
     out = tmp_path / "student"
 
-    def stopped(*data: Any, openings: Openings | None = None, **how: Any) -> Path:
+    def stopped(*data: Any, openings: Openings | None = None, **how: Any) -> dict[str, Any]:
         callbacks = [Stop()] if how["out"] == out else []
         given = replace(openings or Openings(), callbacks=callbacks)
-        return fit(*data, openings=given, **how)
+        return fitted(*data, openings=given, **how)
 
     with monkeypatch.context() as patch:
-        patch.setattr(feature, "fit", stopped)
+        patch.setattr(feature, "fitted", stopped)
         steep(*words, how, out, code=130)
     assert not out.exists()
     shown = steep(*words, how, out).stderr
