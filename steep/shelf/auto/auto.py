@@ -173,7 +173,7 @@ def _adapt_and_fit(work: Work, folder: Path) -> float:
 
 
 def _self_train(work: Work, folder: Path) -> float:
-    """A student, and its start that of the better of the two fits before, which is its teacher."""
+    """A student of the better of the two fits before, from the same start."""
     plain, adapted = (Taken("", work.folder / n, 0.0, _results(work.folder / n)) for n in "12")
     teacher, args = plain, work.fitting
     if adapted.worth > plain.worth:
