@@ -1,4 +1,4 @@
-"""Does step 2 pay from a general start, with few labels? Reviews, news, questions, and science.
+"""Does step 2 pay from a general start, with few labels? Reviews, news, mail, questions, science.
 
     python -m benchmarks.general_start --data FOLDER --general DIR --other DIR --work FOLDER
 
@@ -25,7 +25,7 @@ import pandas as pd
 
 import steep
 from benchmarks import sets
-from benchmarks.samples import TEST, ag_news, chemprot, halves, polarity
+from benchmarks.samples import TEST, ag_news, chemprot, halves, newsgroups, polarity
 from steep import runs
 from steep.stages.demo import unpack
 
@@ -90,6 +90,12 @@ def whole_reviews(data: Path) -> pd.DataFrame:
     return pd.DataFrame({"text": text.split("\n\n")})
 
 
+def mail(data: Path) -> sets.Parts:
+    """Mail to 20 newsgroups, but for those that chose the defaults."""
+    train, test = newsgroups(data)
+    return train, test.drop(test.sample(TEST, random_state=0).index)
+
+
 def questions(data: Path) -> sets.Parts:
     """Questions, six classes: TREC's training part, in halves; its test part chose the defaults."""
     return halves(sets.trec(data)[0])
@@ -101,6 +107,7 @@ CASES = {
     "films": Case(sentences, whole_reviews, 1, 300, SHORT),
     "trec": Case(questions, lambda data: questions(data)[0][["text"]], 20, 100, SHORT),
     "ag_news": Case(ag_news, lambda data: ag_news(data)[0][["text"]], 4, 100, SHORT),
+    "newsgroups": Case(mail, lambda data: mail(data)[0][["text"]], 1, 300, {"max_length": 128}),
     "chemprot": Case(chemprot, articles, 1, 300, {"max_length": 128}),
 }
 

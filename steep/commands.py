@@ -265,12 +265,12 @@ def compare(
     Step 2 is configured by `adapt`, a dictionary of its options; others are step 3's, or its own.
     """
     from steep.shelf import ablation, awd_lstm
-    from steep.shelf.bias import mitigate, studies
+    from steep.shelf.bias import arms, studies
     from steep.study import compare as study
 
     given = options | _given(model)
     args = options_for(CompareCommand, "compare", given, source, ablation.beneath)
-    further = [awd_lstm.arm(args.awd), *ablation.arms(args), *mitigate.arms_of(source, args)]
+    further = [awd_lstm.arm(args.awd), *ablation.arms(args), *arms.arms_of(source, args)]
     folder = study.compare(source, out=Path(out), args=args.core, arms=further)
     return studies.examine(source, folder, args)
 

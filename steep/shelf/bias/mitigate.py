@@ -1,19 +1,17 @@
 """What may lessen unintended bias? Weights, balance, swapped copies, further labels.
 
-Each is an option of `steep fit` and an arm of `steep compare` (adapted, with this one change), to
-be measured, not believed.
+Each is an option of `steep fit` and an arm of `steep compare` (`arms.py`), to be measured, not
+believed.
 """
 
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import datasets
 import numpy as np
 
-from steep import runs
 from steep.args import FitArgs
 from steep.args.table import ColumnArgs, TableArgs
 from steep.data.corpus import Corpus, Data, Task
@@ -24,15 +22,12 @@ from steep.data.load import load, read_texts
 from steep.data.readers import Source
 from steep.data.step2_text import without_leaks
 from steep.errors import SteepError
-from steep.metrics.scores import primary
-from steep.openings import CompareCommand, IdentityArgs, MitigationArgs
-from steep.options import as_mapping, change
+from steep.openings import IdentityArgs, MitigationArgs
+from steep.options import as_mapping
 from steep.seeds import numbers
 from steep.shelf.bias.made_texts import swapped
 from steep.shelf.bias.mentions import Identities, Terms, output_of, read_identities
 from steep.stages.fit import check_fit, splits_of, used_rows
-from steep.study import arms
-from steep.study.arms import Arm, CellInput, CellOutput, Step2Job
 from steep.wording import counted, quoted, some
 
 # Effective weights of: harmless background, harmful background, harmless and harmful in a group.
@@ -222,80 +217,3 @@ def plan_of(
     label, columns = table.target.label, table.columns
     identities = read_identities(source, asked, label, columns.unit)
     return Mitigation(identities, asked, how, label, columns)
-
-
-def arms_of(source: Source | Data, args: CompareCommand) -> list[Arm]:
-    """The arms weighted, balanced, swapped and identity-outputs: adapted, each with one change.
-
-    Where it is not known what rows mention they refuse to run.
-    """
-    asked, table, how, plan = args.identity, args.core.table, args.mitigation, None
-    label, test = table.target.label, args.core.split.files.test
-    if asked.identities or asked.terms:  # what is wrong is said before anything is trained
-        if "," in (label or "") and asked.positive is None:
-            raise SteepError(f"label {label}: of several labels name the harmful one: --positive.")
-        plan = plan_of(source, table, asked, how)
-        if test is not None:
-            read_identities(test, asked, label, table.columns.unit)
-    scheme = how.bias_weights if how.bias_weights != "none" else "kernel"
-    kinds = {
-        "weighted": ("rows weighted by label and mention", MitigationArgs(bias_weights=scheme)),
-        "balanced": (
-            "harmless texts that mention groups added",
-            MitigationArgs(balance=how.balance),
-        ),
-        "swapped": (
-            "copies with swapped terms added, in step 2, too",
-            MitigationArgs(swap_terms=True),
-        ),
-        "identity-outputs": ("a label for each group", MitigationArgs(identity_outputs=True)),
-    }
-    return [
-        _arm(name, about, plan and replace(plan, how=kind)) for name, (about, kind) in kinds.items()
-    ]
-
-
-def _arm(name: str, about: str, plan: Mitigation | None) -> Arm:
-    check = partial(check_mitigated, plan, name)
-    if plan is None:
-        return Arm(name, "", arms.fine_tune, check=check)
-    return Arm(
-        name,
-        f"adapted; {about}",
-        fit=partial(fit_mitigated, plan),
-        pretrain=partial(pretrain_swapped, plan) if name == "swapped" else arms.pretrain_further,
-        check=check,
-        options=as_mapping(plan.asked) | as_mapping(plan.how),
-    )
-
-
-def check_mitigated(plan: Mitigation | None, name: str, cell: CellInput) -> None:
-    """Raises SteepError where an arm lacks what it needs."""
-    if plan is None or (name == "balanced" and plan.how.balance is None):
-        more = " and --balance PILE" if name == "balanced" else ""
-        raise SteepError(f"the arm {name} needs --identities or --terms{more}.")
-    arms.check_learner(replace(cell, data=plan.applied(cell.data, cell.seed)))
-
-
-def fit_mitigated(plan: Mitigation, cell: CellInput) -> CellOutput:
-    """Step 3 on other training rows; of further labels only the harmful one is told."""
-    data = plan.applied(cell.data, cell.seed)
-    if not plan.how.identity_outputs:
-        return arms.fine_tune(replace(cell, data=data))
-    tune = change(cell.tune, {"head_init": "random"})  # several labels have no class means
-    found = arms.fine_tune(replace(cell, data=data, tune=tune, metric=primary(data.labelled())))
-    at = output_of(cell.data.labelled(), plan.asked.positive, plan.label)
-    order = [1, 0] if at == 1 else [0, 1]
-    valid, test = (
-        np.column_stack([p[:, 0], 1 - p[:, 0]])[:, order] for p in (found.valid, found.test)
-    )
-    return CellOutput(valid, test, found.history)
-
-
-def pretrain_swapped(plan: Mitigation, job: Step2Job) -> None:
-    """Step 2 that also reads the training texts with their terms swapped."""
-    made = swapped(job.data.train.whole(), plan.terms_for("swapped"))
-    with TemporaryDirectory() as folder:
-        file = Path(folder) / "swapped.csv"
-        runs.write_csv(file, [{"text": text} for text in made.texts])
-        arms.pretrain_further(replace(job, files=(*job.files, file)))
