@@ -24,7 +24,7 @@ demo: $(STAMP)  ## all of it on real text that comes along
 	$(BIN)/steep demo --overwrite
 
 test: $(STAMP)  ## run the tests, a process for each core
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 tutorials: $(STAMP)  ## run the notebooks of tutorials/, and write their outputs
 	OMP_NUM_THREADS=2 $(BIN)/python -m scripts.run_tutorials

@@ -26,6 +26,7 @@ WORDS = (
 ).split()
 PIECES = [f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz0123456789"]
 LETTERS = [piece[2:] for piece in PIECES]
+SLOWEST = ("docs", "tutorials")  # folders of tests
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
@@ -58,6 +59,11 @@ def overflowing(args: Any) -> Any:
     part = wild.__dict__[inner] if inner else wild
     object.__setattr__(part.optimiser, "learning_rate", 1e30)
     return wild
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slowest files first, so that no process waits for another at the end."""
+    items.sort(key=lambda item: item.path.parent.name not in SLOWEST)
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,8 @@ def test_snippets_run(
     shutil.copytree(files, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "agg")
-    monkeypatch.setattr(fit_defaults, "STEPS_SMALL", 8)  # of fits that are not told how long
+    for name in ("STEPS_SMALL", "STEPS_BEGUN"):  # of fits that are not told how long
+        monkeypatch.setattr(fit_defaults, name, 8)
     monkeypatch.setattr(fit_defaults, "LEAST", 1)
     found = [s for s in snippets_of(page) if s.kind != "text"]
     for snippet in (s for s in found if s.kind == "toml"):
