@@ -17,8 +17,11 @@ from steep.metrics.weighted import Draws, Support, mean
 from steep.seeds import numbers
 from steep.shelf.bias.measures import (
     AUCS,
+    CALIBRATION,
+    NEGATIVE_AEG,
     OF_ALL,
     OF_GROUP,
+    POSITIVE_AEG,
     SUBGROUP,
     Cells,
     Sample,
@@ -35,6 +38,8 @@ NINE = (  # of which the score of the challenge of 2019 is made
     *("male", "female", "homosexual_gay_or_lesbian", "christian", "jewish", "muslim", "black"),
     *("white", "psychiatric_or_mental_illness"),
 )
+# What a metric can be, where that is not from 0 to 1.
+RANGES = {POSITIVE_AEG: (-0.5, 0.5), NEGATIVE_AEG: (-0.5, 0.5), CALIBRATION: (-1.0, 1.0)}
 Found = dict[str, Any]
 Entry = dict[str, Any]  # value, low, high
 
@@ -99,9 +104,11 @@ class _Seen:
     def described(self, cells: Cells) -> Found:
         """Every metric of all rows, and of each group that counts; the means over these."""
         return {
-            "overall": {name: self._entry(cells, name, -1) for name in OF_ALL},
+            "overall": {name: within(self._entry(cells, name, -1), name) for name in OF_ALL},
             "by_group": {
-                self.names[i]: {name: self._entry(cells, name, i) for name in OF_GROUP}
+                self.names[i]: {
+                    name: within(self._entry(cells, name, i), name) for name in OF_GROUP
+                }
                 for i in self.kept
             },
             "means": self.means(cells),
@@ -117,7 +124,8 @@ class _Seen:
             own = power_mean(cells[name][..., self.kept])
             own = own if other is None else own - power_mean(other[name][..., self.kept])
             weakest = min((self.supports[name][i] for i in self.kept), key=lambda s: s.units)
-            found[name] = entry(centred(own), weakest)
+            one = entry(centred(own), weakest)
+            found[name] = within(one, name) if other is None else one
         return found
 
     def banded(self, cells: Cells) -> list[Found]:
@@ -135,7 +143,7 @@ class _Seen:
         """The score of the challenge of 2019, of its nine groups."""
         nine = [self.names.index(name) for name in NINE]
         own = challenge_score(cells[SUBGROUP][..., -1], [cells[n][..., nine] for n in AUCS])
-        return entry(centred(own), self.supports[SUBGROUP][-1])
+        return within(entry(centred(own), self.supports[SUBGROUP][-1]), SUBGROUP)
 
     def _entry(self, cells: Cells, name: str, i: int) -> Found:
         return entry(cells[name][..., i], self.supports[name][i])
@@ -160,6 +168,14 @@ def entry(cells: np.ndarray, rests_on: Support) -> Entry:
         return found | {"low": gain["low"], "high": gain["high"]}
     low, high = percentiles(kept[:, 0], rests_on.level())
     return found | {"low": low, "high": high}
+
+
+def within(found: Entry, name: str) -> Entry:
+    """The interval as far as the metric goes: that of several seeds is symmetric, and may leave."""
+    if found["low"] is None:
+        return found
+    least, most = RANGES.get(name, (0.0, 1.0))
+    return found | {"low": max(least, found["low"]), "high": min(most, found["high"])}
 
 
 def mean_entry(values: np.ndarray, clusters: np.ndarray | None, draws: Draws) -> Entry:

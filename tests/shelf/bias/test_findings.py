@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from steep.metrics.weighted import Draws, Support
-from steep.shelf.bias.findings import bands, centred, entry, lowest
+from steep.shelf.bias.findings import Scored, bands, centred, entry, findings, lowest
 from steep.shelf.bias.measures import (
     BPSN,
     SUBGROUP,
@@ -71,6 +71,17 @@ def test_what_does_not_vary_has_no_interval() -> None:
     assert entry(alike, Support.of_rows(50)) == {"value": 1.0, "low": None, "high": None}
     alike[0] = np.nan
     assert entry(alike, Support.of_rows(50))["value"] is None
+
+
+def test_of_seeds_that_differ_no_interval_leaves_what_a_metric_can_be() -> None:
+    """Of AUCs of 1, 1 and 0.9 the symmetric interval would end far above 1."""
+    sample, draw = drawn_sample(400, 6), np.random.default_rng(7)
+    scores = np.stack([sample.truth + noise * draw.normal(size=400) for noise in (0.2, 0.2, 0.9)])
+    found = findings(sample, [Scored("model", scores, scores > 0.5)], Draws(100))["arms"][0]
+    levels = [*found["means"].values(), found["overall"]["subgroup_auc"]]
+    levels += [metrics[SUBGROUP] for metrics in found["by_group"].values()]
+    assert max(one["high"] for one in levels) == 1.0
+    assert all(0 <= one["low"] < one["value"] <= one["high"] <= 1 for one in levels)
 
 
 def test_the_interval_of_the_worst_holds_the_worst() -> None:
