@@ -15,7 +15,6 @@ from steep.args.chosen import recipe
 from steep.options import options_of, tables_of
 from steep.shelf.auto import AutoArgs
 from steep.shelf.bias import BiasArgs
-from steep.shelf.blend import BlendArgs
 from steep.shelf.explain import ExplainArgs
 from steep.shelf.export import ExportArgs
 from steep.shelf.lr_find import LrFindArgs
@@ -52,7 +51,6 @@ COMMANDS: list[tuple[Callable[..., Any], type | None]] = [
     (commands.read, DataArgs),
     (commands.check, CheckArgs),
     (commands.adapt, commands.AdaptCommand),
-    (commands.blend, BlendArgs),
     (commands.select, SelectArgs),
     (commands.fit, commands.FitCommand),
     (commands.self_train, SelfTrainCommand),

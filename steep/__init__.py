@@ -14,7 +14,6 @@ _HOMES = {
     "adapt": "steep.commands",
     "auto": "steep.commands",
     "bias": "steep.commands",
-    "blend": "steep.commands",
     "cache": "steep.commands",
     "check": "steep.commands",
     "compare": "steep.commands",

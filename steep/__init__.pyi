@@ -143,43 +143,6 @@ def adapt(
 ) -> str | Path:
     """Step 2: further pre-training of `model` on text; returns the folder `out`, a checkpoint."""
 
-def blend(
-    model: Model | None = None,
-    source: Source | Data | None = None,
-    *,
-    out: Model,
-    config: Config = None,
-    alpha: float | None = None,
-    onto: str | None = None,
-    base: str | None = None,
-    text: str | None = None,
-    pair: str | None = None,
-    id: str | None = None,
-    unit: Literal["auto", "file", "paragraph", "line"] = "auto",
-    label: str | None = None,
-    group: str | None = None,
-    task: Literal["auto", "single", "multi", "regression"] = "auto",
-    label_delimiter: str | None = None,
-    ordered: bool = False,
-    soft: bool = False,
-    sample_weight: str | None = None,
-    valid: str | Path | None = None,
-    test: str | Path | None = None,
-    splits: str | Path | None = None,
-    valid_share: float = 0.1,
-    test_share: float = 0.2,
-    split_seed: int = 0,
-    drop_leaks: bool = False,
-    max_length: int = 128,
-    seed: int = 0,
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
-    precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto",
-    threads: int | None = None,
-    plain: bool = False,
-    overwrite: bool = False,
-) -> str | Path:
-    """A checkpoint between a folder of `adapt` and its base, or their difference added `onto`."""
-
 def select(
     pile: Source | Sequence[Source],
     *,

@@ -16,7 +16,6 @@ from steep.flags import NOTHING_LEFT, command, with_errors
 from steep.launch import here
 from steep.shelf.auto import AutoArgs
 from steep.shelf.bias import BiasArgs
-from steep.shelf.blend import BlendArgs
 from steep.shelf.explain import ExplainArgs
 from steep.shelf.export import ExportArgs
 from steep.shelf.lr_find import LrFindArgs
@@ -71,21 +70,6 @@ def adapt(files: Tables, out: Out, **options: Any) -> None:
     Example: steep adapt reviews.csv more.txt --text review --model bert-base-uncased --out adapted
     """
     result(commands.adapt(files, out=out, **options))
-
-
-@command(app, BlendArgs, panel=SHELF)
-def blend(
-    out: Out,
-    file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="Labelled table, to choose alpha on.")
-    ] = None,
-    **options: Any,
-) -> None:
-    """Keep a part of step 2: weights between a folder of 'steep adapt' and its base.
-
-    Example: steep blend --model adapted --alpha 0.5 --out blended
-    """
-    result(commands.blend(source=file, out=out, **options))
 
 
 @command(app, SelectArgs, panel=SHELF)

@@ -81,20 +81,6 @@ def adapt(
     )
 
 
-def blend(
-    model: "Model | None" = None,
-    source: "Source | Data | None" = None,
-    *,
-    out: "Model",
-    **options: Any,
-) -> Path:
-    """A checkpoint between a folder of `adapt` and its base, or their difference added `onto`."""
-    from steep.shelf.blend import BlendArgs, blend
-
-    args = options_for(BlendArgs, "blend", options | _given(model), source)
-    return blend.blend(source, out=Path(out), args=args)
-
-
 def select(pile: "Source | Sequence[Source]", *, out: "Model", **options: Any) -> Path:
     """Choose, from a large pile of text, what is most like your task's; returns the folder."""
     from steep.shelf.select import SelectArgs, select

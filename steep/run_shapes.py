@@ -71,9 +71,7 @@ SPLITS = {"seed": SEED, "train": PART, "valid": PART, "test?": PART}  # splits.j
 
 RESULTS = {  # results.json of any stage
     "model?": Maybe(str),
-    "sources?": [
-        {"name": str, "documents?": Maybe(COUNT), "left_out?": Maybe(COUNT), "earlier?": bool}
-    ],
+    "sources?": [{"name": str, "documents?": Maybe(COUNT), "left_out?": Maybe(COUNT)}],
 }
 
 ADAPT_RESULTS = RESULTS | {

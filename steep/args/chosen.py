@@ -28,7 +28,6 @@ COMMANDS = (
     *(
         "check",
         "adapt",
-        "blend",
         "fit",
         "predict",
         "evaluate",

@@ -54,9 +54,8 @@ class RunFolder:
 
     @property
     def sources(self) -> list[str]:
-        """Files beyond those with labels, but for those that a run before it read."""
-        sources = self.results.get("sources", [])
-        return [source["name"] for source in sources if not source.get("earlier")]
+        """Files beyond those with labels."""
+        return [source["name"] for source in self.results.get("sources", [])]
 
 
 @dataclass(frozen=True)

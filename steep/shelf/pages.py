@@ -7,7 +7,6 @@ from steep.openings import AdaptCommand, CompareCommand, EvaluateCommand, FitCom
 from steep.reports.page import STAGES, write_report
 from steep.shelf.ablation.paper_section import paper_section
 from steep.shelf.bias.bias_page import BIAS_PAGE, panel
-from steep.shelf.blend import BlendArgs
 from steep.shelf.explain.explained_page import EXPLAIN_PAGE
 from steep.shelf.self_training import SelfTrainCommand
 from steep.shelf.summarize.page import PAGES as SUMMARIES
@@ -28,5 +27,4 @@ def write(folder: Path, out: Path | None, texts: bool, overwrite: bool) -> Path:
     pages = {name: replace(STAGES[name], options=kind) for name, kind in COMMANDS.items()}
     pages |= {"bias": BIAS_PAGE, "explain": EXPLAIN_PAGE, **SUMMARIES}
     pages["self-train"] = replace(STAGES["fit"], options=SelfTrainCommand)
-    pages["blend"] = replace(STAGES["adapt"], options=BlendArgs)
     return write_report(folder, out, texts, pages, [panel(folder), paper_section], overwrite)

@@ -105,7 +105,6 @@ def lines(
     table, pairs = tables / "single.csv", tables / "pairs.csv"
     file = (table, "--label label")
     start = (*file, "--model", tiny_bert)
-    blended = (*file, "--max-length 32 --model", adapted)
     study = (*start, "--seeds 1 --keep-going --config", short_step2)
     sliding = (*file, SHORT, "--truncation sliding-mean --model", adapted, "--base", tiny_bert)
     teacher = (table, pile, "--label label --confidence 0.5 --model", tiny_bert)
@@ -114,7 +113,6 @@ def lines(
     return {
         "auto": [(*start, pile, PHASES, "--minutes 0.02 --config", short_step2)],
         "bias": [(model, *groups), (tiny_bert, *groups, "--folds 2 --config", short_fit)],
-        "blend": [(*blended, "--base", tiny_bert), (pairs, "--text claim", *blended[1:])],
         "cache": [("--older-than 1 --keep 1GB --prune",)],
         "check": [start],
         "adapt": [(*start, SHORT, "--probe"), (*start, "--max-length 32 --minutes 0.02")],
