@@ -50,15 +50,17 @@ Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder written by 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="A run or a study.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder to write.")]
 OutFile = Annotated[Path, typer.Option("--out", help="CSV file to write.")]
-OutJson = Annotated[Path | None, typer.Option("--out", help="JSON file to write, too.")]
-OutRun = Annotated[Path | None, typer.Option("--out", help="Folder to write, too.")]
+OutJson = Annotated[
+    Path | None, typer.Option("--out", help="Write the result to this JSON file, too.")
+]
+OutRun = Annotated[Path | None, typer.Option("--out", help="Write the result to this folder, too.")]
 
 
 @command(app, CheckArgs)
 def check(file: Table, out: OutJson = None, **options: Any) -> None:
-    """Look at a table: what is in it, what will go wrong, and what it will cost.
+    """Look at a table: what is in it, what will go wrong, and (with --model) what it will cost.
 
-    Example: steep check reviews.csv --text review --label sentiment
+    Example: steep check reviews.csv --text review --label sentiment --model DIR
     """
     commands.check(file, out=out, **options)
 
@@ -74,7 +76,7 @@ def adapt(files: Tables, out: Out, **options: Any) -> None:
 
 @command(app, SelectArgs, panel=SHELF)
 def select(pile: Tables, out: Out, **options: Any) -> None:
-    """Choose, from a large pile of text, what is most like your task's, for step 2 to read.
+    """Select, from a large pile of text, what is most similar to your task's, for step 2.
 
     Example: steep select news.jsonl --near reviews.csv --text review --neighbours 50 --out chosen
     """
@@ -177,7 +179,7 @@ def bias(
 
 @command(app, ExplainArgs, panel=SHELF)
 def explain(model: Model, file: Table, out: Out, **options: Any) -> None:
-    """Show which words speak for a model's answers to single rows, and which against them.
+    """Show which words count for and against single predictions (integrated gradients).
 
     Example: steep explain model reviews.csv --ids 1,5,9 --out explained
     """
@@ -195,7 +197,7 @@ def export(model: Model, file: Table, **options: Any) -> None:
 
 @command(app, ShareArgs, panel=SHELF)
 def share(model: Model, out: Out, **options: Any) -> None:
-    """Copy a model without anything of the data, to give away or to upload to the hub.
+    """Copy a model without any of its data, to give away or to upload to the hub.
 
     Example: steep share model --licence apache-2.0 --language en --out to-share
     """
@@ -251,7 +253,7 @@ def demo(
     ] = Path("demo"),
     **options: Any,
 ) -> None:
-    """Run all of it on real film reviews that come along, without a network.
+    """Run all three steps and a small comparison on bundled film reviews.
 
     Example: steep demo --out demo
     """

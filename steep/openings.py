@@ -135,7 +135,8 @@ class IdentityArgs(Part):
         None, "TOML file with the words that mention each group, in place of columns.", common=True
     )
     positive: str | None = option(
-        None, "Class or label that is harmful; by default --label, or the second of two classes."
+        None,
+        "Class or label that is harmful; by default --label, or 1 of 0 and 1, yes of no and yes.",
     )
     label_threshold: float = option(
         0.5, "Share of raters from which on a text is harmful.", least=0, most=1
@@ -145,8 +146,7 @@ class IdentityArgs(Part):
     )
     unknown: Unknown = option(
         "leave-out",
-        "Rows of which nobody was asked what they mention: leave them out, or take them for "
-        "background.",
+        "Rows without identity annotations: leave them out, or take them for background.",
     )
 
 

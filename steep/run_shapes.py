@@ -67,7 +67,7 @@ RESUMED_STUDY = STUDY | {
 }
 
 PART = {"file": str, "fingerprint": str, "rows": list}  # whose items `load_splits` checks
-SPLITS = {"seed": SEED, "train": PART, "valid": PART, "test?": PART}  # splits.json
+SPLITS = {"seed": SEED, "left_out?": COUNT, "train": PART, "valid": PART, "test?": PART}
 
 RESULTS = {  # results.json of any stage
     "model?": Maybe(str),

@@ -78,7 +78,7 @@ LEFT = re.compile(  # by killed runs; those with a number by the version before
 FORMAT = 2  # of steep.json and study.json; those of the first have no number
 PACKAGES = ("steep", "torch", "transformers", "fastai", "datasets", "tokenizers", "numpy")
 HALF = re.compile("[\ud800-\udfff]")  # of a character: what no file of UTF-8 holds
-WRITE_AGAIN = "Put it right, or run the command again that wrote it."
+WRITE_AGAIN = "Fix it, or run the command again that wrote it."
 
 
 @dataclass

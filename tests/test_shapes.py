@@ -66,9 +66,9 @@ def test_what_was_declared_passes_as_it_is() -> None:
 )
 def test_what_is_wrong_is_named_with_what_was_expected(edit: dict[str, Any], told: str) -> None:
     with pytest.raises(SteepError, match=told) as refused:
-        checked(GOOD | edit, SHAPE, Path("m/r.json"), "Put it right.")
+        checked(GOOD | edit, SHAPE, Path("m/r.json"), "Fix it.")
     message = str(refused.value)
-    assert message.startswith("m/r.json: ") and message.endswith(" Put it right.")
+    assert message.startswith("m/r.json: ") and message.endswith(" Fix it.")
     assert len(message) < 250
 
 

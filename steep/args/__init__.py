@@ -45,7 +45,7 @@ class SeedArgs(Part):
 
     seed: int = option(
         0,
-        "Seed of everything random but the split.",
+        "Random seed of everything except the split (--split-seed).",
         common=True,
         **SEEDS,
     )

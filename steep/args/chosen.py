@@ -143,7 +143,7 @@ def _as_read(args: Args, data: "Data", values: dict[str, Any]) -> Args:
     """`args` with the columns and splits of `data`; SteepError where `values` contradict them."""
     read = as_mapping(DataArgs(table=data.table, split=data.split))
     for name in (name for name in values if name in read):
-        if str(values[name]) != str(read[name]):
+        if values[name] != read[name] and str(values[name]) != str(read[name]):
             raise SteepError(
                 f"{name} {values[name]!r} contradicts the data, which was read with "
                 f"{name} {read[name]!r}. Leave it out, or read the data anew."

@@ -45,7 +45,7 @@ def kept_options(kind: type[Args], args: Mapping[str, Any], source: str) -> Args
         return from_mapping(kind, _known(kind, args), "args")
     except SteepError as error:
         raise SteepError(
-            f"{source}: {error} Put it right, or run the command again that wrote it."
+            f"{source}: {error} Fix it, or run the command again that wrote it."
         ) from None
 
 

@@ -19,7 +19,7 @@ class PassArgs(Part):
 
     epochs: float | None = option(
         None,
-        "Passes over the text, also 0.5 of one; by default one. Or give steps or minutes.",
+        "Passes over the text, such as 0.5; by default 1. Or give --max-steps or --minutes.",
         least=0.001,
         most=1_000_000,
         common=True,
@@ -170,7 +170,9 @@ class StudyArgs(Part):
         "(features, ...); or a TOML file with a table [adapt], [fit], or both.",
     )
     label_budgets: tuple[int, ...] = option(
-        (), "Use only this many training labels, drawn by seed (repeatable: a label curve)."
+        (),
+        "Use only this many training labels, drawn by seed (repeatable: a label curve).",
+        common=True,
     )
     smallest_effect: float = option(
         0.0, "Smallest gain that would make step 2 worth it to you.", least=0
@@ -186,9 +188,13 @@ class PlanArgs(Part):
     """Plan."""
 
     time_limit: str | None = option(
-        None, "Time that the study may take (90s, 60m, 8h): arms, then budgets, then seeds go."
+        None,
+        "Time that the study may take (90s, 60m, 8h): arms, then budgets, then seeds go.",
+        common=True,
     )
-    dry_run: bool = option(False, "Print the plan (runs, minutes, disk), and stop.", harmless=True)
+    dry_run: bool = option(
+        False, "Print the plan (runs, minutes, disk), and stop.", harmless=True, common=True
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

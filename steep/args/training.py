@@ -61,7 +61,7 @@ class EpochArgs(Part):
 
     epochs: int | None = option(
         None,
-        "Passes over the labelled rows; by default by their number, and printed.",
+        "Training epochs; chosen by the number of rows where no default is shown.",
         least=1,
         most=1_000_000,
         common=True,
@@ -79,7 +79,8 @@ class OptimiserArgs(Part):
 
     learning_rate: float | None = option(
         None,
-        "Peak learning rate, of the head (see layer_decay); by default by the checkpoint's size.",
+        "Peak learning rate; lower layers may get less (see --layer-decay). Chosen by the "
+        "checkpoint's size and its head where no default is shown.",
         least=0,
         most=10,
         common=True,
@@ -168,7 +169,7 @@ class LongTextArgs(Part):
         "(sliding-mean, sliding-max).",
     )
     max_windows: int = option(
-        8, "Windows of a text, at most, with sliding-...", least=1, most=10_000
+        8, "Maximum windows per text, with sliding-mean or sliding-max.", least=1, most=10_000
     )
 
 
@@ -274,8 +275,8 @@ class DecisionArgs(Part):
     threshold: str | None = option(
         None,
         "Choose the threshold of each label on validation rows: 'f1', 'precision:0.9', "
-        "'recall:0.9' or 'cost:FP,FN'; or one number for all. By default 0.5, or the most probable "
-        "class.",
+        "'recall:0.9' or 'cost:FP,FN'; or one number for all. By default the best F1 of each of "
+        "several labels, else the most probable class.",
     )
     calibrate: bool = option(
         False, "Calibrate probabilities by temperature scaling on validation rows."

@@ -10,6 +10,7 @@ from steep.args.table import Unit
 from steep.data import files
 from steep.data.raw import TEXT, Raw, chunks, record_batch
 from steep.errors import SteepError
+from steep.wording import counted, some
 
 DOCUMENT = {"id": TEXT, "text": TEXT}
 LABELLED = DOCUMENT | {"label": TEXT}
@@ -35,13 +36,13 @@ def open_plain(path: Path, unit: Unit) -> Raw:
     return Raw(where, DOCUMENT, batches, (path,), tuple(notes))
 
 
-def open_folder(path: Path, unit: Unit) -> Raw:
-    """A folder of plain text files; by class if they lie in two sub-folders or more.
+def open_folder(path: Path, unit: Unit, classes: bool) -> Raw:
+    """A folder of plain text files; with `classes` by class if two sub-folders or more hold some.
 
     The identifier of a document is its path inside the folder.
     """
-    if has_class_folders(path):
-        return _open_by_class(path)
+    if classes and has_class_folders(path):
+        return _open_by_class(path, unit)
     return _open_unlabelled(path, unit)
 
 
@@ -55,12 +56,14 @@ def text_files(path: Path) -> list[Path]:
     return [file for file in files.files_below(path) if files.suffix(file) in files.PLAIN]
 
 
-def _open_by_class(path: Path) -> Raw:
+def _open_by_class(path: Path, unit: Unit) -> Raw:
     found, where = _by_class(path), files.shown_path(path)
     name, extra = Path(where).name, len(text_files(path)) - len(found)
-    notes = [f"{name}: labels are the names of the sub-folders"]
+    notes = [f"{name}: labels are the names of the sub-folders", *_not_read(path, name)]
     if extra:
         notes.append(f"{name}: {extra:,} text files outside of the class folders are not read")
+    if unit not in ("auto", "file"):
+        notes.append(f"{name}: with classes by folder, a document is a file, not a {unit}")
 
     def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         rows = ((_inside(f, path), _whole(f), files.shown_path(Path(f.parent.name))) for f in found)
@@ -74,18 +77,32 @@ def _open_unlabelled(path: Path, unit: Unit) -> Raw:
     if not found:
         raise SteepError(f"{where}: the folder holds no text files ({', '.join(files.PLAIN)}).")
     chosen: Unit = "file" if unit == "auto" else unit
-    note = f"{Path(where).name}: {len(found):,} text files, one document a {chosen} (--unit)"
+    name = Path(where).name
+    note = f"{name}: {len(found):,} text files, one document a {chosen} (--unit)"
+    notes = (note, *_not_read(path, name))
 
     def documents() -> Iterator[tuple[str, str]]:
         for file in found:
-            name = _inside(file, path)
+            inside = _inside(file, path)
             for line, text in _documents(file, chosen):
-                yield (name if chosen == "file" else f"{name}:{line}"), text
+                yield (inside if chosen == "file" else f"{inside}:{line}"), text
 
     def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         return _select(documents(), DOCUMENT, names)
 
-    return Raw(where, DOCUMENT, batches, tuple(found), (note,))
+    return Raw(where, DOCUMENT, batches, tuple(found), notes)
+
+
+def _not_read(path: Path, name: str) -> list[str]:
+    """A note on the files of other kinds, which may be a class of their own."""
+    other = [f for f in files.files_below(path) if files.suffix(f) not in files.PLAIN]
+    if not other:
+        return []
+    shown = some([_inside(file, path) for file in other], 3)
+    return [
+        f"{name}: {counted(len(other), 'file')} of other kinds not read ({shown}); text files end "
+        f"in {', '.join(files.PLAIN)}"
+    ]
 
 
 def _inside(file: Path, folder: Path) -> str:

@@ -128,12 +128,14 @@ def sample(path: Path) -> str:
 def files_below(folder: Path) -> list[Path]:
     """All regular files below a folder, sorted by path; SteepError where one may not look.
 
-    Hidden files and folders are left out.
+    Hidden files and folders are left out; links are followed, into each folder once.
     """
-    found = []
+    found, seen = [], {os.path.realpath(folder)}
     with readable(folder):
-        for place, folders, names in os.walk(folder, onerror=_raise):
-            folders[:] = [name for name in folders if not name.startswith(".")]
+        for place, folders, names in os.walk(folder, onerror=_raise, followlinks=True):
+            real = {name: os.path.realpath(Path(place, name)) for name in sorted(folders)}
+            folders[:] = [n for n, at in real.items() if not n.startswith(".") and at not in seen]
+            seen |= {real[name] for name in folders}
             found += [Path(place, name) for name in names if not name.startswith(".")]
         return sorted(file for file in found if file.is_file())
 

@@ -23,7 +23,9 @@ def open_json(path: Path) -> Raw:
     """A file of JSON. Numbers are texts as they are written; a column is any key of any row."""
     files.sample(path)
     where = files.shown_path(path)
-    first = list(islice(_filled(path), 2))
+    first: list[tuple[int, str]] = []
+    with suppress(SteepError):  # at a line too long to be an object, as an array on one line is
+        first = list(islice(_filled(path), 2))
     one_a_line = len(first) > 1 and _is_object(first[0][1])
     rows, note = ((lambda: _lines(path, where)), "") if one_a_line else _whole(path, where)
     columns = _columns(rows())
@@ -173,7 +175,10 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 DECODER = json.JSONDecoder(
-    parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_once
+    parse_int=str,
+    parse_float=str,
+    parse_constant=lambda word: None if word == "NaN" else word,  # Python writes none so
+    object_pairs_hook=_once,
 )
 
 

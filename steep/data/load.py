@@ -36,8 +36,8 @@ def load(source: Source | Data, table: TableArgs, how: SplitArgs, like: Path | N
     """The data of a run: the parts of `source`, and of the files of validation and test rows.
 
     Data that was read before is returned as it is. Splits as `how` says, else as the splits.json
-    `like` if that was drawn from this source, else by shares and seed. The sub-folders of a folder
-    of texts are its classes, without a label column. Raises SteepError for whatever is wrong.
+    `like` if that was drawn from these files, else by shares and seed. Without a label column the
+    sub-folders of a folder are its classes. Raises SteepError for whatever is wrong.
     """
     if isinstance(source, Data):
         return source
@@ -52,7 +52,7 @@ def split_data(
 ) -> Data:
     """The data of corpora that were read: `whole`, and those of parts that have a file `own`."""
     given = how.files.splits
-    if like is not None and not own and not given and _serves(like, whole):
+    if like is not None and not given and _serves(like, whole, own):
         given = like
     group = table.groups.group
     if group is not None:
@@ -70,8 +70,7 @@ def split_data(
     split = change(how, {"splits": given})
     train, valid, test = parts["train"], parts["valid"], parts.get("test")
     data = Data(train, valid, test, whole.task, splits, told, table, split)
-    repeats = repeat_notes(data) if own or given else ()
-    repeats += find_conflicts(parts.values()).notes()
+    repeats = (repeat_notes(data) if own or given else ()) + find_conflicts(parts.values()).notes()
     return guarded(replace(data, notes=data.notes + repeats))
 
 
@@ -107,10 +106,12 @@ def _load(path: Path, whole: Corpus, own: dict[str, Corpus]) -> Splits:
     return splits
 
 
-def _serves(path: Path, whole: Corpus) -> bool:
-    """Whether splits.json was drawn from this one file, and holds out rows for validation."""
-    splits, own = load_splits(path), Origin.of(whole).fingerprint
-    same = all(origin.fingerprint == own for origin in splits.origins.values())
+def _serves(path: Path, whole: Corpus, own: dict[str, Corpus]) -> bool:
+    """Whether splits.json was drawn from these files, and holds out rows for validation."""
+    splits, mine = load_splits(path), Origin.of(whole)
+    files = dict.fromkeys(splits.parts, mine) | {p: Origin.of(c) for p, c in own.items()}
+    prints = {part: origin.fingerprint for part, origin in files.items()}
+    same = prints == {part: origin.fingerprint for part, origin in splits.origins.items()}
     return same and len(splits.valid) > 0
 
 
@@ -188,7 +189,7 @@ def read_columns(source: Source, unit: Unit) -> dict[str, list[Any]]:
 
 
 def _read_unlabelled(source: Source, columns: ColumnArgs) -> Corpus:
-    raw, text = open_raw(source, columns.unit), columns.text or "text"
+    raw, text = open_raw(source, columns.unit, classes=False), columns.text or "text"
     if text not in raw.columns:
         found = _only_text(raw, text)
         notes = (*raw.notes, f"{raw.name}: no column {quoted(text)}, so {quoted(found)} is read")

@@ -187,7 +187,7 @@ class Column:
         )
         return (
             f"{self.where}: {len(at):,} rows have no label (rows {numbers}).{hint} Label them, or "
-            "move them to a file of their own; text without labels serves adaptation."
+            "move them to a file of their own; unlabelled text serves step 2."
         )
 
 

@@ -37,17 +37,19 @@ Source: TypeAlias = str | Path | pd.DataFrame | datasets.Dataset
 Texts: TypeAlias = Sequence[str] | Sequence[tuple[str, str]] | np.ndarray | pd.Series
 """A list of texts, or of pairs of texts, where a command takes these, too."""
 
+ARRAYS: TypeAlias = np.ndarray | pd.Series | pd.Index | pd.api.extensions.ExtensionArray
 FIXED = {"row": pa.int64(), "id": TEXT, "text": TEXT}
 
 
-def open_raw(source: Source, unit: Unit) -> Raw:
+def open_raw(source: Source, unit: Unit, classes: bool = True) -> Raw:
     """The rows of a file, a folder, a DataFrame, or a data set of Hugging Face; not read yet.
 
-    A data set is one in memory, or named on the hub. Raises SteepError if there is no such thing,
+    A data set is one in memory, or named on the hub. Without `classes` the sub-folders of a folder
+    of texts are none. Raises SteepError if there is no such thing,
     or it is of no known kind.
     """
     if isinstance(source, str | Path):
-        return _open_path(Path(source), unit)
+        return _open_path(Path(source), unit, classes)
     from steep.data import records
 
     if isinstance(source, pd.DataFrame):
@@ -62,12 +64,12 @@ def open_raw(source: Source, unit: Unit) -> Raw:
 
 def is_texts(source: Source | Texts) -> TypeGuard[Texts]:
     """Whether `source` is a list of texts, or of pairs, and no table."""
-    return isinstance(source, Sequence | np.ndarray | pd.Series) and not isinstance(source, str)
+    return isinstance(source, Sequence | ARRAYS) and not isinstance(source, str)
 
 
 def listed(texts: Texts | pd.DataFrame) -> list[Any]:
     """The items of a list, an array or a Series; rows of an array or a DataFrame are lists."""
-    plain = isinstance(texts, np.ndarray | pd.Series | pd.DataFrame)
+    plain = isinstance(texts, ARRAYS | pd.DataFrame)
     return np.asarray(texts).tolist() if plain else list(texts)
 
 
@@ -94,7 +96,7 @@ def is_plain(source: Source) -> bool:
     return not (_tables_in(path) or records.is_saved(path) or documents.has_class_folders(path))
 
 
-def _open_path(path: Path, unit: Unit) -> Raw:
+def _open_path(path: Path, unit: Unit, classes: bool) -> Raw:
     """The file, folder or data set of this name; its reader is loaded only where it is needed."""
     what, kind = files.what_is_at(path), files.suffix(path)
     if what == "file" and kind in (".csv", ".tsv"):
@@ -108,7 +110,11 @@ def _open_path(path: Path, unit: Unit) -> Raw:
     from steep.data import documents, records
 
     if what == "folder":
-        return records.open_saved(path) if records.is_saved(path) else _open_folder(path, unit)
+        return (
+            records.open_saved(path)
+            if records.is_saved(path)
+            else _open_folder(path, unit, classes)
+        )
     if what == "nothing":
         if kind not in KNOWN and records.is_hub_name(path):
             return records.open_hub(path)
@@ -123,7 +129,7 @@ def _open_path(path: Path, unit: Unit) -> Raw:
     )
 
 
-def _open_folder(path: Path, unit: Unit) -> Raw:
+def _open_folder(path: Path, unit: Unit, classes: bool) -> Raw:
     from steep.data import documents
 
     tables = _tables_in(path)
@@ -131,7 +137,7 @@ def _open_folder(path: Path, unit: Unit) -> Raw:
         raise SteepError(
             f"{files.shown_name(path)}: a folder of tables. Name one of them: {some(tables)}."
         )
-    return documents.open_folder(path, unit)
+    return documents.open_folder(path, unit, classes)
 
 
 def _tables_in(folder: Path) -> list[str]:

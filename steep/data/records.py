@@ -19,6 +19,8 @@ from steep.errors import SteepError
 from steep.wording import brief, quoted, some
 
 HUB = "hub:"
+# A loading script, which `datasets` runs no more, is a RuntimeError.
+HUB_ERRORS = (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError)
 LONGEST_REASON = 300  # characters of what Arrow says that a message shows
 NAME = "Dataset"  # of one in memory
 FRAME = "DataFrame"
@@ -26,22 +28,33 @@ SEQUENCES = (list, tuple, set, np.ndarray)
 
 
 def open_parquet(path: Path) -> Raw:
-    """A Parquet file."""
+    """A Parquet file; one of `datasets` says how its classes are called."""
     where = files.shown_path(path)
     with _explained(where, "not a Parquet file that can be read"):
         file = pq.ParquetFile(path, memory_map=True)
         schema = file.schema_arrow
         columns = {field.name: kind_of(field.type) for field in schema}
+    features = _features_of(schema)
 
     def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         check_named_once(where, schema.names, names)
         row = 0
         for group in _groups(where, file.iter_batches(BATCH, columns=list(names))):
-            arrays = [as_text(group.column(n), columns[n], where, n, row) for n in names]
+            arrays = [_named(group.column(n), features.get(n), where, n, row) for n in names]
             yield pa.RecordBatch.from_arrays(arrays, names=list(names))
             row += len(group)
 
     return Raw(where, columns, batches, (path,))
+
+
+def _features_of(schema: pa.Schema) -> dict[str, Any]:
+    """What `datasets` wrote of the columns; nothing where it wrote none, or in another version."""
+    if b"huggingface" not in (schema.metadata or {}):
+        return {}
+    try:
+        return dict(datasets.Features.from_arrow_schema(schema))
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return {}
 
 
 def open_saved(path: Path) -> Raw:
@@ -76,7 +89,7 @@ def open_hub(path: Path) -> Raw:
         raise SteepError(f"{path}: names no data set; expected {HUB}owner/name, or a file.")
     try:
         table = datasets.load_dataset(name, split=part or "train")
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+    except HUB_ERRORS as error:
         reason = brief(str(error).strip().partition("\n")[0], LONGEST_REASON)
         raise SteepError(
             f"{files.shown_name(path)}: there is no such file here, and the Hugging Face hub did "
@@ -100,7 +113,11 @@ def open_dataset(
         chosen = table.select_columns(list(names)).with_format("arrow")
         row = 0
         for group in _groups(where, chosen.iter(BATCH)):
-            arrays = [_named(group.column(n), table.features[n], where, n, row) for n in names]
+            whole = [group.column(n).combine_chunks() for n in names]
+            arrays = [
+                _named(column, table.features[n], where, n, row)
+                for n, column in zip(names, whole, strict=True)
+            ]
             yield pa.RecordBatch.from_arrays(arrays, names=list(names))
             row += len(group)
 
@@ -111,9 +128,8 @@ def _files_of(table: datasets.Dataset) -> tuple[Path, ...]:
     return tuple(Path(file["filename"]) for file in table.cache_files)
 
 
-def _named(chunked: pa.ChunkedArray, feature: Any, where: str, name: str, row: int) -> pa.Array:
+def _named(column: pa.Array, feature: Any, where: str, name: str, row: int) -> pa.Array:
     """A column as text, class indices by name; `row` is the number of its first."""
-    column = chunked.combine_chunks()
     inner = feature.feature if isinstance(feature, datasets.List | datasets.LargeList) else feature
     if not isinstance(inner, datasets.ClassLabel):
         return as_text(column, kind_of(column.type), where, name, row)

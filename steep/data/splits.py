@@ -23,7 +23,7 @@ BINS = 10
 DRAWS = 100  # of which the split by groups is taken that comes nearest to the shares
 LEFT_OUT = -1  # the place of a row that is in no part
 TOGETHER = 10_000  # row numbers written at once: a list of all would be large
-REMEDY = "Put it right, name the splits.json of another run, or split anew without it."
+REMEDY = "Fix it, name the splits.json of another run, or split anew without it."
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Splits:
     def save(self, path: Path) -> None:
         """Write splits.json; `load_splits` gives the same back, without the notes."""
         with runs.aside(path) as partial, partial.open("w", encoding="utf-8") as stream:
-            stream.write(f'{{"seed": {self.seed}')
+            stream.write(f'{{"seed": {self.seed}, "left_out": {self.left_out}')
             for part, rows in self.parts.items():
                 head = json.dumps(vars(self.origins[part]), ensure_ascii=False)
                 stream.write(f',\n "{part}": {head[:-1]}, "rows": [')
@@ -113,7 +113,8 @@ def load_splits(path: Path) -> Splits:
             )
     if not len(rows["train"]):
         raise SteepError(f"{path}: the key 'train.rows' is empty. {REMEDY}")
-    return Splits(rows["train"], rows["valid"], rows.get("test"), origins, content["seed"])
+    seed, left_out = content["seed"], content.get("left_out", 0)
+    return Splits(rows["train"], rows["valid"], rows.get("test"), origins, seed, (), left_out)
 
 
 def split_rows(corpus: Corpus, how: SplitArgs) -> Splits:

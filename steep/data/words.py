@@ -78,6 +78,11 @@ MARKED = (  # where there are combining marks
 # width in Japanese, and the vowel "am" in Thai and Lao.
 JOINED = "\u200c\u200d\uff9e\uff9f\u0e33\u0eb3"
 PLAIN = re.compile(r"\w+", re.ASCII)
+ENDS = (
+    "\u3002\uff01\uff1f\uff61\u0964\u0965\u06d4\u104b\u17d4"  # of CJK, Indic, Urdu, Burmese, Khmer
+)
+ENDED = re.compile(rf"\s*([^{ENDS}]+[{ENDS}]*[\u300d\u300f\u201d\u2019\uff09]*|[{ENDS}]+)")
+SPLITTER = "2"  # raised where sentences are found otherwise than before
 FREQUENT = 10_000  # words that are looked up
 CHUNK = 1000  # documents that are split together
 SENTENCE = pa.schema({"row": pa.int64(), "text": pa.string()})
@@ -110,9 +115,15 @@ def has_unspaced(text: str) -> bool:
 @cache
 def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
     """What finds words in any script, and what finds letters of scripts without blanks."""
-    letters, marks = _class(UNSPACED, "L"), _class(MARKED, "M") + JOINED
+    letters, marks = _class(UNSPACED, "L"), marks_of_letters()
     words = rf"[{letters}][{marks}]*|(?:[^\W{letters}]+[{marks}]*)+"
     return re.compile(words), re.compile(f"[{letters}]")
+
+
+@cache
+def marks_of_letters() -> str:
+    """The marks that belong to the letter before them, as the inside of a pattern's [...]."""
+    return _class(MARKED, "M") + JOINED
 
 
 def _class(blocks: Iterable[tuple[int, int]], category: str) -> str:
@@ -128,7 +139,7 @@ def split_sentences(corpus: Corpus) -> tuple[Corpus, np.ndarray]:
     """The sentences of a corpus, a row each, and the rows at which its documents begin.
 
     The second is int64 (documents + 1,). Computed once, then taken from the cache folder of
-    `datasets`; the key of the cache is the fingerprint of the table.
+    `datasets`; the key of the cache is the fingerprint of the table, and `SPLITTER`.
     """
 
     def write(writer: Any) -> Facts:
@@ -143,7 +154,9 @@ def split_sentences(corpus: Corpus) -> tuple[Corpus, np.ndarray]:
             sentences += len(rows)
         return {"sentences": sentences}
 
-    table, _ = kept_table(f"sentences/{key_of(corpus.table._fingerprint)}", SENTENCE, write)
+    table, _ = kept_table(
+        f"sentences/{key_of(corpus.table._fingerprint + SPLITTER)}", SENTENCE, write
+    )
     parts = Corpus(table, corpus.source)
     return parts, np.searchsorted(parts.rows(), np.arange(len(corpus) + 1))
 
@@ -175,9 +188,14 @@ def learn_punkt(corpus: Corpus) -> "PunktParameters":
 
 
 def sentences_of(text: str, splitter: "PunktSentenceTokenizer") -> list[str]:
-    """The sentences of a text; what holds neither letter nor digit is part of the one before."""
+    """The sentences of a text; what holds neither letter nor digit is part of the one before.
+
+    Marks that end nothing but sentences, such as those of Chinese and Hindi, are not Punkt's, which
+    knows a full stop and a space: there the text is parted before.
+    """
     found: list[str] = []
-    for sentence in splitter.tokenize(text):
+    parts = [text] if text.isascii() else ENDED.findall(text)
+    for sentence in chain.from_iterable(map(splitter.tokenize, parts)):
         if found and not any(map(str.isalnum, sentence)):
             found[-1] += " " + sentence
         else:

@@ -20,10 +20,8 @@ if TYPE_CHECKING:
 EXCERPT = 300  # characters of a text that predictions show
 BETWEEN = re.compile(r"(?<!\\)\|")
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a cell begins with that is computed
-WITHOUT = "Put it right, remove the file to go without it, or run the command again that wrote it."
-ANEW = (
-    "Put it right; or remove the file, and the 'steep compare' that wrote it makes the rest anew."
-)
+WITHOUT = "Fix it, remove the file to go without it, or run the command again that wrote it."
+ANEW = "Fix it; or remove the file, and the 'steep compare' that wrote it makes the rest anew."
 NO_NUMBER = sys.float_info.max  # stands for a cell that is none: beyond every bound
 
 

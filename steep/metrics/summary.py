@@ -212,8 +212,8 @@ def named(baseline: str, metric: str) -> str:
     """A baseline in words."""
     if baseline == COUNTS:
         return "word counts"
-    answer = "same" if metric in METRICS["regression"] else "commonest"
-    return f"always giving the {answer} answer"
+    constant = "mean" if metric in METRICS["regression"] else "most frequent class"
+    return f"always predicting the {constant}"
 
 
 def headline(compared: Mapping[str, Any]) -> str:

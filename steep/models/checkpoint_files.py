@@ -151,7 +151,7 @@ def check_tokenizer_files(name: str | Path, folder: Path) -> None:
         texts = isinstance(value, list) and all(isinstance(name, str) for name in value)
         if value is not None and not (texts if names else number):
             told = f"{path}: '{key}' must be {expected}, not {_shown(value)}"
-            raise SteepError(f"{told}. Mend it, or remove it.")
+            raise SteepError(f"{told}. Fix it, or remove it.")
 
 
 def _json_object(path: Path) -> dict[str, Any]:
@@ -169,18 +169,18 @@ def _json_object(path: Path) -> dict[str, Any]:
 def _check_value(path: Path, key: str, value: Any) -> None:
     """Raises SteepError for a number of config.json with which nothing can be computed."""
     if isinstance(value, float) and not isfinite(value):
-        raise SteepError(f"{path}: '{key}' is {value}; expected a finite number. Mend it.")
+        raise SteepError(f"{path}: '{key}' is {value}; expected a finite number. Fix it.")
     if value is None and SIZES.get(key) != (0, 0):
         return
     if key.endswith("_eps") and not (isinstance(value, int | float) and 0 < value < 1):
-        raise SteepError(f"{path}: '{key}' is {_shown(value)}; expected 1e-12 or so. Mend it.")
+        raise SteepError(f"{path}: '{key}' is {_shown(value)}; expected 1e-12 or so. Fix it.")
     if key not in SIZES:
         return
     least, most = SIZES[key]
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise SteepError(
             f"{path}: '{key}' must be a whole number, {least} to {most:,}, not {_shown(value)}. "
-            "Mend it, or copy the checkpoint again."
+            "Fix it, or copy the checkpoint again."
         )
 
 

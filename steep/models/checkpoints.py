@@ -102,7 +102,7 @@ def load_classifier(
             set_pooling(config, pooling)
             loaded = load_model(AutoModel, files, config, attention)
             model = PooledClassifier(loaded.model)
-            notes = [f"{name}: new, drawn by the seed: its head (pooling {pooling})"]
+            notes = [f"{name}: newly initialised, by the seed: its head (pooling {pooling})"]
     unused = [] if pooling.startswith("layer:") else unused_notes(files, loaded)
     keep_notes(model, [*unused, *notes])
     if encoder is not None:
@@ -219,7 +219,7 @@ def _new(name: str, loaded: LoadedModel) -> list[str]:
     own = {key for key in loaded.new if key.startswith(loaded.prefix)}
     parts = (("its head", loaded.new - own), ("its pooler", own))
     named = [f"{part} ({few(keys)})" for part, keys in parts if keys]
-    return [f"{name}: new, drawn by the seed: {' and '.join(named)}"] if named else []
+    return [f"{name}: newly initialised, by the seed: {' and '.join(named)}"] if named else []
 
 
 def keep_notes(model: PreTrainedModel, notes: Iterable[str]) -> None:

@@ -89,8 +89,8 @@ def few_steps(rows: int, epochs: int, batch_size: int) -> list[str]:
     small = min(batch_size, SMALL_BATCH)
     more = -(-ENOUGH // -(-rows // small))
     return [
-        f"{rows} labels make {steps} steps of the optimiser, so few that chance decides what is "
-        f"learnt: --batch-size {small} --epochs {more} makes {ENOUGH} or more"
+        f"{rows} labels make {steps} optimiser steps, too few to learn from reliably: "
+        f"--batch-size {small} --epochs {more} makes {ENOUGH} or more"
     ]
 
 

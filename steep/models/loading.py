@@ -172,7 +172,7 @@ def _checked(files: CheckpointFiles, loaded: LoadedModel) -> LoadedModel:
         raise SteepError(
             f"{files.name}: the encoder's weights are incomplete: {few(lacking)} missing, "
             f"{len(lacking):,} of {whole:,}. By config.json the model is a '{kind}'; the files "
-            f"hold weights such as {few(files.shapes)}. Copy the checkpoint again, or mend its "
+            f"hold weights such as {few(files.shapes)}. Copy the checkpoint again, or fix its "
             "config.json."
         )
     odd = []
@@ -243,7 +243,7 @@ def _check_room(files: CheckpointFiles, outline: PreTrainedModel) -> None:
     if needed > held + SPARE:
         raise SteepError(
             f"{files.name}: the encoder's weights are incomplete: by config.json it has "
-            f"{needed:,} numbers, the files hold {held:,}. Copy the checkpoint again, or mend its "
+            f"{needed:,} numbers, the files hold {held:,}. Copy the checkpoint again, or fix its "
             "config.json."
         )
 

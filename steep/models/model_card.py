@@ -41,9 +41,9 @@ PATH = re.compile(r"(?<![\w.:/\\>])(?:~|\.{1,2}|[A-Za-z]:)?[/\\](?:[^\s'\"`,;:()
 HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 STEP2_LIMITS = (
     "It fills in masked words, and is meant to be fine-tuned; by itself it classifies nothing.",
-    "What the text that it read says of people, it may have learnt, too.",
+    "It may have learnt the social biases of the text that it read.",
 )
-FAIRNESS = "It was not examined whether the model treats groups of people alike."
+FAIRNESS = "Whether its mistakes fall evenly on groups of people was not examined."
 LICENCE = "The licence is what the base checkpoint and the data allow; steep does not know it."
 
 Sections = Sequence[tuple[str, str]]

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 TEMPERATURE = Number(1e-6, 1e6)
 THRESHOLD = Number(0, 2)  # where the best is none, it lies above 1
-REMEDY = "Put it right, remove the file to go without, or run 'steep fit' again."
+REMEDY = "Fix it, remove the file to go without, or run 'steep fit' again."
 MAX_LENGTH, TRUNCATION = 512, "head"  # of classifiers that Steep did not train
 OLD_STRIDE = "stride"  # an option of the version before
 
@@ -140,7 +140,7 @@ def _task_of(folder: Path) -> Task:
     if problem not in (None, *PROBLEMS.values()):
         raise SteepError(
             f"{path}: 'problem_type' must be {' or '.join(PROBLEMS.values())}, not "
-            f"{quoted(str(problem))}. Mend it."
+            f"{quoted(str(problem))}. Fix it."
         )
     kind = kinds.get(problem, "single")
     if kind == "single" and len(labels) == 1:

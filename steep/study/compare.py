@@ -33,8 +33,8 @@ from steep.study.verdict_words import in_money
 ONE_ENCODER = (  # the figures: benchmarks/step2_noise.py
     "Step 2 ran only once: all seeds share one adapted encoder, and the answer is about that one. "
     "Other runs of step 2, with other masks and another order, differed by 0 to 1.2 points (sd, "
-    "three data sets). The interval does not hold that: a gain below 2.4 points may be this run's "
-    "luck. --step2-per-seed includes it."
+    "three data sets). The interval does not cover that: a gain below 2.4 points may be this run's "
+    "luck. --step2-per-seed covers it."
 )
 OTHER_TEXT = (
     "The folder named by --model may have been adapted to other text than {arms}, whose step 2 ran "

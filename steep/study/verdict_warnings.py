@@ -41,5 +41,5 @@ def few_units(rests_on: Support) -> str | None:
     counts = " that count as many of equal size" if rests_on.what == GROUPS else ""
     return (
         f"This metric rests on only {units} {rests_on.what}{counts} in the test, however many rows "
-        "there are: the interval is widened for that, and still rough. Test on more of them."
+        "there are: the interval is widened for that, but remains rough. Test on more of them."
     )

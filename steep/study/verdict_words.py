@@ -113,7 +113,11 @@ def _spread(arm: dict[str, Any]) -> str:
 
 def _cost(cost: dict[str, Any]) -> str:
     took = f"Step 2 took {duration(cost['step2_seconds'])}"
-    return f"{took}, {cost['ratio']:.1f} times one fine-tuning." if cost["ratio"] else f"{took}."
+    return (
+        f"{took}, {cost['ratio']:.1f} times as long as one fine-tuning."
+        if cost["ratio"]
+        else f"{took}."
+    )
 
 
 def _plan(verdict: dict[str, Any]) -> str:
@@ -131,7 +135,7 @@ def _plan(verdict: dict[str, Any]) -> str:
         return f"{found} More seeds will not settle this; more test {more} might."
     if comparison["gain"] <= (smallest_effect := verdict["smallest_effect"]):
         aim = f"above {_size(verdict, smallest_effect)}" if smallest_effect else "a gain"
-        return f"{found} The difference seen here is not {aim}, so no number of seeds is told."
+        return f"{found} The difference seen here is not {aim}, so no number of seeds is given."
     return f"{found} More seeds will not settle this: the difference seen here is too small."
 
 

@@ -74,6 +74,18 @@ def test_a_text_of_two_groups_is_in_one_part_only(write):
     assert describe(data)["groups"]["left_out"] == 180 - kept
 
 
+def test_rows_that_are_left_out_are_told_with_saved_splits_too(write, tmp_path):
+    lines = [f"d{i},text {i % 60},{'ab'[i % 2]},doc{i // 3}" for i in range(90)]
+    path = write("t.csv", "\n".join(["id,text,label,doc", *lines]) + "\n")
+    first = load(path, GROUPED, HALVES)
+    assert first.splits.left_out > 0
+    first.splits.save(tmp_path / "splits.json")
+    again = load(path, GROUPED, make(SplitArgs, splits=tmp_path / "splits.json"))
+    assert again.splits.left_out == first.splits.left_out
+    told = [note for note in first.notes if "left out" in note]
+    assert told and told == [note for note in again.notes if "left out" in note]
+
+
 def test_what_is_known_of_the_groups(write):
     data = load(table(write, [4] * 20), GROUPED, HALVES)
     found = describe(data)["groups"]

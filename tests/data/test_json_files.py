@@ -99,3 +99,23 @@ def test_what_is_no_table_is_refused(write: Write, name: str, content: str, told
     with pytest.raises(SteepError, match=told) as raised:
         read_table(path, TableArgs())
     assert str(raised.value).startswith(str(path)) and len(str(raised.value)) < 500
+
+
+def test_an_array_on_one_line_may_be_longer_than_a_document(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("steep.data.files.LONGEST_TEXT", 60)
+    for name, content in (("t.json", json.dumps(ROWS)), ("u.json", FRAME.to_json())):
+        assert len(content) > 100
+        assert records(open_json(write(name, content))) == EXPECTED
+
+
+def test_nan_is_an_empty_cell(write: Write) -> None:
+    """As Python's json writes a missing number."""
+    lines = [
+        {"text": text, "label": "ab"[i % 2]} for i, text in enumerate(["x", float("nan"), "y"])
+    ]
+    path = write("t.jsonl", "\n".join(map(json.dumps, lines)))
+    corpus = read_table(path, TableArgs())
+    assert list(corpus.table["text"]) == ["x", "y"]
+    assert any("1 of 3 rows have no text" in note for note in corpus.notes)

@@ -8,13 +8,15 @@ import re
 from pathlib import Path
 
 import datasets
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from steep.args.table import TableArgs
+from steep.args.table import ColumnArgs, TableArgs
 from steep.data import records
-from steep.data.load import read_table
+from steep.data.load import read_table, read_texts
+from steep.data.readers import is_texts, listed
 from steep.errors import SteepError
 from steep.options import make
 
@@ -251,6 +253,15 @@ def test_what_may_be_a_name_on_the_hub(tmp_path, monkeypatch):
     assert known == [True, True, True, False, False, False]
 
 
+def test_a_data_set_with_a_script_is_explained(tmp_path, monkeypatch):
+    """`datasets` runs no scripts any more, and says so with a RuntimeError."""
+    (tmp_path / "scripted").mkdir()
+    (tmp_path / "scripted" / "scripted.py").write_text("import datasets")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SteepError, match="scripts are no longer supported"):
+        read_table("hub:scripted", TableArgs())
+
+
 def test_a_data_set_that_the_hub_does_not_give(monkeypatch):
     def fail(*_, **__):
         raise ConnectionError("Couldn't reach the hub")
@@ -308,3 +319,44 @@ def test_real_tables(shared_data):
     assert comments.labels().sum(axis=0).tolist() == [307, 38, 167, 14, 164, 32]
     with pytest.raises(SteepError, match="add a header line"):
         read_table(shared_data / "goemotions" / "original_dev.tsv", make(TableArgs, label="label"))
+
+
+def test_links_and_files_of_other_kinds_in_a_folder_by_class(write, tmp_path):
+    """A class may be a link to a folder elsewhere, and one of pages is not lost in silence."""
+    for i in range(12):
+        write(f"films/{'ab'[i % 2]}/{i}.txt", f"film {i}")
+        write(f"elsewhere/{i}.txt", f"music {i}")
+        write(f"films/d/{i}.html", "<p>page")
+    (tmp_path / "films" / "c").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "again").symlink_to(tmp_path / "films")  # no end of it
+    found = read_table(tmp_path / "films", make(TableArgs, label="label"))
+    assert found.task.labels == ("a", "b", "c")
+    assert len(found) == 24
+    assert any("12 files of other kinds not read (d/0.html, " in note for note in found.notes)
+
+
+@pytest.mark.parametrize(("unit", "count"), [("auto", 3), ("file", 3), ("line", 6)])
+def test_folders_below_a_folder_of_unlabelled_text_are_no_classes(write, tmp_path, unit, count):
+    for name in ("austen/a", "dickens/b", "shared"):
+        write(f"books/{name}.txt", f"One {name}.\nTwo {name}.")
+    found = read_texts([tmp_path / "books"], ColumnArgs(unit=unit))
+    assert len(found) == count
+
+
+def test_parquet_of_datasets_keeps_its_class_names(tmp_path):
+    features = datasets.Features(
+        {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["neg", "pos"])}
+    )
+    rows = {"text": ["one", "two", "three"], "label": [1, 0, 1]}
+    datasets.Dataset.from_dict(rows, features).to_parquet(tmp_path / "t.parquet")
+    corpus = read_table(tmp_path / "t.parquet", make(TableArgs, label="label"))
+    assert [corpus.task.labels[i] for i in corpus.labels()] == ["pos", "neg", "pos"]
+
+
+def test_arrays_of_pandas_are_lists_of_texts():
+    """`.array` and, with text columns of Arrow, `.values` are neither NumPy's nor sequences."""
+    column = pd.Series(["one", "two"], dtype="string")
+    for given in (column, column.array, column.values, pd.Index(column), column.to_numpy()):
+        assert is_texts(given)
+        assert listed(given) == ["one", "two"]
+    assert not is_texts("one")

@@ -172,6 +172,22 @@ def test_rows_may_be_moved_by_hand_but_not_invented(write, tmp_path):
         load(path, LABEL, alike)
 
 
+def test_the_splits_of_step_2_serve_with_a_test_file_of_their_own(write, tmp_path):
+    """Without labels other rows would be drawn, and step 2 would have read rows of validation."""
+    path = labelled(write) and tmp_path / "t.csv"
+    labelled(write, 50, name="te.csv", seed=1)
+    labelled(write, 60, name="other.csv", seed=2)
+    how = make(SplitArgs, test=tmp_path / "te.csv")
+    first = load(path, TableArgs(), how)
+    first.splits.save(tmp_path / "splits.json")
+    again = load(path, LABEL, how, tmp_path / "splits.json")
+    assert again.valid.rows().tolist() == first.valid.rows().tolist()
+    assert len(again.test) == 50
+    for args in ({}, {"test": tmp_path / "other.csv"}):  # not the files that they were drawn from
+        anew = load(path, LABEL, make(SplitArgs, **args), tmp_path / "splits.json")
+        assert anew.valid.rows().tolist() != first.valid.rows().tolist()
+
+
 def test_files_of_their_own(write, tmp_path):
     labelled(write, 100)
     labelled(write, 20, name="v.csv", seed=1)

@@ -87,6 +87,22 @@ def test_abbreviations_are_learnt_from_the_text(abbreviated: Corpus) -> None:
     assert untaught == ["Mr.", "Brown met Mr.", "Grey.", "They spoke!"]
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("今天下雨。我们在家！你呢？", ["今天下雨。", "我们在家！", "你呢？"]),
+        ("「走吧。」他说。", ["「走吧。」", "他说。"]),
+        ("यह पहला है। यह दूसरा है।", ["यह पहला है।", "यह दूसरा है।"]),
+        ("Voilà. C'est tout.", ["Voilà.", "C'est tout."]),
+        ("。！？", ["。！？"]),
+    ],
+)
+def test_sentences_of_scripts_with_other_marks(
+    abbreviated: Corpus, text: str, found: list[str]
+) -> None:
+    assert sentences_of(text, learn_abbreviations(abbreviated)) == found
+
+
 def test_signs_alone_are_no_sentence(abbreviated: Corpus) -> None:
     found = sentences_of("they find out . . . what ? ! nothing .", learn_abbreviations(abbreviated))
     assert found == ["they find out . . .", "what ? !", "nothing ."]

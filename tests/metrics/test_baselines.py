@@ -55,17 +55,18 @@ LEAST: Numbers = (0.25, 0.592, 0.5, 0.7)
         ),
         (
             compared(NONE, LEAST),
-            "Better than always giving the commonest answer: accuracy 0.842, 0.592 above always "
-            "giving the commonest answer (0.500 to 0.700)",
+            "Better than always predicting the most frequent class: accuracy 0.842, 0.592 above "
+            "always predicting the most frequent class (0.500 to 0.700)",
         ),
         (
             compared((0.57, -0.31, -0.4, -0.2), (0.25, 0.01, -0.02, 0.04), skill=False),
-            "Not clearly better than chance: accuracy 0.260; always giving the commonest answer "
-            "has 0.250",
+            "Not clearly better than chance: accuracy 0.260; always predicting the most frequent "
+            "class has 0.250",
         ),
         (
             compared((0.57, -0.35, -0.4, -0.2), (0.25, -0.03, -0.06, 0.04), skill=False),
-            "Nothing was learnt: accuracy 0.220; always giving the commonest answer has 0.250",
+            "Nothing was learnt: accuracy 0.220; always predicting the most frequent class has "
+            "0.250",
         ),
         (compared(NONE, NONE, "auc", skill=False), "Nothing was learnt"),
         (compared(NONE, NONE, "auc"), ""),

@@ -119,7 +119,7 @@ def test_what_is_new_by_design_is_named(
 
     head = "its head (classifier.bias, classifier.weight)"
     pooler = "its pooler (bert.pooler.dense.bias, bert.pooler.dense.weight)"
-    assert told(tiny_bert) == (f"{tiny_bert}: new, drawn by the seed: {head}",)
+    assert told(tiny_bert) == (f"{tiny_bert}: newly initialised, by the seed: {head}",)
     assert told(bert_copy(BertModel))[0].endswith(head)
     assert told(bert_copy(BertForMaskedLM))[0].endswith(f"{head} and {pooler}")
     assert told(tiny_bert, "mean")[0].endswith("its head (pooling mean)")
@@ -231,7 +231,7 @@ def test_the_head_of_another_task_is_not_kept(
     assert torch.equal(one.bert.pooler.dense.weight, fresh.bert.pooler.dense.weight)
     other, new = checkpoint_notes(one)
     assert f"a classifier of other labels ({', '.join(labels)}): its head is not kept" in other
-    assert "new, drawn by the seed: its head (classifier.bias, classifier.weight)" in new
+    assert "newly initialised, by the seed: its head (classifier.bias, classifier.weight)" in new
 
 
 def test_the_head_of_the_same_labels_is_kept_and_told(tiny_bert: Path, tmp_path: Path) -> None:

@@ -104,5 +104,5 @@ def test_of_a_model_without_skill_little_is_shown(
         assert ("Reliability (calibration error 0.050)" in shown) is skill
         assert ("Suspected label errors" in shown) is skill
         assert ("they would only mislead" in shown) is not skill
-        assert "always giving the commonest answer" in shown
+        assert "always predicting the most frequent class" in shown
     assert twin.startswith("# How good is the model? Not clearly better than chance\n") is not skill

@@ -33,7 +33,10 @@ def test_a_base_that_has_learnt_nothing_ends_the_study_before_step_2(
     found = json.loads((out / "verdict.json").read_text())
     assert found["answer"] == "not valid yet"
     assert found["sentence"].startswith("Not valid yet: base has learnt nothing (seed 0)")
-    assert "it is no better than always giving the commonest answer (accuracy" in found["sentence"]
+    assert (
+        "it is no better than always predicting the most frequent class (accuracy"
+        in found["sentence"]
+    )
     for said in (found["sentence"], "--epochs", "--learning-rate", "--keep-going"):
         assert said in found["paragraph"] and said in done.stderr
     assert {path.name for path in (out / "cells").iterdir()} == {

@@ -103,7 +103,7 @@ def pretrain_on_nearest(pile: tuple[Path, ...], k: int, job: Step2Job) -> None:
 
     Gururangan et al. 2020, section 5.2 (kNN-TAPT).
     """
-    read = read_texts(pile, job.args.table.columns)
+    read = _pile(pile, job)
     _pretrain_with(read, nearest_texts(read, k, job), pile, job)
 
 
@@ -112,10 +112,17 @@ def pretrain_on_random(pile: tuple[Path, ...], k: int, job: Step2Job) -> None:
 
     Gururangan et al. 2020, section 5.2 (RAND-TAPT).
     """
-    read = read_texts(pile, job.args.table.columns)
+    read = _pile(pile, job)
     count = len(nearest_texts(read, k, job))
     drawn = numbers(job.args.seed.seed, "random texts").choice(len(read), count, replace=False)
     _pretrain_with(read, np.sort(drawn), pile, job)
+
+
+def _pile(files: tuple[Path, ...], job: Step2Job) -> Corpus:
+    """The texts of these files, each once."""
+    from steep.shelf.select.select import without_repeats
+
+    return without_repeats(read_texts(files, job.args.table.columns))[0]
 
 
 def nearest_texts(pile: Corpus, k: int, job: Step2Job) -> np.ndarray:

@@ -50,18 +50,42 @@ def bias(
         find_place(out, "folder", args.output.overwrite, inputs_of(args, *given, source))
     terms = made_texts.swap_terms(args) if args.bias.swap else None
     cases = made_texts.read_cases(source) if args.bias.hatecheck else None
+    table, how = source, args  # what is read, and how; what was given is told
     if cases is not None:
-        source, args = cases.frame, made_texts.options_for(cases, args)
+        table, how = cases.frame, made_texts.options_for(cases, args)
     if (given[0] / runs.STUDY).is_file():
         from steep.shelf.bias.studies import bias_of_study
 
-        return bias_of_study(given[0], source, args)
+        return bias_of_study(given[0], table, how)
+    if args.bias.card:
+        _check_card(given[0], args)
     if args.bias.folds:
         from steep.shelf.bias.folds import out_of_fold
 
         found = out_of_fold(named(given), source, out, args)
-        return _finished(found, given, out, args, started)
-    trained = {name: load_trained_model(folder) for name, folder in named(given).items()}
+    else:
+        found = _by_models(named(given), table, how, (terms, cases))
+    if cases is not None and isinstance(source, str | Path):
+        found["file"] = str(source)
+    return _finished(found, given, out, args, started)
+
+
+def _check_card(model: Path, args: BiasArgs) -> None:
+    """Raises SteepError where there will be no card to write to: better now than in the end."""
+    if args.bias.folds:
+        raise SteepError("card: a checkpoint that is fitted for --folds has no card. Leave it out.")
+    runs.read_manifest(model, "fit")
+
+
+def _by_models(
+    models: dict[str, Path],
+    source: Source,
+    args: BiasArgs,
+    made: tuple[Terms | None, made_texts.Cases | None],
+) -> Found:
+    """What trained models do to the rows of `source`, to `made` swaps, and in HateCheck's cases."""
+    terms, cases = made
+    trained = {name: load_trained_model(folder) for name, folder in models.items()}
     corpus = corpus_for(source, [*trained.values()][0], args)
     rows = read_rows(source, corpus, [*trained.values()][0], args)
     rows.notes.extend(note for name, model in trained.items() for note in _seen(name, model, rows))
@@ -73,7 +97,7 @@ def bias(
         found["hatecheck"] = {
             arm.name: made_texts.hatecheck_findings(cases, rows.sample, arm, draws) for arm in arms
         }
-    return _finished(found, given, out, args, started)
+    return found
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,7 +24,7 @@ from steep.options import change
 from steep.shelf.bias import BiasArgs
 from steep.shelf.bias.findings import FEW, Found, Scored, mean_entry
 from steep.shelf.bias.measures import Sample
-from steep.shelf.bias.mentions import Terms, cells_of, pattern_of, read_terms
+from steep.shelf.bias.mentions import Terms, cells_of, composed, pattern_of, read_terms
 from steep.wording import quoted
 
 TEXT, LABEL, TEMPLATE, TARGET = "test_case", "label_gold", "templ_id", "target_ident"
@@ -66,7 +66,7 @@ def swapped(texts: Sequence[str], terms: Terms) -> Swaps:
     }
     never = pattern_of(terms.skip) if terms.skip else None
     made, rows, ways, skipped = [], [], [], 0
-    for row, text in enumerate(texts):
+    for row, text in enumerate(map(composed, texts)):
         found = [place for place, pattern in patterns.items() if pattern.search(text)]
         if len(found) != 1 or (never is not None and never.search(text)):
             skipped += bool(found)
@@ -82,10 +82,13 @@ def swapped(texts: Sequence[str], terms: Terms) -> Swaps:
 
 def exchanged(text: str, pattern: re.Pattern[str], forms: Sequence[tuple[str, str]]) -> str:
     """The text with the second of `forms` where the first one stands; its case stays."""
-    others = {form.casefold(): other for form, other in reversed(forms)}  # the first one counts
+    # By patterns: which letters differ in case alone (the Turkish ones with and without a dot) is
+    # for the one who found the word to say.
+    others = [(pattern_of([form]), other) for form, other in forms]
 
     def other_of(found: re.Match[str]) -> str:
-        word, other = found[0], others[found[0].casefold()]
+        word = found[0]
+        other = next(other for form, other in others if form.fullmatch(word))
         if word.isupper() and len(word) > 1:
             return other.upper()
         return other[:1].upper() + other[1:] if word[:1].isupper() else other

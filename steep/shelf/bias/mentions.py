@@ -1,10 +1,12 @@
 """Which rows mention which group, which are harmful, and which output of a model says so?
 
 Groups are columns of the table, or words in a TOML file, as docs/bias.md shows it: found
-whole, in any case; in scripts that write no blanks, anywhere. Forms are listed, not guessed.
+whole, in any case, over the end of a line, too; in scripts that write no blanks, anywhere. Forms
+are listed, not guessed.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +19,7 @@ from steep.args.table import Unit
 from steep.data.corpus import Corpus, Task
 from steep.data.raw import TEXT, Column, is_missing, number_or_none
 from steep.data.readers import Source, open_raw
-from steep.data.words import has_unspaced
+from steep.data.words import has_unspaced, marks_of_letters
 from steep.errors import SteepError
 from steep.openings import IdentityArgs
 from steep.options import nearest
@@ -27,6 +29,7 @@ from steep.wording import capital, counted, quoted, some, split_at_commas, twice
 TABLES = ("groups", "swap", "skip")
 SPECIAL = re.compile(r"[*?+()\[\]{}|\\^$]")  # what a regular expression is made of
 TRUE = {"true": "1", "false": "0"}
+ABSENT = (("0", "1"), ("0.0", "1.0"), ("no", "yes"), ("false", "true"))  # pairs of classes
 UNKNOWN = -1
 SHARE = "a share of raters from 0 to 1, or nothing where nobody was asked"
 
@@ -44,7 +47,7 @@ class Terms:
     def mentions(self, texts: Iterable[str]) -> np.ndarray:
         """Which texts mention each group: bool (n, groups)."""
         patterns = [pattern_of(words) for words in self.groups.values()]
-        found = [[p.search(text) is not None for p in patterns] for text in texts]
+        found = [[p.search(text) is not None for p in patterns] for text in map(composed, texts)]
         return np.array(found, bool).reshape(-1, len(patterns))
 
 
@@ -172,12 +175,13 @@ def labels_of(
 def output_of(task: Task, positive: str | None, label: str | None) -> int:
     """Which output of a model says how harmful a text is.
 
-    That of the class or label `positive`; else of the column `label`; else the second of two
-    classes, or the only output. Raises SteepError where none of these is there.
+    That of the class or label `positive`; else of the column `label`; else the only output, or of
+    two classes the second, where their names say that it is the one meant (0 and 1, no and yes,
+    "not toxic" and "toxic"). Raises SteepError where none of these is there.
     """
     names = task.labels
     wanted = positive if positive is not None or label not in names else label
-    if wanted is None and (len(names) == 1 or (task.kind == "single" and len(names) == 2)):
+    if wanted is None and (len(names) == 1 or (task.kind == "single" and _is_opposite(names))):
         wanted = names[-1]
     if wanted not in names:
         said = f"there is no {quoted(wanted)}" if wanted is not None else "none is named"
@@ -186,6 +190,12 @@ def output_of(task: Task, positive: str | None, label: str | None) -> int:
             f"{some([quoted(name) for name in names], 30)}: name one with --positive."
         )
     return names.index(wanted)
+
+
+def _is_opposite(names: Sequence[str]) -> bool:
+    """Whether two classes are something, the second, and its absence."""
+    plain = tuple(name.casefold() for name in names)
+    return plain in ABSENT or (len(names) == 2 and names[0] == f"not {names[1]}")
 
 
 def read_terms(path: Path) -> Terms:
@@ -217,10 +227,17 @@ def read_terms(path: Path) -> Terms:
 
 
 def pattern_of(words: Sequence[str]) -> re.Pattern[str]:
-    """What finds any of the words whole, the longest first, in any case."""
-    ordered = sorted(words, key=len, reverse=True)
-    parts = (re.escape(w) if has_unspaced(w) else rf"(?<!\w){re.escape(w)}(?!\w)" for w in ordered)
+    """What finds any of the words whole, the longest first, in any case, in a `composed` text."""
+    parts, inside = [], rf"[\w{marks_of_letters()}]"
+    for word in sorted(map(composed, words), key=len, reverse=True):
+        own = r"\s+".join(map(re.escape, word.split()))
+        parts.append(own if has_unspaced(word) else rf"(?<!{inside}){own}(?!{inside})")
     return re.compile("|".join(parts), re.IGNORECASE)
+
+
+def composed(text: str) -> str:
+    """The text with each letter and its accents as one character, where Unicode has one (NFC)."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def _check_table(value: Any, where: str) -> None:

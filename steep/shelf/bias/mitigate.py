@@ -17,7 +17,7 @@ from steep.args.table import ColumnArgs, TableArgs
 from steep.data.corpus import Corpus, Data, Task
 from steep.data.duplicates import corpus_hashes
 from steep.data.enlarged import with_rows
-from steep.data.leaks import held_out, texts_of
+from steep.data.leaks import Held, held_out, texts_of
 from steep.data.load import load, read_texts
 from steep.data.readers import Source
 from steep.data.step2_text import without_leaks
@@ -60,7 +60,7 @@ class Mitigation:
         if self.how.bias_weights != "none":
             own = self.weighted(own, at)
         if self.how.swap_terms:
-            own = self._with_swaps(own, notes)
+            own = self._with_swaps(own, _held(data), notes)
         if self.how.balance is not None:
             own = self._balanced(own, data, seed, notes)
         data = replace(data, train=own, notes=(*data.notes, *notes))
@@ -79,7 +79,7 @@ class Mitigation:
         scheme = np.array(SCHEMES[self.how.bias_weights])
         return _with(train, weight=train.weights() * scheme[place])
 
-    def _with_swaps(self, train: Corpus, notes: list[str]) -> Corpus:
+    def _with_swaps(self, train: Corpus, held: Held, notes: list[str]) -> Corpus:
         made = swapped(train.whole(), self.terms_for("swap_terms"))
         if not made.texts:
             raise SteepError(
@@ -87,9 +87,14 @@ class Mitigation:
             )
         cells: dict[str, Any] = dict(train.table.select(made.rows)[:]) | {"text": made.texts}
         cells["row"] = int(train.rows().max()) + 1 + np.arange(len(made.texts))
-        copies = datasets.Dataset.from_dict(cells, train.table.features)
+        copies = replace(
+            train,
+            table=datasets.Dataset.from_dict(cells, train.table.features),
+            source="swap_terms, texts with swapped terms",
+        )
+        copies = without_leaks(copies, held, notes.append)
         notes.append(f"swap_terms: {counted(len(copies), 'text')} with swapped terms added")
-        return replace(train, table=datasets.concatenate_datasets([train.table, copies]))
+        return replace(train, table=datasets.concatenate_datasets([train.table, copies.table]))
 
     def _balanced(self, own: Corpus, data: Data, seed: int, notes: list[str]) -> Corpus:
         """The rows `own`, then harmless texts of the pile."""
@@ -97,8 +102,7 @@ class Mitigation:
         if task.kind == "single" and len(task.labels) != 2:
             raise SteepError("balance: of several classes none is the harmless one. Name two.")
         pile = read_texts([Path(str(self.how.balance))], self.columns)
-        held = held_out(texts_of(c for part, c in data.parts.items() if part != "train" and len(c)))
-        pile = without_leaks(pile, held, notes.append)
+        pile = without_leaks(pile, _held(data), notes.append)
         new = ~np.isin(corpus_hashes(pile), corpus_hashes(data.train))
         pile = pile.take(np.flatnonzero(new))
         at, texts = output_of(task, self.asked.positive, self.label), data.train.whole()
@@ -150,6 +154,11 @@ class Mitigation:
         if self.identities.terms is None:
             raise SteepError(f"{option}: needs words, not columns. Name a file with --terms.")
         return self.identities.terms
+
+
+def _held(data: Data) -> Held:
+    """The held-out rows, of which training texts may be no copies."""
+    return held_out(texts_of(c for part, c in data.parts.items() if part != "train" and len(c)))
 
 
 def _with(corpus: Corpus, **columns: np.ndarray) -> Corpus:

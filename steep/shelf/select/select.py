@@ -15,6 +15,7 @@ from sklearn.neighbors import NearestNeighbors
 from steep import outputs, runs
 from steep.console import say, track
 from steep.data.corpus import Corpus, Data, Task, describe, join_corpora
+from steep.data.duplicates import corpus_hashes
 from steep.data.inputs import Rows
 from steep.data.load import load, read_texts
 from steep.data.readers import Source
@@ -65,10 +66,13 @@ def select(pile: Source | Sequence[Source], *, out: Path, args: SelectArgs) -> P
     data = load(near, args.table, args.split)
     sources = [pile] if isinstance(pile, Source) else pile
     text = join_corpora([read_texts([source], args.table.columns) for source in sources])
+    text, repeated = without_repeats(text)
     with outputs.writing(out, "select", args, args.output.overwrite) as run:
         run.record(data=describe(data))
         for note in (*data.notes, *text.notes):
             run.note(note)
+        if repeated:
+            run.note(f"{repeated:,} texts of the pile repeat another, and are left out")
         found = _search(data.train, text, _vectors(data, text, args), k)
         counts = _write(text, found, run.folder / runs.SELECTED)
         run.note(
@@ -85,6 +89,13 @@ def select(pile: Source | Sequence[Source], *, out: Path, args: SelectArgs) -> P
     command = shlex.join(["steep", "adapt", str(near), str(out / runs.SELECTED)])
     say(f"selected texts: {out / runs.SELECTED}; next: {command} ...")
     return out
+
+
+def without_repeats(pile: Corpus) -> tuple[Corpus, int]:
+    """The first of each text, so that k neighbours are k texts; and how many are left out."""
+    firsts = np.sort(np.unique(corpus_hashes(pile), return_index=True)[1])
+    left_out = len(pile) - len(firsts)
+    return (pile.take(firsts) if left_out else pile), left_out
 
 
 def _vectors(data: Data, pile: Corpus, args: SelectArgs) -> Vectors:

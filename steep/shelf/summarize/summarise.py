@@ -35,7 +35,7 @@ from steep.shelf.summarize import documents as docs
 from steep.shelf.summarize import measure as ways
 from steep.shelf.summarize.choose import Labelled, Rule, labelled, rules_of, settled
 from steep.shelf.summarize.folder import read_settings, write_summary_card
-from steep.shelf.summarize.rouge import WORDS, described
+from steep.shelf.summarize.rouge import WORDS, any_words, described
 from steep.stages.fit import leaks, splits_of
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def _summaries(folder: Path, source: Any, args: SummaryPredictArgs) -> Iterator[
     for chunk in track(parts, -(-len(corpus) // CHUNK), "summarising"):
         scored = made.reader.scores([one.sentences for one in chunk], args.batch.size)
         for document, scores in zip(chunk, scored, strict=True):
-            own = [words(sentence) for sentence in document.sentences]
+            own = [words(one) or any_words(one) for one in document.sentences]  # any script
             empty += [] if any(own) else [document.row]
             chosen = rule.choose(scores, own)
             sentences = [document.sentences[i] for i in chosen]

@@ -64,6 +64,15 @@ def test_out_of_fold_findings(
     assert json.loads((out / "results.json").read_text(encoding="utf-8")) == found
 
 
+def test_no_card_is_promised_to_fits_that_have_none(
+    refused: Refused, comments: Path, tiny_bert: Path, tmp_path: Path
+) -> None:
+    """Before any of them is made."""
+    words = ("--label toxic --identities women --folds 3 --card --out", tmp_path / "found")
+    assert "card: " in refused("bias", tiny_bert, comments, *words)
+    assert not (tmp_path / "found.folds").exists()
+
+
 def test_folds_need_a_place(refused: Refused, comments: Path, tiny_bert: Path) -> None:
     words = "--label toxic --identities women --folds 3"
     assert "name a folder with --out" in refused("bias", tiny_bert, comments, words)

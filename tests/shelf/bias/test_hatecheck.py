@@ -52,6 +52,11 @@ def test_functions_groups_and_pairs(steep: Steep, judge: Path, tmp_path: Path) -
     assert found["clusters"] == 30
     assert "lowest accuracy by functionality" in done.stdout
     assert "Accuracy by functionality" in (out / "report.html").read_text(encoding="utf-8")
+    steep("report", out)
+    shown = (out / "report.md").read_text(encoding="utf-8")
+    again = next(line for line in shown.splitlines() if line.strip().startswith("steep bias"))
+    assert str(path) in again, "the file, as it was given"
+    assert "--identities" not in again, "which HateCheck refuses"
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from steep.data.corpus import Task
+from steep.errors import SteepError
 from steep.shelf.bias.made_texts import exchanged, swapped
-from steep.shelf.bias.mentions import Terms, pattern_of, read_terms
+from steep.shelf.bias.mentions import Terms, output_of, pattern_of, read_terms
 
 GENDER = {"women": ("woman", "women", "she", "her"), "men": ("man", "men", "he", "his")}
 
@@ -59,3 +61,53 @@ def test_a_file_of_terms(tmp_path: Path) -> None:
     terms = read_terms(path)
     assert terms.groups == {"women": ("woman",)}
     assert terms.axes == {"g": {"a": ("x",), "b": ("y",)}}
+
+
+@pytest.mark.parametrize(
+    ("term", "text", "found"),
+    [
+        ("gay men", "about gay\nmen", True),
+        ("gay men", "about gay\u00a0 men", True),
+        ("cafe", "a cafe\u0301", False),  # é, in two characters
+        ("mère", "la me\u0300re", True),
+        ("राम", "रामायण पढ़ी", False),
+        ("नर", "किनर", False),
+        ("औरत", "औरतें", False),
+        ("औरत", "वह औरत है", True),
+    ],
+)
+def test_marks_belong_to_their_letter_and_blanks_are_alike(
+    term: str, text: str, found: bool
+) -> None:
+    assert Terms({"a": (term,)}).mentions([text]).item() is found
+
+
+def test_letters_that_only_a_pattern_finds_alike_are_swapped() -> None:
+    axes = {
+        "gender": {"women": ("kadın",), "men": ("gay  men",)},
+        "own": {"a": ("his",), "b": ("her",)},
+    }
+    made = swapped(["Bir KADIN geldi", "HİS car"], Terms(GENDER, axes))
+    assert made.texts == ["Bir GAY  MEN geldi", "HER car"]
+
+
+@pytest.mark.parametrize(
+    ("classes", "positive", "found"),
+    [
+        (("0", "1"), None, 1),
+        (("No", "Yes"), None, 1),
+        (("not toxic", "toxic"), None, 1),
+        (("hate", "nothate"), "hate", 0),
+        (("toxic",), None, 0),
+    ],
+)
+def test_which_class_is_harmful(classes: tuple[str, ...], positive: str | None, found: int) -> None:
+    task = Task("single" if len(classes) > 1 else "regression", classes)
+    assert output_of(task, positive, "label") == found
+
+
+@pytest.mark.parametrize("classes", [("hate", "nothate"), ("abusive", "normal"), ("HOF", "NOT")])
+def test_which_class_is_harmful_is_not_guessed(classes: tuple[str, str]) -> None:
+    """Of names in order of the alphabet the second one would be the harmless."""
+    with pytest.raises(SteepError, match="name one with --positive"):
+        output_of(Task("single", classes), None, "label")

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from steep.args.table import TableArgs
-from steep.data.load import read_table
+from steep.args.table import SplitArgs, TableArgs
+from steep.data.load import load, read_table
 from steep.openings import IdentityArgs, MitigationArgs
 from steep.options import change
 from steep.shelf.bias.mentions import read_identities
@@ -55,6 +55,27 @@ def test_effective_weights(tmp_path: Path, scheme: str, wanted: tuple[float, ...
     plan = Mitigation(identities, asked, MitigationArgs(bias_weights=scheme), "toxic")
     found = plan.weighted(corpus, 1).weights()
     assert found.tolist() == pytest.approx([*wanted[:3], 2 * wanted[3]])
+
+
+def test_swapped_copies_of_held_out_rows_are_left_out(tmp_path: Path, terms: Path) -> None:
+    """Of texts from templates every swap of a training row is a row of the test, or near one."""
+    path, draw = tmp_path / "c.csv", np.random.default_rng(0)
+    ends = [f"is {a} and {b} today" for a in ("sad", "glad", "late", "ill") for b in ("here", "in")]
+    rows = [(f"this {who} {end}", i % 2) for i, end in enumerate(ends) for who in ("woman", "man")]
+    more = [(f"a cat saw {draw.integers(9**9)} things", i % 2) for i in range(40)]
+    pd.DataFrame([*rows, *more], columns=["text", "toxic"]).to_csv(path, index=False)
+    asked, table = IdentityArgs(terms=terms), change(TableArgs(), {"label": "toxic"})
+    data = load(path, table, SplitArgs())
+    identities = read_identities(path, asked, "toxic", "auto")
+    plan = Mitigation(identities, asked, MitigationArgs(swap_terms=True), "toxic")
+    made = plan.applied(data, 0)
+    held = {text for part in (data.valid, data.test) for text in part.whole()}
+    before = [text for text in data.train.whole() if text in held]
+    added = list(made.train.whole())[len(data.train) :]
+    assert added
+    assert not before
+    assert held.isdisjoint(added)
+    assert any("equal a held-out row and are left out" in note for note in made.notes)
 
 
 def test_options_of_a_fit(

@@ -55,6 +55,18 @@ def test_what_is_similar_to_the_task_is_selected(
     )
 
 
+def test_neighbours_are_different_texts(steep: Steep, tables: Path, tmp_path: Path) -> None:
+    """Seven copies of one text would be all the neighbours of a row that is like it."""
+    task, pile, out = tables / "single.csv", tmp_path / "pile.txt", tmp_path / "chosen"
+    own = pd.read_csv(task)["text"].tolist()[:6]
+    others = [f"{text} indeed" for text in own[1:]]
+    pile.write_text("\n".join([f"{own[0]} indeed"] * 7 + others), encoding="utf-8")
+    shown = steep("select", pile, "--near", task, "--neighbours 5 --unit line --out", out)
+    lines = [json.loads(line)["text"] for line in (out / "selected.jsonl").read_text().splitlines()]
+    assert sorted(lines) == sorted({f"{own[0]} indeed", *others})
+    assert "6 texts of the pile repeat another, and are left out" in shown.stderr
+
+
 def test_what_it_needs_is_said(steep: Steep, tables: Path, pile: Path, tmp_path: Path) -> None:
     out = ("--out", tmp_path / "no")
     assert "--near" in steep("select", pile, *out, code=2).output

@@ -223,6 +223,14 @@ def test_empty_documents_have_empty_summaries(
     assert "a.jsonl: 2 of 4 documents are empty (rows 1, 3)" in done.stderr
 
 
+def test_text_of_another_script_has_a_summary(summariser: Path) -> None:
+    """ROUGE's words of English are a to z; a sentence that has none of them can be chosen, too."""
+    texts = ["Первое предложение. Второе предложение.", "今天下雨。我们在家。"]
+    found = package.summarize.predict(summariser, pd.DataFrame({"article": texts}), sentences=1)
+    assert [len(own) for own in found["sentences"]] == [1, 1]
+    assert all(own[0] in text for own, text in zip(found["sentences"], texts, strict=True))
+
+
 def test_what_is_odd_is_told_by_row(steep: Steep, tiny_bert: Path, tmp_path: Path) -> None:
     rows = made(60, 3)
     rows[4]["article"] = "Only one sentence here of a cat."
