@@ -50,6 +50,7 @@ STUDY = MANIFEST | {  # study.json
     "budgets?": [LABELS],
     "metric": str,
     "task": TASK,
+    "step2?": Each(str),
     "step2_seconds?": Maybe(SECONDS),
     "recipes?": Each(Each(dict)),
     "failed?": Each(str),

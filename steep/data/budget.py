@@ -1,5 +1,6 @@
 """Which labelled rows are used where not all are? A budget's, few of each class, or the probe's."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from steep.data.inputs import Rows
 from steep.errors import SteepError
 from steep.metrics.scores import defined, primary
 from steep.seeds import numbers
-from steep.wording import some
+from steep.wording import counted, some
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -87,6 +88,18 @@ def within(data: Data, budget: int | None, seed: int) -> Data:
     order = numbers(seed, "labels").permutation(len(data.train))
     chosen = _every_class_first(data.train, order)[: max(budget, _classes(data.train))]
     return replace(data, train=data.train.take(np.sort(chosen)))
+
+
+def check_budgets(data: Data, budgets: Sequence[int]) -> None:
+    """Raises SteepError at a budget that `within` could not keep to."""
+    least, most = max(1, _classes(data.train)), len(data.train)
+    for budget in budgets:
+        if not least <= budget <= most:
+            classes = f" of {least:,} classes" if least > 1 else ""
+            raise SteepError(
+                f"label_budgets {budget:,}: there are {counted(most, 'training row')}{classes}. "
+                f"Name numbers from {least:,} to {most:,}."
+            )
 
 
 def _classes(train: Corpus) -> int:

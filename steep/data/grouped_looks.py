@@ -19,13 +19,16 @@ DIGITS = re.compile(r"\d+")
 WORDS = re.compile(r"\w+")
 
 
-def asks_for_groups(corpus: Corpus) -> list[str]:
-    """Sentences that ask for --group; none where rows look independent, or are grouped already."""
+def asks_for_groups(corpus: Corpus, examples: bool = True) -> list[str]:
+    """Sentences that ask for --group; none where rows look independent, or are grouped already.
+
+    Without `examples` they hold nothing of the texts.
+    """
     if corpus.groups() is not None or len(corpus) < FEWEST:
         return []
     some = corpus.take(np.arange(min(len(corpus), LOOKED_AT)))
     ids, texts = list(dict.fromkeys(some.table["id"])), some.whole()  # both of a pair have one
-    found = [_by_id(ids), _by_prefix(texts), _by_words(texts)]
+    found = [_by_id(ids), _by_prefix(texts, examples), _by_words(texts)]
     why = [reason for reason in found if reason]
     if not why:
         return []
@@ -44,7 +47,7 @@ def _by_id(ids: list[str]) -> str:
     return f"ids such as {quoted(example)} name {groups:,} groups of {together:,} rows"
 
 
-def _by_prefix(texts: list[str]) -> str:
+def _by_prefix(texts: list[str], examples: bool) -> str:
     """By the first words of different texts."""
     different = list(dict.fromkeys(" ".join(WORDS.findall(text.casefold())) for text in texts))
     starts = [" ".join(text.split()[:PREFIX]) for text in different]
@@ -53,7 +56,8 @@ def _by_prefix(texts: list[str]) -> str:
     if together < SHARE * len(texts):
         return ""
     most = Counter(long).most_common(1)[0][0]
-    return f"{together:,} of {len(texts):,} texts begin like another, as {quoted(brief(most))}"
+    shown = f", as {quoted(brief(most))}" if examples else ""
+    return f"{together:,} of {len(texts):,} texts begin like another{shown}"
 
 
 def _by_words(texts: list[str]) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 ROWS, GROUPS = "test rows", "groups of rows"
 ENOUGH = 100  # from so many on, nothing is widened
+LEAST = 1 + 1e-9  # units that have a variance
 CELLS = 1_500_000  # resamples x rows computed at once: some tens of megabytes
 BY_CLASS = ("auc", "macro_f1")  # metrics that rest on the rarer rows
 
@@ -242,7 +243,8 @@ def _truth(task: "Task", labels: np.ndarray) -> np.ndarray:
 def _by_class(truth: np.ndarray, groups: np.ndarray | None) -> Support:
     """A mean over columns: the variances of each are added (Satterthwaite 1946).
 
-    That of a column goes with one over the units of its rarer kind.
+    That of a column goes with one over the units of its rarer kind. A single one, beside columns of
+    more, counts as two, the fewest that have a variance: no resample shows what it does.
     """
     kinds = (truth, ~truth)
     found = [
@@ -251,10 +253,9 @@ def _by_class(truth: np.ndarray, groups: np.ndarray | None) -> Support:
         if truth[:, i].any() and not truth[:, i].all()
     ]
     what = f"{ROWS if groups is None else GROUPS} of the rarer class"
-    known = np.array([(units, widening) for units, widening in found if units > 1 + 1e-9])
-    if not len(known):
+    if all(units < LEAST for units, _ in found):
         return Support(1.0 if found else 0.0, 0.0, what=what)
-    units, widening = known.T
+    units, widening = np.array([one if one[0] >= LEAST else (2.0, 2.0) for one in found]).T
     variances = 1 / units
     df = float(variances.sum() ** 2 / (variances**2 / (units - 1)).sum())
     wider = float(variances.sum() / (variances / widening).sum())

@@ -50,9 +50,7 @@ def _findings(study: StudyFolder, verdict: dict[str, Any], texts: bool) -> list[
         results = Section("Results by arm", _results(study, verdict))
         return present(results, _learning(study), cost_section(study, verdict))
     task = study.manifest["task"]
-    tables = {
-        a: [c.predictions for c in study.of(a) if c.predictions is not None] for a in study.arms
-    }
+    tables = _predicted(study)
     votes = {arm: votes_of(found, task) for arm, found in tables.items() if found}
     return present(
         _gains(verdict),
@@ -67,6 +65,19 @@ def _findings(study: StudyFolder, verdict: dict[str, Any], texts: bool) -> list[
         _changed(votes, task, texts),
         _worst(study, votes, verdict, texts),
     )
+
+
+def _predicted(study: StudyFolder) -> dict[str, list[pd.DataFrame]]:
+    """The predictions of each arm, a table a seed; a seed counts only where no arm diverged."""
+    lost = {cell.seed for cell in study.cells if cell.facts.get("diverged")}
+    return {
+        arm: [
+            cell.predictions
+            for cell in study.of(arm)
+            if cell.predictions is not None and cell.seed not in lost
+        ]
+        for arm in study.arms
+    }
 
 
 def _unfinished(study: StudyFolder) -> dict[str, Any]:

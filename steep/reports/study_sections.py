@@ -210,6 +210,8 @@ def cost_section(study: StudyFolder, verdict: dict[str, Any]) -> Section | None:
         return None
     step2 = {"adapted": 0.0} | study.step2
     step2["adapted"] = study.manifest.get("step2_seconds") or step2["adapted"]
+    shared = study.manifest.get("step2", {})  # of each arm the one whose step 2 it has
+    step2 |= {arm: step2.get(owner, 0.0) for arm, owner in shared.items()}
     total = {arm: seconds + step2.get(arm, 0.0) for arm, seconds in fits.items()}
     means = {
         arm: found["mean"]

@@ -11,6 +11,7 @@ import numpy as np
 from steep import runs
 from steep.args import CompareArgs
 from steep.console import say, say_next
+from steep.data.budget import check_budgets
 from steep.data.corpus import Data, join_corpora
 from steep.data.grouped_looks import asks_for_groups
 from steep.data.groups import SPLIT_ANEW, group_notes
@@ -97,6 +98,7 @@ def prepared(source: Source | Data, out: Path, args: CompareArgs, arms: Sequence
     if args.workers.ray is not None:
         reach_ray(args.workers.ray)
     data = load(source, args.table, args.split, start.splits)
+    check_budgets(data, args.study.label_budgets)
     test = test_of(data)
     metric = metric_of(data.labelled(), test, args.metric.metric)
     return Study(out, replace(design, given=start.given), start, data, test, metric, args)
@@ -172,7 +174,7 @@ def group_cautions(data: Data) -> list[str]:
     """What weakens the answer where rows belong together: groups in two parts, or none named."""
     name = data.table.groups.group
     if name is None:
-        asked = asks_for_groups(join_corpora(list(data.parts.values())))
+        asked = asks_for_groups(join_corpora(list(data.parts.values())), examples=False)
         return [f"{why} Until then the interval may be too narrow." for why in asked]
     notes = group_notes(data.parts, name, data.splits.left_out)
     return [note for note in notes if note.endswith(SPLIT_ANEW)]

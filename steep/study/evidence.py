@@ -100,7 +100,7 @@ def _of_study(folder: Path) -> list[Finding]:
     rows = study.get("data", {}).get("parts", {}).get("train", 0)
     budgets = [b for b in verdict.get("budgets", []) if (b["labels"] or rows) >= 1]
     found = [
-        Finding(folder.name, b["labels"] or rows, own_head, *_points(c))
+        Finding(str(folder), b["labels"] or rows, own_head, *_points(c))
         for b in budgets
         for c in b["comparisons"]
         if c["main"] and None not in (c["gain"], c.get("low"), c.get("high"))

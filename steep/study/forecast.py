@@ -36,11 +36,14 @@ def forecast(labels: int, own_head: bool, evidence: Sequence[Finding]) -> Foreca
     "likely" where the interval of their common gain lies above 0, "unlikely" where it lies below
     `WORTH`, else "unknown"; with fewer than `ENOUGH` studies always "unknown".
     """
-    alike = [
-        study
-        for study in evidence
-        if study.own_head is own_head and labels / NEAR <= study.labels <= labels * NEAR
-    ]
+    alike = _one_of_each(
+        labels,
+        [
+            study
+            for study in evidence
+            if study.own_head is own_head and labels / NEAR <= study.labels <= labels * NEAR
+        ],
+    )
     kind = f"{'with' if own_head else 'without'} a masked-LM head of its own"
     studies = "study" if len(alike) == 1 else "studies"
     those = f"{studies} with {labels / NEAR:,.0f} to {labels * NEAR:,.0f} labels and a checkpoint"
@@ -51,6 +54,15 @@ def forecast(labels: int, own_head: bool, evidence: Sequence[Finding]) -> Foreca
     if low > 0:
         return Forecast("likely", found)
     return Forecast("unlikely" if high < WORTH else "unknown", found)
+
+
+def _one_of_each(labels: int, findings: Sequence[Finding]) -> list[Finding]:
+    """Of each study the finding with the most alike number of labels.
+
+    Those of several budgets share step 2 and test rows: they say the same thing several times.
+    """
+    order = sorted(findings, key=lambda one: abs(np.log(one.labels / labels)), reverse=True)
+    return list({one.name: one for one in order}.values())
 
 
 def together(studies: Sequence[Finding]) -> tuple[float, float, float]:

@@ -30,6 +30,10 @@ def more_labels(
     "beyond"}. None with fewer than `LEAST` budgets, where base does not rise with labels, or
     adapted is not better.
     """
+    fine = np.isfinite(base).all((0, 1)) & np.isfinite(adapted).all(0)  # the metric is defined
+    if fine.sum() < 2:
+        return None
+    base, adapted = base[..., fine], adapted[:, fine]
     heights, gain = base.mean((0, 2)), (adapted - base[:, -1]).mean()
     slope = _fitted(np.log(counts), heights[None], counts)[0][0, 1]
     if len(counts) < LEAST or min(slope, heights[-1] - heights[0], gain) <= 0:

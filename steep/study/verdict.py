@@ -184,7 +184,7 @@ def _usable(
 ) -> tuple[_Arms, list[str]]:
     """The cells that can be compared, by arm and seed, and a warning for every other."""
     metric, task, labels = question.metric, test.task, test.labels
-    arms: _Arms = {cell.arm: {} for cell in cells}
+    arms: _Arms = {arm: {} for arm in (*(cell.arm for cell in cells), BASE, ADAPTED)}
     warnings, kept = [], []
     for cell in sorted(cells, key=lambda cell: cell.seed):
         few = f", {cell.labels:,} labels" if cell.labels else ""

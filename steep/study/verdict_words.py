@@ -198,8 +198,8 @@ def in_money(verdict: dict[str, Any], prices: PriceArgs) -> str:
     if prices.hour_price is not None:
         said.append(f"step 2 cost {hours * prices.hour_price:,.2f}")
     if label is not None and more is not None:
-        known = [(word, more[end]) for word, end in (("from", "low"), ("to", "high")) if more[end]]
-        ends = " ".join(f"{word} {label * count:,.2f}" for word, count in known)
+        known = [(word, more[end]) for word, end in (("from", "low"), ("to", "high"))]
+        ends = " ".join(f"{word} {label * n:,.2f}" for word, n in known if n is not None)
         said.append(
             f"as many labels {ends}" if ends else f"labels over {label * more['beyond']:,.2f}"
         )

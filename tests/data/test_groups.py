@@ -162,6 +162,17 @@ def test_rows_that_look_grouped_are_asked_about(write, ids, texts, asked):
     assert (asked in found[0] and "--group" in found[0]) if asked else not found
 
 
+def test_a_report_may_ask_without_showing_text(write):
+    words = "red blue green cold warm old new slow".split()
+    lines = [
+        f"my name is paul {words[i % 8]} {words[i // 8]} {i * 7},{'ab'[i % 2]}" for i in range(64)
+    ]
+    corpus = read_table(write("t.csv", "\n".join(["text,label", *lines]) + "\n"), PLAIN)
+    (shown,), (plain,) = asks_for_groups(corpus), asks_for_groups(corpus, examples=False)
+    assert "texts begin like another, as 'my name is paul " in shown
+    assert "texts begin like another" in plain and "paul" not in plain
+
+
 def test_grouped_rows_are_not_asked_about(write):
     corpus = read_table(table(write, [5] * 20), GROUPED)
     assert not asks_for_groups(corpus)

@@ -243,6 +243,7 @@ def test_diverged_fits_are_named_and_left_out(make: SimpleNamespace, tmp_path: P
     runs.write_json(study / runs.VERDICT, verdict)
     page = write_report(study).read_text(encoding="utf-8")
     assert "Diverged: adapted with seed 2." in page
+    assert "summed over 4 seeds" in page and "summed over 5 seeds" not in page
     assert slopes(page) == 4
 
 

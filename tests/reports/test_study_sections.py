@@ -31,6 +31,19 @@ def test_an_arm_that_starts_from_step_2_costs_it_as_well(
     assert at["adapted"][1] < at["tfidf"][1]  # heights are counted from above
 
 
+def test_an_arm_that_shares_a_step_2_costs_it_as_well(
+    make: SimpleNamespace, tmp_path: Path
+) -> None:
+    study = read_folder(make.study(tmp_path / "study"), STAGES)
+    assert isinstance(study, StudyFolder) and study.verdict is not None
+    study.manifest["step2"] = {"adapted": "adapted", "base": "adapted"}
+    section = cost_section(study, study.verdict)
+    assert section is not None
+    table = section.blocks[1]
+    assert isinstance(table, Table)
+    assert table.rows[1][:4] == ("base", "3.0 min", "12.3 min", "15.4 min")
+
+
 def test_the_page_labels_the_arms_and_shows_both_curves_of_step_2(
     make: SimpleNamespace, tmp_path: Path
 ) -> None:

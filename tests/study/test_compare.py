@@ -107,6 +107,10 @@ def test_label_budgets_make_a_curve(steep: Steep, base: Words, tmp_path: Path) -
     assert "Label curve" in page and "Step 2 by number of labels" in page
     done = steep(*base, "--label-budgets 0", "--out", tmp_path / "no", code=2)
     assert "label_budgets: every number of labels must be at least 1" in done.stderr
+    for few in (1, 100_000):  # of two classes, and of some hundred rows
+        done = steep(*base, "--label-budgets", str(few), "--out", tmp_path / "no", code=2)
+        assert f"label_budgets {few:,}: there are " in done.stderr
+        assert "training rows of 2 classes. Name numbers from 2 to " in done.stderr
 
 
 def test_a_dry_run_writes_nothing_and_a_budget_cuts_the_design(

@@ -87,6 +87,18 @@ def test_a_curve_that_cannot_be_fitted_is_refused() -> None:
     assert more_labels(COUNTS, base, base[:, -1] - 0.01, 0) is None, "no gain"
 
 
+def test_resamples_without_the_metric_do_not_count() -> None:
+    """An AUC of few positives is undefined on some resamples; one of them hid that step 2 harms."""
+    base, adapted = runs(CURVES["log"], 700, 0.0001, np.random.default_rng(0))
+    whole = more_labels(COUNTS, base, adapted, 0)
+    base[0, 2, 5] = adapted[1, 7] = np.nan
+    found = more_labels(COUNTS, base, adapted, 0)
+    assert found is not None and whole is not None
+    assert found["low"] == pytest.approx(whole["low"], rel=0.05)
+    assert more_labels(COUNTS, base, base[:, -1] - 0.01, 0) is None, "no gain"
+    assert more_labels(COUNTS, base * np.nan, adapted, 0) is None
+
+
 def test_prices_are_only_those_of_the_user() -> None:
     more = {"at": 400, "low": 100, "high": 300, "beyond": 1200}
     study = {"cost": {"step2_seconds": 1800.0}, "more_labels": more}
@@ -94,6 +106,11 @@ def test_prices_are_only_those_of_the_user() -> None:
     both = PriceArgs(label_price=0.5, hour_price=3.0)
     said = " At your prices step 2 cost 1.50 and as many labels from 50.00 to 150.00."
     assert in_money(study, both) == said
+    none = in_money(study | {"more_labels": more | {"low": 0}}, both)
+    assert "as many labels from 0.00 to 150.00" in none
+    assert "as many labels from 0.00." in in_money(
+        study | {"more_labels": more | {"low": 0, "high": None}}, both
+    )
     far = more | {"low": None, "high": None}
     assert "labels over 600.00" in in_money(study | {"more_labels": far}, both)
     assert "is not known" in in_money(study | {"more_labels": None}, both)

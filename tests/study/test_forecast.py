@@ -10,7 +10,9 @@ def made(
     *gains: float, error: float = 0.5, labels: int = 100, own_head: bool = False
 ) -> tuple[Finding, ...]:
     wide = 1.96 * error
-    return tuple(Finding("made", labels, own_head, g, g - wide, g + wide) for g in gains)
+    return tuple(
+        Finding(f"made {i}", labels, own_head, g, g - wide, g + wide) for i, g in enumerate(gains)
+    )
 
 
 def test_the_interval_of_all_studies_decides() -> None:
@@ -41,6 +43,18 @@ def test_only_studies_like_this_one_count() -> None:
     other = forecast(100, True, studies)
     assert other.answer == "unknown" and "hold 0 studies" in str(other)
     assert "+3.0 points (+1.8 to +4.2) in the 3 studies" in str(forecast(100, False, studies))
+
+
+def test_budgets_of_one_study_are_one_study() -> None:
+    """They share step 2 and test rows, so that three of them say what one does."""
+    one = [
+        Finding("mine", labels, True, gain, gain - 2, gain + 2)
+        for labels, gain in ((50, 3.0), (100, 3.4), (200, 2.9))
+    ]
+    found = forecast(100, True, one)
+    assert found.answer == "unknown" and "hold 1 study" in str(found)
+    others = made(3.4, 3.4, own_head=True)
+    assert "+3.4 points" in str(forecast(100, True, (*one, *others))), "that with 100 labels"
 
 
 def test_together_as_the_textbook_has_it() -> None:

@@ -55,7 +55,7 @@ def test_a_study_counts_documents_and_another_column_is_another_study(
     verdict = json.loads((tmp_path / "s" / "verdict.json").read_text())
     assert 2 <= verdict["groups"] < 20 and verdict["rests_on"]["what"] == "groups of rows"
     assert any("groups of rows" in warning for warning in verdict["warnings"])
-    assert any("--step2-per-seed includes it" in warning for warning in verdict["warnings"])
+    assert any("--step2-per-seed covers it" in warning for warning in verdict["warnings"])
     for cell in (tmp_path / "s" / "cells").glob("*.csv"):
         assert pd.read_csv(cell)["group"].nunique() == verdict["groups"]
     steep(*words, "--group doc")

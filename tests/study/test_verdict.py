@@ -197,7 +197,7 @@ def test_arms_costs_and_sentences():
     assert f"The probability that step 2 brings any gain is {share:.3g} %." in found["paragraph"]
     assert found["cost"] == {"step2_seconds": 60, "fit_seconds": 10, "ratio": 6}
     assert found["sentence"].endswith("2 seeds).")
-    assert "6.0 times one fine-tuning" in found["paragraph"]
+    assert "6.0 times as long as one fine-tuning" in found["paragraph"]
     assert "'tfidf' reached" in found["paragraph"]
     assert any("Only 2 seeds" in warning for warning in found["warnings"])
 
@@ -225,6 +225,15 @@ def test_label_budgets_have_their_own_answers_and_the_largest_decides():
     assert main | {"p_holm": among["p_holm"]} == among
     assert "With 200 labels the gain was +4" in found["paragraph"]
     assert "yes, also after correction for 3 budgets" in found["paragraph"]
+
+
+def test_a_smaller_budget_without_a_run_of_an_arm_has_no_answer():
+    """All of them may have failed; after hours of training this must not end in a traceback."""
+    cells = budgets(np.random.default_rng(17))
+    found = judge([c for c in cells if (c.arm, c.labels) != ("adapted", 100)])
+    assert [part["answer"] for part in found["budgets"]] == ["cannot tell", "yes", "yes"]
+    assert found["budgets"][0]["comparisons"] == []
+    assert found["answer"] == "yes"
 
 
 def test_what_step_2_is_worth_in_labels():
