@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from steep import runs
-from steep.args import AdaptArgs, CheckArgs, FitArgs, TuneArgs
+from steep.args import AdaptArgs, CheckArgs, CompareArgs, FitArgs, TuneArgs
 from steep.args.training import LengthArgs
-from steep.console import say_next, tell
+from steep.console import say, say_next, tell
 from steep.data.corpus import Corpus, Data, describe, join_corpora, label_counts
 from steep.data.duplicates import find_conflicts, repeat_notes
 from steep.data.grouped_looks import asks_for_groups
@@ -57,9 +57,12 @@ def check(source: Source | Data, *, args: CheckArgs, out: Path | None = None) ->
 
 
 def _say_next(source: str | Path, args: CheckArgs, stage: str) -> None:
-    """The command that takes the same file further, with the same options."""
+    """The command that takes the same file further, with the same options; of labels, also study."""
     kind, out = (FitArgs, "model") if stage == "fit" else (AdaptArgs, "adapted")
     values = as_mapping(args) | {"model": args.start.model or "bert-base-uncased"}
+    if stage == "fit":
+        study = command_line("compare", CompareArgs, values, [source], "study")
+        say(f"with and without step 2, to see whether it pays: {study}")
     say_next(command_line(stage, kind, values, [source], out))
 
 

@@ -25,7 +25,9 @@ def test_from_check_to_evaluate(
 ) -> None:
     table = tmp_path / "a table.csv"
     table.write_bytes((tables / "single.csv").read_bytes())
-    found = last(steep("check", table, "--label label --test-share 0.3"))
+    checked = steep("check", table, "--label label --test-share 0.3")
+    assert f"steep compare '{table}' --label label --test-share 0.3 --model" in checked.stderr
+    found = last(checked)
     assert found == [
         *("steep", "fit", str(table), "--label", "label", "--test-share", "0.3"),
         *("--model", "bert-base-uncased", "--out", "model"),
