@@ -22,8 +22,8 @@ from steep.metrics.scores import (
     resampled,
     score,
 )
-from steep.metrics.weighted import THOUSAND, Draws
-from steep.wording import NOTHING, number, plain, span
+from steep.metrics.weighted import FEW_GROUPS, THOUSAND, Draws
+from steep.wording import NOTHING, counted, number, plain, span
 
 if TYPE_CHECKING:
     from steep.data.corpus import Task
@@ -39,9 +39,10 @@ LOSS, ERROR = "log_loss", "rmse"  # of probabilities, and of numbers: defined fo
 def summarise(
     task: "Task", labels: np.ndarray, probabilities: np.ndarray, draws: Draws = THOUSAND
 ) -> dict[str, Any]:
-    """Rows, metrics with their 95 % intervals, scores by class, confusion, calibration, abstention.
+    """Rows and groups, metrics with 95 % intervals, scores by class, confusion, and what follows.
 
-    `none` is the exact match of predicting no label at all, where a row has several labels.
+    `groups` is None where rows do not belong together; `none` is the exact match of predicting no
+    label at all, where a row has several labels.
 
     Arrays and errors as in `metrics.score`. `confusion` is None except for single-label tasks,
     `calibration` and `abstention` are None for regression. Decisions are those of the task's
@@ -51,6 +52,7 @@ def summarise(
     values = score(task, labels, probabilities)
     return {
         "rows": len(labels),
+        "groups": None if draws.groups is None else len(np.unique(draws.groups)),
         "metrics": {name: _entry(value, ranges.get(name)) for name, value in values.items()},
         "per_class": per_class(task, labels, probabilities),
         "confusion": confusion(task, labels, probabilities) if task.kind == "single" else None,
@@ -75,6 +77,11 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
         found.append(
             f"{curve['metric']} {most['value']:.3f} on the {COVERAGE:.0%} of rows with the highest "
             f"confidence; mean over all coverages {curve['area']:.3f}"
+        )
+    if (groups := summary.get("groups")) is not None and groups < FEW_GROUPS:
+        count = counted(groups, "group")
+        found.append(
+            f"only {count} of rows: intervals from so few are rough, and may be misleading"
         )
     return found
 

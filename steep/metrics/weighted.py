@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 ROWS, GROUPS = "test rows", "groups of rows"
 ENOUGH = 100  # from so many on, nothing is widened
+FEW_GROUPS = 20  # below so many, what an interval says is rough
 LEAST = 1 + 1e-9  # units that have a variance
 CELLS = 1_500_000  # resamples x rows computed at once: some tens of megabytes
 BY_CLASS = ("auc", "macro_f1")  # metrics that rest on the rarer rows

@@ -57,7 +57,7 @@ def check(source: Source | Data, *, args: CheckArgs, out: Path | None = None) ->
 
 
 def _say_next(source: str | Path, args: CheckArgs, stage: str) -> None:
-    """The command that takes the same file further, with the same options; of labels, also study."""
+    """The commands that take the same file further, with the same options."""
     kind, out = (FitArgs, "model") if stage == "fit" else (AdaptArgs, "adapted")
     values = as_mapping(args) | {"model": args.start.model or "bert-base-uncased"}
     if stage == "fit":

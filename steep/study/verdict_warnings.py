@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from steep.metrics.weighted import GROUPS, ROWS, Support
+from steep.metrics.weighted import FEW_GROUPS, GROUPS, ROWS, Support
 
-FEW_SEEDS, FEW_ROWS, FEW_GROUPS, FEW_POSITIVES = 5, 100, 20, 50
+FEW_SEEDS, FEW_ROWS, FEW_POSITIVES = 5, 100, 50
 WORST_COVERAGE = {2: "90 %", 3: "92 %", 4: "93 %"}  # simulated: docs/statistics.md
 
 

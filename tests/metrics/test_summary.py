@@ -47,6 +47,13 @@ def test_lines():
     ]
 
 
+def test_few_groups_are_told() -> None:
+    labels, p = np.arange(40) % 2, np.full((40, 2), 0.5)
+    for groups, said in ((None, False), (np.arange(40) // 20, True), (np.arange(40), False)):
+        summary = summarise(BINARY, labels, p, Draws(20, groups=groups))
+        assert any("only 2 groups of rows" in line for line in summary_lines(summary)) is said
+
+
 def test_several_labels_are_beside_predicting_none():
     task, labels = Task("multi", ("a", "b")), np.array([[0, 0], [0, 0], [0, 0], [1, 0]])
     summary = summarise(task, labels, np.full((4, 2), 0.1))
