@@ -45,7 +45,7 @@ class SeedArgs(Part):
 
     seed: int = option(
         0,
-        "Random seed of everything except the split (--split-seed).",
+        "Random seed of everything but the split.",
         common=True,
         **SEEDS,
     )

@@ -19,7 +19,7 @@ class PassArgs(Part):
 
     epochs: float | None = option(
         None,
-        "Passes over the text, such as 0.5; by default 1. Or give --max-steps or --minutes.",
+        "Passes over the text, such as 0.5; by default 1. Or give steps or minutes.",
         least=0.001,
         most=1_000_000,
         common=True,
@@ -33,7 +33,7 @@ class MinutesArgs(Part):
 
     minutes: float | None = option(
         None,
-        "Minutes of step 2; a few timed steps tell how many fit in.",
+        "Minutes of step 2, as a few timed steps predict them.",
         least=0.01,
         most=1_000_000,
         common=True,
@@ -171,7 +171,7 @@ class StudyArgs(Part):
     )
     label_budgets: tuple[int, ...] = option(
         (),
-        "Use only this many training labels, drawn by seed (repeatable: a label curve).",
+        "Numbers of training labels (repeatable: a label curve).",
         common=True,
     )
     smallest_effect: float = option(
@@ -189,7 +189,7 @@ class PlanArgs(Part):
 
     time_limit: str | None = option(
         None,
-        "Time that the study may take (90s, 60m, 8h): arms, then budgets, then seeds go.",
+        "Time limit (60m, 8h): arms, budgets, then seeds go.",
         common=True,
     )
     dry_run: bool = option(

@@ -61,7 +61,7 @@ class EpochArgs(Part):
 
     epochs: int | None = option(
         None,
-        "Training epochs; chosen by the number of rows where no default is shown.",
+        "Training epochs; without a default, by number of rows.",
         least=1,
         most=1_000_000,
         common=True,
@@ -79,8 +79,7 @@ class OptimiserArgs(Part):
 
     learning_rate: float | None = option(
         None,
-        "Peak learning rate; lower layers may get less (see --layer-decay). Chosen by the "
-        "checkpoint's size and its head where no default is shown.",
+        "Peak learning rate; without a default, by checkpoint.",
         least=0,
         most=10,
         common=True,
@@ -155,7 +154,7 @@ class LengthArgs(Part):
     """Optimisation."""
 
     max_length: int = option(
-        256, "Tokens of an input; longer texts are truncated or windowed.", least=8, common=True
+        256, "Tokens of an input; longer texts are cut or windowed.", least=8, common=True
     )
 
 
