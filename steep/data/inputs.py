@@ -179,7 +179,8 @@ class Rows:
         """
         if self.sliding:
             return self._windows([inputs for inputs, _ in samples]), _labels(samples)
-        length = padded_length(max(inputs.shape[1] for inputs, _ in samples))
+        longest = max(inputs.shape[1] for inputs, _ in samples)
+        length = min(padded_length(longest), self.max_length)  # the model may have no more places
         fills = (self.frame.pad, 0, 0)
         channels = [
             pad([inputs[k] for inputs, _ in samples], fills[k], length)
@@ -189,7 +190,7 @@ class Rows:
 
     def _windows(self, rows: list[np.ndarray]) -> np.ndarray:
         most = max(len(windows) for windows in rows)
-        length = padded_length(max(windows.shape[2] for windows in rows))
+        length = min(padded_length(max(windows.shape[2] for windows in rows)), self.max_length)
         batch = np.zeros((len(rows), most, rows[0].shape[1], length), np.int64)
         batch[:, :, 0] = self.frame.pad
         for place, windows in zip(batch, rows, strict=True):

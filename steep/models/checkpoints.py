@@ -74,7 +74,7 @@ def load_tokenizer(name: str | Path) -> PreTrainedTokenizerBase:
 def load_classifier(
     name: str | Path,
     task: Task,
-    attention: str,
+    attention: str | None,
     seed: int,
     encoder: Path | None = None,
     pooling: str = "model",
@@ -115,7 +115,7 @@ def checkpoint_notes(model: PreTrainedModel) -> tuple[str, ...]:
     return vars(model).get("steep_notes", ())
 
 
-def load_trained(folder: Path, attention: str) -> PreTrainedModel:
+def load_trained(folder: Path, attention: str | None) -> PreTrainedModel:
     """A classifier as it was trained; SteepError if the checkpoint has no trained head."""
     from steep.models.pooling import averages, load_pooled
 
@@ -195,7 +195,7 @@ def drawn_model(seed: int, *given: Any) -> LoadedModel:
 
 
 def _with_head(
-    files: CheckpointFiles, config: PreTrainedConfig, attention: str, seed: int, task: Task
+    files: CheckpointFiles, config: PreTrainedConfig, attention: str | None, seed: int, task: Task
 ) -> tuple[LoadedModel, list[str]]:
     """A classifier with the checkpoint's own kind of head, and what is new in it."""
     given = (AutoModelForSequenceClassification, files, config, attention)

@@ -21,12 +21,13 @@ FP32_ONLY = ("deberta",)  # version 1 masks with the lowest fp32 number, which b
 class Machine:
     """A device, whether it computes in bf16 or fp16, and the attention that is fastest on it.
 
-    `fast` tells that Steep's own forms of the layers are used (`steep.models.kernels`).
+    Without an `attention` transformers chooses: SDPA, or where a family has none, its own. `fast`
+    tells that Steep's own forms of the layers are used (`steep.models.kernels`).
     """
 
     device: torch.device
     bf16: bool
-    attention: str
+    attention: str | None
     fast: bool = False
     fp16: bool = False
 
@@ -81,7 +82,7 @@ def choose(args: MachineArgs) -> Machine:
     )
     # On a CPU the backward pass of SDPA takes more than half of a step at small head sizes.
     fast = cpu and not args.plain and not fp16
-    return Machine(device, bf16, "eager" if cpu else "sdpa", fast, fp16)
+    return Machine(device, bf16, "eager" if cpu else None, fast, fp16)
 
 
 def for_checkpointing(machine: Machine, memory: MemoryArgs) -> Machine:

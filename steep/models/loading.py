@@ -111,7 +111,7 @@ def load_model(
     auto: Any,
     files: CheckpointFiles,
     config: PreTrainedConfig,
-    attention: str = "eager",
+    attention: str | None = "eager",
     left_out: Callable[[str], bool] | None = None,
 ) -> LoadedModel:
     """The model that `auto` makes of a checkpoint, in fp32; what it lacks is drawn from torch.

@@ -83,7 +83,7 @@ class MaskedLanguageModel:
 
 
 def load_masked_lm(
-    name: str | Path, attention: str, seed: int, heads: PretrainingHeads = MASKED_HEAD
+    name: str | Path, attention: str | None, seed: int, heads: PretrainingHeads = MASKED_HEAD
 ) -> MaskedLanguageModel:
     """A checkpoint with its masked-LM head, and with further `heads` where these say so, in fp32.
 

@@ -122,7 +122,7 @@ def set_pooling(config: PreTrainedConfig, pooling: str) -> None:
     config.steep_pooling = NORMED if pooling == "mean" else pooling
 
 
-def load_pooled(files: CheckpointFiles, attention: str) -> LoadedModel:
+def load_pooled(files: CheckpointFiles, attention: str | None) -> LoadedModel:
     """A classifier as `PooledClassifier.save_pretrained` wrote it; SteepError as `load_model`."""
     content, extra = dict(files.config), averages(files)
     kind = content.pop("model_type")

@@ -94,7 +94,7 @@ class Trained:
         pooling = window_pooling(self.truncation, model)
         return heads.predict(model, rows, machine, batch_size, pooling)
 
-    def model(self, rows: Rows, attention: str) -> "PreTrainedModel":
+    def model(self, rows: Rows, attention: str | None) -> "PreTrainedModel":
         """The classifier, to read `rows`; SteepError where it does not suit them."""
         from steep.models.checkpoints import check_length, load_trained
         from steep.models.families import check_tokenizer

@@ -90,7 +90,7 @@ def _keep(
     write_step2_card(run.folder, run.out.resolve().name, run.manifest, results)
 
 
-def _load(args: AdaptArgs, attention: str, openings: Openings) -> "MaskedLanguageModel":
+def _load(args: AdaptArgs, attention: str | None, openings: Openings) -> "MaskedLanguageModel":
     """The checkpoint with the heads of the objective, if it reads windows of this length."""
     from steep.models.checkpoints import check_length
     from steep.models.masked_lm import load_masked_lm

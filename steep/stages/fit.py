@@ -101,7 +101,7 @@ def learner(source: Source | Data, args: FitArgs) -> "Learner":
     asked, args = args, settled_fit(used, args)
     for note in chosen_options(asked, args, used):
         say(note)
-    learn = make_learner(used, args)
+    learn = started(used, args)
     learn.dls.origin = data, used, args  # for steep.save
     say_start(learn)
     return learn
@@ -137,6 +137,16 @@ def make_learner(used: Data, args: FitArgs) -> "Learner":
     assert args.start.model is not None
     start, base = args.start.model, args.base.base
     return classify.learner(used, start, args.tune, choose(args.machine), args.seed.seed, base)
+
+
+def started(used: Data, args: FitArgs) -> "Learner":
+    """The `Learner` of a fit as its training begins; SteepError as in `make_learner`."""
+    learn = make_learner(used, args)
+    if args.tune.layers.head_init == "prototypes":
+        from steep.train.prototypes import begin_as_prototypes
+
+        begin_as_prototypes(learn, used)
+    return learn
 
 
 def say_start(learn: "Learner") -> None:

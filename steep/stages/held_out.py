@@ -40,9 +40,9 @@ Raw = dict[str, np.ndarray]
 
 def predicted(fitted: "Fitted", data: Data, args: FitArgs) -> Raw:
     """What is predicted for the rows of every part that is held out."""
-    from steep.models.devices import choose
+    from steep.models.devices import choose, for_checkpointing
 
-    machine = choose(args.machine)
+    machine = for_checkpointing(choose(args.machine), args.tune.memory)
     return {p: fitted.predict(corpus, machine) for p, corpus in data.parts.items() if p != "train"}
 
 

@@ -79,7 +79,7 @@ def learner(
     machine = for_checkpointing(machine, tune.memory)
     model, tokenizer = _classifier(data, checkpoint, tune, machine.attention, seed, base)
     checkpoint_gradients(model, tune.memory)
-    loss = loss_for(task, data.train.labels(), tune.loss)
+    loss = loss_for(task, data.train.labels(), tune.loss, data.train.weights())
     dls = rows.loaders(data, tokenizer, tune, seed, machine.device)
     pooling = window_pooling(tune.long_texts.truncation, model)
     prepared = machine.prepare(model, derive(seed, "dropout"))
@@ -255,7 +255,7 @@ def _classifier(
     data: Data,
     checkpoint: str | Path,
     tune: TuneArgs,
-    attention: str,
+    attention: str | None,
     seed: int,
     base: str | Path | None,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:

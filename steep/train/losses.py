@@ -83,7 +83,8 @@ class Loss:
     def __call__(self, outputs: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
         losses = self.of_rows(outputs.as_subclass(Tensor), labels.as_subclass(Tensor))
         if weights is not None:
-            losses = losses * weights.to(losses)
+            own = weights.to(losses)  # of rows, or of each label of each row
+            losses = losses * (own[:, None] if own.ndim < losses.ndim else own)
         if self.reduction == "mean":
             return losses.mean()
         return losses.flatten(1).mean(1) if losses.ndim > 1 else losses
@@ -143,12 +144,15 @@ class Loss:
         return squared_error(self.activation(outputs), labels).mean().sqrt()
 
 
-def loss_for(task: Task, labels: np.ndarray, args: LossArgs) -> Loss:
-    """The loss of a task; `labels` are those of the training rows."""
+def loss_for(
+    task: Task, labels: np.ndarray, args: LossArgs, weights: np.ndarray | None = None
+) -> Loss:
+    """The loss of a task; `labels`, and perhaps `weights`, are those of the training rows."""
     if task.kind != "regression":
         return Loss(task, args)
     # Targets of mean 0 and deviation 1: the rates that suit classifiers then suit them, too.
     columns = labels.reshape(len(labels), -1)
-    deviation = columns.std(axis=0)
+    mean = np.average(columns, axis=0, weights=weights)
+    deviation = np.average((columns - mean) ** 2, axis=0, weights=weights) ** 0.5
     spread = np.where(deviation > 0, deviation, 1.0)
-    return Loss(task, args, tuple(columns.mean(axis=0).tolist()), tuple(spread.tolist()))
+    return Loss(task, args, tuple(mean.tolist()), tuple(spread.tolist()))

@@ -150,7 +150,7 @@ class Pile:
         As `batch` returns it, with the further channels as rows 2 and on of the first tensor.
         """
         inputs, *others = channels
-        length = padded_length(max(map(len, inputs)))
+        length = min(padded_length(max(map(len, inputs))), self.max_length)
         ids = pad(inputs, self.frame.pad, length)
         attention = pad([np.ones(len(row)) for row in inputs], 0, length)
         real = np.flatnonzero(attention)

@@ -22,18 +22,26 @@ def begin_as_prototypes(learn: Learner, data: Data) -> None:
     """Give the head of `learn` the direction of each class's mean over the training rows.
 
     What it reads has the norm sqrt(width) (a LayerNorm without weights), so with rows of norm 1 its
-    logits are cosines times that. A class without training rows keeps its random row. Raises
-    SteepError where the task has no classes, or the head is not one linear layer.
+    logits are cosines times that. Rows count by their weights; a class without any that counts
+    keeps its random row. Raises SteepError where the task has no classes, the head is not one
+    linear layer, or texts are read in windows.
     """
     model, task = learn.model.model, data.labelled()
     if task.kind != "single" or not isinstance(model, PooledClassifier):
         raise SteepError("head_init prototypes needs one label a row, and a pooling such as mean.")
+    if learn.model.window_pooling is not None:
+        raise SteepError(
+            "head_init prototypes reads each text once, not in windows. Choose --head-init random, "
+            "or a --truncation that keeps one window."
+        )
     labels, features = torch.from_numpy(data.train.labels()), _features(learn)
+    weighted = features * torch.from_numpy(data.train.weights()).to(features)[:, None]
     head = model.pooled_head
     with torch.no_grad():
         for label in labels.unique().tolist():
-            mean = features[labels == label].mean(0)
-            head.weight[label] = normalize(mean, dim=0).to(head.weight)
+            total = weighted[labels == label].sum(0)
+            if total.any():
+                head.weight[label] = normalize(total, dim=0).to(head.weight)
 
 
 def _features(learn: Learner) -> Tensor:

@@ -81,6 +81,16 @@ def test_a_batch_is_padded_and_keeps_its_labels(tokenizer: PreTrainedTokenizerBa
     assert batch.dtype == np.int64
 
 
+@pytest.mark.parametrize("truncation", ["head", "sliding-mean"])
+def test_padding_ends_where_the_model_has_no_more_places(
+    tokenizer: PreTrainedTokenizerBase, truncation: str
+) -> None:
+    """Lengths are rounded up, to few of them; a model of 50 positions must get no 52."""
+    long = Corpus(datasets.Dataset.from_dict({"row": [0], "text": ["the " * 90]}), "memory")
+    rows = Rows(long, TASK, tokenizer, 50, truncation)
+    assert rows.collate([rows[0]])[0].shape[-1] == 50
+
+
 def test_without_labels_each_is_zero(tokenizer: PreTrainedTokenizerBase) -> None:
     assert [
         label for _, label in map(Rows(corpus(), TASK, tokenizer, 16).__getitem__, range(5))

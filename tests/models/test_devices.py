@@ -27,7 +27,7 @@ def test_the_gpu_is_taken_where_there_is_one(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
     machine = choose(MachineArgs())
-    assert (machine.device.type, machine.bf16, machine.attention) == ("cuda", True, "sdpa")
+    assert (machine.device.type, machine.bf16, machine.attention) == ("cuda", True, None)
     assert choose(MachineArgs(device="cpu")).device.type == "cpu"
 
 

@@ -149,6 +149,6 @@ def test_its_files_are_carried_along(sentences: Path, tmp_path: Path) -> None:
 
 def test_few_steps_are_told_with_what_makes_more() -> None:
     (note,) = few_steps(100, epochs=5, batch_size=16)
-    assert "100 labels make 35 steps" in note
+    assert "100 labels make 35 optimiser steps" in note
     assert "--batch-size 8 --epochs 7 makes 80 or more" in note
     assert few_steps(100, epochs=7, batch_size=8) == []

@@ -152,6 +152,35 @@ def test_a_rescaled_output_is_the_output_times_scale_plus_shift(
     )
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("targets", [1, 40])
+@pytest.mark.parametrize("how", ["bf16", "fp16", "fast"])
+def test_targets_far_from_0_keep_their_digits_in_16_bits(
+    build: Callable[..., PreTrainedModel], batch: Tensor, how: str, targets: int
+) -> None:
+    """bf16 knows two numbers between 1990 and 2000, and fp16 none above 65,504."""
+    config = BertConfig(vocab_size=60, hidden_size=16, num_hidden_layers=2, num_attention_heads=2)
+    config.num_labels = targets
+    model, far = build(AutoModelForSequenceClassification, config), 3e5 if how == "fp16" else 1990
+    before = Classifier(model, autocast=None)(batch)
+    rescale_output(model, [5.0] * targets, [float(far)] * targets)
+    if how == "fast":
+        kernels.install(model, 0, torch.bfloat16)
+    half = {"bf16": torch.bfloat16, "fp16": torch.float16, "fast": None}[how]
+    after = Classifier(model, half)(batch)
+    torch.testing.assert_close((after - far) / 5, before, atol=0.05, rtol=0.05)
+
+
+@torch.no_grad()
+def test_probabilities_in_16_bits_are_no_ties(build: Callable[..., PreTrainedModel]) -> None:
+    config = BertConfig(vocab_size=60, hidden_size=16, num_hidden_layers=2, num_attention_heads=2)
+    model = build(AutoModelForSequenceClassification, config).eval()
+    many = torch.randint(5, 60, (200, 2, 12), generator=torch.Generator().manual_seed(1))
+    many[:, 1] = 1
+    found = Classifier(model, torch.bfloat16)(many)[:, 0]
+    assert len(found.unique()) > 190
+
+
 TASK = Task("single", ("a", "b", "c"))
 WAYS = ["mean", "max"]
 

@@ -11,6 +11,7 @@ import torch
 from transformers import pipeline
 
 import steep
+from steep.models.kernels import compute_of
 
 CPU: dict[str, Any] = {"device": "cpu", "precision": "fp32"}
 SHORT = CPU | {"max_length": 32}
@@ -41,6 +42,32 @@ def test_a_learner_is_kept_as_a_folder(tables: Path, tiny_bert: Path, tmp_path: 
     with pytest.raises(steep.SteepError, match="is in use"):
         steep.save(learn, out)
     steep.save(learn, out, overwrite=True)
+
+
+def test_a_learner_begins_as_the_fit_of_its_options(tables: Path, tiny_bert: Path) -> None:
+    """It said that its head begins as class means, and left it as it was drawn."""
+    learn = steep.learner(
+        tables / "single.csv", tiny_bert, label="label", head_init="prototypes", **SHORT
+    )
+    norms = learn.model.model.pooled_head.weight.detach().norm(dim=1)
+    torch.testing.assert_close(norms, torch.ones(2))
+    assert learn.model.training
+
+
+def test_a_learner_that_recomputes_stays_plain_when_it_is_saved(
+    tables: Path, tiny_bert: Path, tmp_path: Path
+) -> None:
+    """The fast layers would draw other dropout in the recomputation."""
+    learn = trained(tables / "single.csv", tiny_bert, label="label", gradient_checkpointing=True)
+    steep.save(learn, tmp_path / "m")
+    assert compute_of(learn.model.model) is None
+
+
+def test_saving_does_not_draw_dropout_anew(tables: Path, tiny_bert: Path, tmp_path: Path) -> None:
+    learn = trained(tables / "single.csv", tiny_bert, label="label")
+    before = compute_of(learn.model.model)
+    steep.save(learn, tmp_path / "m")
+    assert before is not None and compute_of(learn.model.model) is before
 
 
 def test_a_regression_predicts_in_its_own_units(

@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from fastai.learner import Learner
@@ -51,6 +52,23 @@ def test_single_labels_cost_what_torch_says(
     torch.testing.assert_close(
         found, functional.cross_entropy(logits, classes, label_smoothing=smoothing)
     )
+
+
+@pytest.mark.parametrize("rows", [2, 3])
+def test_weights_are_of_rows_where_there_are_several_targets(rows: int) -> None:
+    """With as many rows as targets, they were taken for weights of the targets."""
+    errors = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])[:rows]
+    weights = torch.tensor([0.0, 2.0, 1.0])[:rows]
+    loss = Loss(Task("regression", ("a", "b")), LossArgs())
+    found = loss(errors, torch.zeros(rows, 2), weights)
+    torch.testing.assert_close(found, (errors**2 * weights[:, None]).mean())
+
+
+def test_rows_of_weight_0_do_not_set_the_scale_of_a_regression() -> None:
+    labels, weights = np.array([0.0, 1.0, 0.0, 1.0, -99999.0]), np.array([1.0, 1, 1, 1, 0])
+    task = Task("regression", ("stars",))
+    found = losses.loss_for(task, labels, LossArgs(), weights)
+    assert (found.mean, found.deviation) == ((0.5,), (0.5,))
 
 
 def test_class_weights_are_those_of_torch(logits: Tensor, classes: Tensor) -> None:

@@ -34,6 +34,15 @@ def test_its_logits_are_cosines_to_the_means(single: Data, tiny_bert: Path) -> N
     torch.testing.assert_close(found, cosines * features.shape[1] ** 0.5, atol=1e-3, rtol=0)
 
 
+def test_texts_in_windows_are_refused(single: Data, tiny_bert: Path) -> None:
+    args = make(
+        FitArgs, max_length=16, pooling="mean", truncation="sliding-mean", **{"device": "cpu"}
+    )
+    learn = classify.learner(single, tiny_bert, args.tune, choose(args.machine), 0)
+    with pytest.raises(SteepError, match="Choose --head-init random"):
+        begin_as_prototypes(learn, single)
+
+
 def test_it_needs_classes_and_a_linear_head(single: Data, multi: Data, tiny_bert: Path) -> None:
     for data, args in (
         (multi, ARGS),

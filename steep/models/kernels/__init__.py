@@ -29,6 +29,7 @@ from steep.models.kernels.fast_layers import (
     compute_of,
     cross_entropy,
     dropout,
+    full_linear,
     layer_norm,
     linear,
     residual_norm,
@@ -42,10 +43,12 @@ from steep.models.kernels.reading import (
 )
 
 __all__ = [
+    "compute_of",
     "cross_entropy",
     "draw_on",
     "drawn",
     "fast_dtype",
+    "full_linear",
     "install",
     "reading",
     "reads_first",

@@ -158,14 +158,20 @@ class _ResidualNorm(torch.autograd.Function):
 
 
 NARROWEST = 32
-"""Layers with fewer outputs (classifier heads) cost next to nothing, and stay in full precision."""
+"""Layers with fewer outputs cost next to nothing, and are left to torch."""
 
 
 def linear(module: nn.Linear, compute: Compute, x: Tensor) -> Tensor:
-    """`module(x)`: (..., in) -> (..., out) in the compute dtype; small layers in the weight's."""
+    """`module(x)`: (..., in) -> (..., out) in the compute dtype; small layers as autocast says."""
     if module.out_features < NARROWEST:
         return nn.functional.linear(x.to(module.weight.dtype), module.weight, module.bias)
     return _Linear.apply(x.to(compute.dtype), module.weight, module.bias)
+
+
+def full_linear(module: nn.Linear, x: Tensor) -> Tensor:
+    """`module(x)` in the weight's precision, also where autocast would take fewer bits."""
+    with torch.autocast(x.device.type, enabled=False):
+        return nn.functional.linear(x.to(module.weight.dtype), module.weight, module.bias)
 
 
 class _Linear(torch.autograd.Function):

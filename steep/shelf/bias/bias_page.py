@@ -25,7 +25,9 @@ AT_THRESHOLD = (
     "What happens where the model decides. Equal error rates and equal calibration cannot both "
     "hold where groups differ in how many comments are harmful (Kleinberg et al. 2016)."
 )
-BANDS = "These intervals cover the changes of all groups at once, so that none is singled out by luck."
+BANDS = (
+    "These intervals cover the changes of all groups at once, so that none is singled out by luck."
+)
 NAMES = {BPSN: "BPSN AUC", BNSP: "BNSP AUC", SUBGROUP: "subgroup AUC"}
 FIRST = {FPR: "harmless flagged", FNR: "harmful missed", CALIBRATION: "score less label"}
 

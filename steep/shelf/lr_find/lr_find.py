@@ -18,7 +18,7 @@ from steep.options import change
 from steep.outputs import writing_file
 from steep.places import inputs_of
 from steep.shelf.lr_find import LrFindArgs
-from steep.stages.fit import check_fit, make_learner, say_start, splits_of
+from steep.stages.fit import check_fit, say_start, settled_fit, splits_of, started
 
 if TYPE_CHECKING:
     from steep.train.lr_find import LrCurve
@@ -63,7 +63,8 @@ def _curves(data: Data, args: LrFindArgs) -> "list[LrCurve]":
     found = []
     for seed in track(range(first, first + how.curves), how.curves, "finding a learning rate"):
         used = budget.chosen(data, args.few, seed)
-        learn = make_learner(used, change(args.as_fit(), {"seed": seed}))
+        fit = change(args.as_fit(), {"seed": seed})
+        learn = started(used, settled_fit(used, fit))
         if seed == first:
             say_start(learn)
         with TemporaryDirectory() as folder:  # fastai keeps the weights there meanwhile
