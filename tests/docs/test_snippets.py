@@ -80,11 +80,9 @@ def run_line(line: str, steep: Steep) -> None:
         out = words[words.index("--out") + 1] if "--out" in words else ""
         is_there = Path(out).exists() if out else "--config" in words
         again = ["--overwrite"] if is_there else []
-        if (
-            words[1:3] == ["bias", "model"]
-            and '"positive"' in Path("model/config.json").read_text()
-        ):
-            again += ["--positive", "positive"]  # it was fitted on reviews, not on comments
+        config = Path(words[2], "config.json") if len(words) > 2 else Path()
+        if words[1] == "bias" and config.is_file() and '"positive"' in config.read_text():
+            again += ["--positive", "positive"]  # the model was fitted on reviews, not on comments
         steep(*map(Path, words[1:]), *again)
     elif words[0] == "make":
         assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
