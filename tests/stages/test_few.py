@@ -23,7 +23,7 @@ def test_a_fit_on_eight_labels_a_class(
         assert (
             "20 validation labels are used to measure and choose, more than are trained on" in said
         )
-        assert "16 labels make 4 steps of the optimiser" in said
+        assert "16 labels make 4 optimiser steps" in said
         assert "--batch-size 8 --epochs 40 makes 80 or more" in said
         seen.append(np.load(out / "seen.npy"))
         assert json.loads((out / "results.json").read_text())["test"]["rows"] == 40
