@@ -288,7 +288,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--table", action="store_true")
     parser.add_argument("--speed", action="store_true")
     parser.add_argument("--out", type=Path, default=RESULTS)
