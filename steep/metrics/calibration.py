@@ -142,16 +142,14 @@ def calibration(
         return None
     found = cells(task, labels, probabilities)
     value = found.error(np.ones(len(labels)))
+    known = {"ece": value, "bins": BINS, "reliability": found.reliability()}
+    if not draws.vary:
+        return known | {"low": None, "high": None}
     every = draws.weights(len(labels), "calibration")
     drawn = [found.error(weights) for together in every for weights in together]
     low, high = np.quantile(drawn, [0.025, 0.975])
-    return {
-        "ece": value,
-        "low": max(0.0, float(2 * value - high)),
-        "high": max(0.0, float(2 * value - low)),
-        "bins": BINS,
-        "reliability": found.reliability(),
-    }
+    ends = {"low": max(0.0, float(2 * value - high)), "high": max(0.0, float(2 * value - low))}
+    return known | ends
 
 
 def fit_temperatures(

@@ -235,7 +235,7 @@ def intervals(
     (`steep.metrics.weighted`). Resamples in which a metric is undefined (no row of a class drawn,
     say) do not count for it. There is no interval where all rows are of one group.
     """
-    if draws.groups is not None and not draws.groups.any():
+    if not draws.vary:
         return {}
     (values,) = resampled(task, labels, [probabilities], draws=draws)
     found = {}

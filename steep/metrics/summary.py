@@ -176,7 +176,11 @@ def beside(
         }
         for i, name in enumerate(names, start=1)
     }
-    better = [(found[CONSTANT][of]["low"] or 0.0) > 0 for of in asked] if CONSTANT in found else []
+    end = "low" if draws.vary else "gain"
+    better = [(found[CONSTANT][of][end] or 0.0) > 0 for of in asked] if CONSTANT in found else []
+    if not draws.vary:
+        for gains in found.values():
+            gains[metric] |= {"low": None, "high": None}
     return {
         "metric": metric,
         "skill": any(better) or not better,

@@ -162,6 +162,11 @@ class Draws:
     seed: int = 0
     groups: np.ndarray | None = None
 
+    @property
+    def vary(self) -> bool:
+        """Whether resamples differ: not where all rows are of one group."""
+        return self.groups is None or bool(self.groups.any())
+
     def weights(self, rows: int, *names: str) -> Iterator[np.ndarray]:
         """How often each row is drawn: float64 (some, rows) at a time, `resamples` in all.
 

@@ -7,7 +7,15 @@ import pytest
 
 from steep.data.corpus import Task
 from steep.metrics.scores import score
-from steep.metrics.summary import COVERAGES, abstention, summarise, summary_lines
+from steep.metrics.summary import (
+    CONSTANT,
+    COVERAGES,
+    abstention,
+    beside,
+    headline,
+    summarise,
+    summary_lines,
+)
 from steep.metrics.weighted import Draws
 
 
@@ -52,6 +60,23 @@ def test_few_groups_are_told() -> None:
     for groups, said in ((None, False), (np.arange(40) // 20, True), (np.arange(40), False)):
         summary = summarise(BINARY, labels, p, Draws(20, groups=groups))
         assert any("only 2 groups of rows" in line for line in summary_lines(summary)) is said
+
+
+def test_one_group_has_no_intervals_at_all() -> None:
+    """Every resample is the sample, so that they were of width 0."""
+    labels, alone = np.arange(40) % 2, Draws(20, groups=np.zeros(40, int))
+    p = np.where(labels[:, None], [0.2, 0.8], [0.7, 0.3])
+    found = beside(
+        labels, (BINARY, p), {CONSTANT: (BINARY, np.full((40, 2), 0.5))}, "accuracy", alone
+    )
+    assert found["skill"] and found["baselines"][CONSTANT]["gain"] == 0.5
+    assert found["baselines"][CONSTANT]["low"] is None
+    assert headline(found).startswith("No clear difference from")
+    summary = summarise(BINARY, labels, p, alone)
+    assert summary["calibration"]["low"] is None
+    assert not any(
+        "(" in line for line in summary_lines(summary) if line.startswith(("ece", "acc"))
+    )
 
 
 def test_several_labels_are_beside_predicting_none():
