@@ -49,11 +49,14 @@ def test_the_standard_error_is_that_of_a_share() -> None:
 
 def test_differences_are_paired_and_signed_by_what_is_better() -> None:
     task, labels = TASKS["regression"]
-    rough = X + np.random.default_rng(1).normal(size=X.shape) / 3  # whichever tests ran before
-    good, bad = (probed(task, (x[:200], labels[:200]), (x[200:], labels[200:])) for x in (X, rough))
+    noise = np.random.default_rng(1).normal(size=X.shape)  # its own, whichever tests ran before
+    good, bad = (
+        probed(task, (x[:200], labels[:200]), (x[200:], labels[200:]))
+        for x in (X + noise / 6, X + noise / 3)
+    )
     gain, error = good.above(bad)
     assert gain == pytest.approx(bad.score - good.score) and gain > 4 * error, "rmse: less is more"
-    assert error < (good.error**2 + bad.error**2) ** 0.5 + 1e-9
+    assert error < 0.7 * (good.error**2 + bad.error**2) ** 0.5, "the rows are the same"
     assert good.above(good) == (0, 0)
 
 
