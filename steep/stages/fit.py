@@ -141,11 +141,10 @@ def make_learner(used: Data, args: FitArgs) -> "Learner":
 
 def started(used: Data, args: FitArgs) -> "Learner":
     """The `Learner` of a fit as its training begins; SteepError as in `make_learner`."""
-    learn = make_learner(used, args)
-    if args.tune.layers.head_init == "prototypes":
-        from steep.train.prototypes import begin_as_prototypes
+    from steep.train import classify
 
-        begin_as_prototypes(learn, used)
+    learn = make_learner(used, args)
+    classify.begin(learn, used, args.tune)
     return learn
 
 

@@ -169,10 +169,7 @@ def train(
     follow = FollowHistory(hooks.followers, lambda: scores.history)
     own = [scores, finite, Unfreeze(plan), *_kept_features(learn, plan, bar), follow]
     rates = _rates(learn, tune, plan)
-    if tune.layers.head_init == "prototypes":
-        from steep.train.prototypes import begin_as_prototypes
-
-        begin_as_prototypes(learn, data)
+    begin(learn, data, tune)
     engine.run_fit(learn, tune.epochs.count, rates, bar, [*own, *hooks.callbacks], hooks.saves)
     return Fitted(
         learn,
@@ -181,6 +178,14 @@ def train(
         round(bar.tokens / max(bar.seconds, 1e-9), 1),
         finite.diverged,
     )
+
+
+def begin(learn: Learner, data: Data, tune: TuneArgs) -> None:
+    """Give the head of `learn` the weights that its training begins with, by `tune`."""
+    if tune.layers.head_init == "prototypes":
+        from steep.train.prototypes import begin_as_prototypes
+
+        begin_as_prototypes(learn, data)
 
 
 def keeps_last(tune: TuneArgs, valid_rows: int) -> bool:

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from steep.args.training import LossArgs
 from steep.data.corpus import Task
+from steep.errors import SteepError
 from steep.models.heads import activation
+from steep.wording import counted
 
 GAMMA = 2.0  # of the focal loss: the value that Lin et al. settle on
 DISTANCE = 2.0  # of neighbours among ordered classes: each has e^-2 of the true class's share
@@ -147,7 +149,15 @@ class Loss:
 def loss_for(
     task: Task, labels: np.ndarray, args: LossArgs, weights: np.ndarray | None = None
 ) -> Loss:
-    """The loss of a task; `labels`, and perhaps `weights`, are those of the training rows."""
+    """The loss of a task; `labels`, and perhaps `weights`, are those of the training rows.
+
+    Raises SteepError where no row has a weight above 0, as may be with few of them.
+    """
+    if weights is not None and not weights.any():
+        raise SteepError(
+            f"sample_weight: each of the {counted(len(weights), 'training row')} has weight 0, so "
+            "nothing could be learnt. Use more rows, or others."
+        )
     if task.kind != "regression":
         return Loss(task, args)
     # Targets of mean 0 and deviation 1: the rates that suit classifiers then suit them, too.

@@ -16,6 +16,7 @@ from steep.args.table import SplitArgs, TableArgs
 from steep.args.training import LossArgs
 from steep.data.corpus import Data, Task
 from steep.data.load import load
+from steep.errors import SteepError
 from steep.models.devices import choose
 from steep.options import change, make
 from steep.train import classify, losses
@@ -69,6 +70,8 @@ def test_rows_of_weight_0_do_not_set_the_scale_of_a_regression() -> None:
     task = Task("regression", ("stars",))
     found = losses.loss_for(task, labels, LossArgs(), weights)
     assert (found.mean, found.deviation) == ((0.5,), (0.5,))
+    with pytest.raises(SteepError, match="each of the 5 training rows has weight 0"):
+        losses.loss_for(task, labels, LossArgs(), 0 * weights)
 
 
 def test_class_weights_are_those_of_torch(logits: Tensor, classes: Tensor) -> None:

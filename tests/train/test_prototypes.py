@@ -1,7 +1,9 @@
 """Does a head that begins as prototypes point to the mean of each class?"""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -32,6 +34,26 @@ def test_its_logits_are_cosines_to_the_means(single: Data, tiny_bert: Path) -> N
     means = torch.stack([features[labels == label].mean(0) for label in labels.unique()])
     cosines = torch.cosine_similarity(features[:, None], means[None], dim=-1)
     torch.testing.assert_close(found, cosines * features.shape[1] ** 0.5, atol=1e-3, rtol=0)
+
+
+@torch.no_grad()
+def test_rows_count_by_their_weights(single: Data, tiny_bert: Path) -> None:
+    """Those of weight 0 not at all; a class without any other keeps its random row."""
+    labels = single.train.labels()
+    first = int(np.flatnonzero(labels == 0)[0])
+    weights = (np.arange(len(labels)) == first).astype(float)
+    table = single.train.table.add_column("weight", weights.tolist())
+    data = replace(single, train=replace(single.train, table=table))
+    learn = classify.learner(data, tiny_bert, ARGS.tune, choose(ARGS.machine), 0)
+    head = learn.model.model.pooled_head
+    drawn = head.weight.clone()
+    begin_as_prototypes(learn, data)
+    rows, seen = learn.dls.train_ds, list[torch.Tensor]()
+    hook = learn.model.model.pooling.register_forward_hook(lambda *given: seen.append(given[-1]))
+    learn.model.eval()(rows.batch([rows[first]])[0])
+    hook.remove()
+    assert torch.cosine_similarity(head.weight[0], seen[0][0], dim=0) > 0.9999
+    assert torch.equal(head.weight[1], drawn[1])
 
 
 def test_texts_in_windows_are_refused(single: Data, tiny_bert: Path) -> None:

@@ -64,7 +64,7 @@ def bias(
 
         found = out_of_fold(named(given), source, out, args)
     else:
-        found = _by_models(named(given), table, how, (terms, cases))
+        found = _by_models(named(given), table, how, terms, cases)
     if cases is not None and isinstance(source, str | Path):
         found["file"] = str(source)
     return _finished(found, given, out, args, started)
@@ -81,10 +81,10 @@ def _by_models(
     models: dict[str, Path],
     source: Source,
     args: BiasArgs,
-    made: tuple[Terms | None, made_texts.Cases | None],
+    terms: Terms | None,
+    cases: made_texts.Cases | None,
 ) -> Found:
-    """What trained models do to the rows of `source`, to `made` swaps, and in HateCheck's cases."""
-    terms, cases = made
+    """What trained models do to the rows of `source`, to swaps of `terms`, in HateCheck's cases."""
     trained = {name: load_trained_model(folder) for name, folder in models.items()}
     corpus = corpus_for(source, [*trained.values()][0], args)
     rows = read_rows(source, corpus, [*trained.values()][0], args)
